@@ -1,0 +1,129 @@
+"""Label schemes: which structures a mask names, how they are drawn, and what is measured on them.
+
+A mask is a label image, ``(H, W)`` ``uint8``: every pixel holds the number of one structure, 0 is background.
+Whatever differs between the crown-rump study and the fetal-head study is a field of the scheme, so that the rest
+of the package serves both.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["FETUS", "HEAD", "SCHEMES", "Label", "Scheme"]
+
+
+@dataclass(frozen=True)
+class Label:
+    """One structure of a scheme: its number in the mask, its name, and the colour of its overlay."""
+
+    id: int
+    name: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """What the labels of a cohort mean.
+
+    Attributes
+    ----------
+    name : str
+        Key of the scheme in :data:`SCHEMES`, as written in ``cohort.json``.
+    labels : tuple of Label
+        The structures, numbered 1 … n without gaps.
+    paint_order : tuple of str
+        Names from the bottom layer to the top: where two structures overlap, the later one shows.
+    solid : tuple of str
+        The structures that belong to the measured body (the gap between chin and chest is fluid).
+    measurement, symbol : str
+        What is measured, in words and as an abbreviation.
+    equation : str
+        Default dating equation, a key of :data:`fusqa.biometry.EQUATIONS`.
+    review_minimum : int
+        How many image criteria a mask must meet to be reviewed as good.
+    """
+
+    name: str
+    labels: tuple[Label, ...]
+    paint_order: tuple[str, ...]
+    solid: tuple[str, ...]
+    measurement: str
+    symbol: str
+    equation: str
+    review_minimum: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the structures in the order of their numbers."""
+        return tuple(label.name for label in self.labels)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes including background."""
+        return len(self.labels) + 1
+
+    def id(self, name: str) -> int:
+        """Number of the structure called `name`."""
+        return self.names.index(name) + 1
+
+    def layers(self, mask: np.ndarray) -> dict[str, np.ndarray]:
+        """Split a label image into one boolean picture ``(H, W)`` per structure."""
+        return {label.name: mask == label.id for label in self.labels}
+
+    def paint(self, layers: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Merge boolean pictures into a label image, in paint order; a structure left out is absent."""
+        mask = np.zeros(next(iter(layers.values())).shape, np.uint8)
+        for name in self.paint_order:
+            if name in layers:
+                mask[layers[name]] = self.id(name)
+        return mask
+
+    def body(self, mask: np.ndarray) -> np.ndarray:
+        """Boolean picture ``(H, W)`` of the measured body: the union of the solid structures."""
+        return np.isin(mask, [self.id(name) for name in self.solid])
+
+    def require(self, mask: np.ndarray) -> None:
+        """Raise ``ValueError`` unless `mask` is a two-dimensional ``uint8`` picture of this scheme's labels."""
+        if mask.ndim != 2 or mask.dtype != np.uint8:
+            raise ValueError(
+                f"a mask is a (H, W) uint8 label image, this one is {mask.shape} {mask.dtype}; "
+                "save it as 8-bit single-channel PNG with one label number a pixel"
+            )
+        unknown = [int(value) for value in np.unique(mask) if value >= self.classes]
+        if unknown:
+            known = ", ".join(f"{label.id} {label.name}" for label in self.labels)
+            raise ValueError(
+                f"labels {unknown} are not in scheme '{self.name}' (0 background, {known}); "
+                "renumber the mask or name the right scheme"
+            )
+
+
+FETUS = Scheme(
+    name="fetus",
+    labels=(
+        Label(1, "head", "#D55E00"),
+        Label(2, "body", "#009E73"),
+        Label(3, "palate", "#F0E442"),
+        Label(4, "gap", "#56B4E9"),
+    ),
+    paint_order=("body", "head", "gap", "palate"),
+    solid=("head", "body", "palate"),
+    measurement="crown-rump length",
+    symbol="CRL",
+    equation="intergrowth-21st",
+    review_minimum=4,
+)
+
+HEAD = Scheme(
+    name="head",
+    labels=(Label(1, "head", "#D55E00"),),
+    paint_order=("head",),
+    solid=("head",),
+    measurement="head circumference",
+    symbol="HC",
+    equation="intergrowth-21st-hc",
+    review_minimum=4,
+)
+
+SCHEMES = {scheme.name: scheme for scheme in (FETUS, HEAD)}
