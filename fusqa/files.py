@@ -1,0 +1,84 @@
+"""Files are written whole or not at all.
+
+A run may be killed at any moment, and the next one trusts whatever files it finds. So a file is first written
+under a temporary name in the same folder (a rename across disks would be a copy), forced to the disk, and only then
+renamed, which the operating system does in one step: a reader sees the old file or the new one, never half of it.
+
+>>> with whole("figure.png") as part:          # doctest: +SKIP
+...     figure.savefig(part)                   # the temporary name ends in .png as well
+"""
+
+import dataclasses
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["to_json", "whole", "write_bytes", "write_csv", "write_json"]
+
+
+@contextmanager
+def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path to write to; it takes the name `path` once the block ends without an error.
+
+    Missing folders are made. After an error the temporary file is removed and `path` is as it was before.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the block wrote nothing to the temporary path.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The ending is kept because savefig and np.savez choose the format, or add an ending, by it.
+    part = path.with_name(f".part-{secrets.token_hex(4)}{path.suffix}")
+    try:
+        yield part
+        with open(part, "rb+") as stream:
+            os.fsync(stream.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all."""
+    with whole(path) as part:
+        part.write_bytes(data)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` to `path` as :func:`to_json` renders it, whole or not at all."""
+    write_bytes(path, (to_json(value) + "\n").encode())
+
+
+def write_csv(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
+    """Write a table to `path` without its index, whole or not at all: UTF-8, LF, numbers in full precision."""
+    write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
+
+
+def to_json(value: Any) -> str:
+    """Render `value` as indented JSON: dataclasses and NumPy values too, NaN and infinities as null."""
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    """Reduce `value` to what JSON knows; JSON has no NaN, and readers in other languages refuse it."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return os.fspath(value) if isinstance(value, os.PathLike) else value

@@ -1,0 +1,44 @@
+"""What is wrong with a user's files: where it is, what it is, and how to mend it.
+
+A cohort is often written by hand, in a hospital, by somebody who has never read this code. So nothing here fails
+with a bare ``KeyError``: every fault becomes a :class:`Problem`, and an error carries all of them at once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["CohortError", "Problem"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault in a cohort.
+
+    Attributes
+    ----------
+    row : int or None
+        Line of ``cases.csv`` (the header is line 1), None where the fault belongs to no row.
+    file : str
+        The file at fault, relative to the cohort where it lies inside.
+    message : str
+        What is wrong, with the value found.
+    mend : str
+        What to do about it.
+    """
+
+    row: int | None
+    file: str
+    message: str
+    mend: str
+
+    def __str__(self) -> str:
+        line = "" if self.row is None else f"cases.csv line {self.row}: "
+        return f"{line}{self.file}: {self.message}; {self.mend}"
+
+
+class CohortError(ValueError):
+    """A cohort, or a picture of it, that cannot be used; `problems` holds every fault found."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
