@@ -158,6 +158,26 @@ class Cohort:
         numbers = np.arange(len(self))[np.asarray(rows)]
         return replace(self, table=self.table.iloc[numbers].reset_index(drop=True), lines=self.lines[numbers])
 
+    def at_site(self, site: str) -> "Cohort":
+        """Return the cases of one site.
+
+        Raises
+        ------
+        ValueError
+            If no case is from there.
+        """
+        chosen = (self.table["site"] == site).to_numpy()
+        if not chosen.any():
+            raise ValueError(f"{self.folder} has no case of site '{site}', only of {sorted(set(self.table['site']))}")
+        return self.subset(chosen)
+
+    def at_most(self, cases: int, seed: int = 0) -> "Cohort":
+        """Return the patients, in :func:`patient_order`, whose pictures together are not more than `cases`."""
+        pictures = self.table["patient"].value_counts()
+        order = patient_order(self.table["patient"], seed)
+        taken = [patient for patient, total in zip(order, pictures[order].cumsum(), strict=True) if total <= cases]
+        return self.subset(self.table["patient"].isin(taken).to_numpy())
+
     def split(self, validation: float = 0.1, seed: int = 0) -> tuple["Cohort", "Cohort"]:
         """Part the patients into a training and a validation cohort.
 

@@ -90,7 +90,7 @@ class Scheme:
                 f"a mask is a (H, W) uint8 label image, this one is {mask.shape} {mask.dtype}; "
                 "save it as 8-bit single-channel PNG with one label number a pixel"
             )
-        unknown = [int(value) for value in np.unique(mask) if value >= self.classes]
+        unknown = [int(value) for value in np.unique(mask[mask >= self.classes])]
         if unknown:
             known = ", ".join(f"{label.id} {label.name}" for label in self.labels)
             raise ValueError(

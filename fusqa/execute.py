@@ -1,0 +1,42 @@
+"""Run one notebook through Papermill so that its executed copy appears whole or not at all.
+
+``python -m fusqa.execute NOTEBOOK OUTPUT name=value …`` is what the workflow calls. Plain ``papermill NOTEBOOK OUTPUT
+-p name value`` does the same for people, except that Papermill writes its output cell by cell.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import papermill
+import yaml
+
+from fusqa.study import Profile
+
+__all__ = ["execute"]
+
+
+def execute(notebook: str | Path, output: str | Path, parameters: dict) -> None:
+    """Execute `notebook` with `parameters`; a failed run stays beside `output` as ``*.failed.ipynb``.
+
+    Raises
+    ------
+    papermill.PapermillExecutionError
+        When a cell fails.
+    """
+    output = Path(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial = output.with_suffix(".failed.ipynb")
+    threads = str(Profile.read(parameters.get("profile", "quick")).threads)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = threads  # before the kernel starts: libraries read it once
+    os.environ["PYTHONWARNINGS"] = "ignore::FutureWarning"
+    papermill.execute_notebook(
+        notebook, partial, parameters, kernel_name="python3", progress_bar=sys.stderr.isatty(), log_output=False
+    )
+    os.replace(partial, output)
+
+
+if __name__ == "__main__":
+    notebook, output, *settings = sys.argv[1:]
+    execute(notebook, output, {key: yaml.safe_load(value) for key, _, value in (s.partition("=") for s in settings)})

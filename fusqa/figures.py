@@ -1,0 +1,235 @@
+"""Figures of the book: pictures with masks and measurements, training curves, verdicts, errors.
+
+Every function draws into a new matplotlib figure and returns it; :func:`show` publishes it with a caption and an
+alternative text, both written by code because the same notebook runs on simulated and on real pictures.
+"""
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from fusqa.alterations import Altered
+from fusqa.biometry import Length, Unmeasurable, measure
+from fusqa.cohort import Case
+from fusqa.criteria import Criterion
+from fusqa.labels import Scheme
+
+__all__ = [
+    "alteration_sheet",
+    "confusions",
+    "contact_sheet",
+    "criteria_sheet",
+    "curves",
+    "errors_by_verdict",
+    "probabilities",
+    "roc_curves",
+    "show",
+]
+
+VERDICT_COLOURS = {"good": "#0072B2", "poor": "#D55E00"}  # Okabe & Ito, safe for colour-blind readers
+sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", font_scale=0.85)
+
+
+def show(figure: Figure, caption: str, alt: str, source: str = "") -> None:
+    """Publish `figure` with its caption, an alternative text, and the result file that it shows."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", facecolor="white")
+    plt.close(figure)
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    origin = f' <span class="source">Data: <code>{html.escape(source)}</code>.</span>' if source else ""
+    page = (
+        f'<figure class="fusqa-figure"><img src="data:image/png;base64,{encoded}" alt="{html.escape(alt)}"/>'
+        f"<figcaption>{html.escape(caption)}{origin}</figcaption></figure>"
+    )
+    display({"text/html": page, "image/png": encoded, "text/plain": caption}, raw=True)
+
+
+def contact_sheet(
+    cases: Sequence[Case], scheme: Scheme, titles: Sequence[str] | None = None, columns: int = 4, masked: bool = True
+) -> Figure:
+    """Pictures of `cases` side by side, with mask outlines and the measured line where `masked`."""
+    figure, axes = _grid(len(cases), columns, _aspect(cases[0].image.shape, cases[0].spacing))
+    for place, (axis, case) in enumerate(zip(axes, cases, strict=False)):
+        _picture(axis, case.image, case.spacing)
+        if masked and case.mask is not None:
+            _outlines(axis, case.mask, scheme)
+            _line(axis, _measured(case.mask, case.spacing, scheme))
+        axis.set_title(titles[place] if titles else case.case, fontsize=8)
+    if masked:
+        _legend(figure, scheme)
+    return figure
+
+
+def alteration_sheet(case: Case, masks: Sequence[Altered]) -> Figure:
+    """Ten altered masks over their picture: good ones in the upper row, poor ones in the lower."""
+    figure, axes = _grid(len(masks), 5, _aspect(case.image.shape, case.spacing))
+    for axis, altered in zip(axes, masks, strict=False):
+        effect = altered.effect(case.spacing)
+        _picture(axis, case.image, case.spacing)
+        _fill(axis, altered.mask, altered.scheme)
+        _line(axis, _measured(altered.mask, case.spacing, altered.scheme))
+        change = "not measurable" if np.isnan(effect.delta_mm) else f"{effect.delta_mm:+.1f} mm"
+        axis.set_title(f"{altered.name}\n{change}", fontsize=8, color=VERDICT_COLOURS[altered.quality])
+    _legend(figure, masks[0].scheme)
+    return figure
+
+
+def criteria_sheet(case: Case, criteria: Mapping[str, Criterion], scheme: Scheme) -> Figure:
+    """One panel a criterion: the mask, what was measured on it, the value, the threshold and the verdict."""
+    figure, axes = _grid(len(criteria), 4, _aspect(case.image.shape, case.spacing), height=2.1)
+    for axis, criterion in zip(axes, criteria.values(), strict=False):
+        _picture(axis, case.image, case.spacing)
+        _outlines(axis, case.mask, scheme)
+        colour = VERDICT_COLOURS["good" if criterion.met else "poor"]
+        for line in criterion.marks:
+            rows, columns = np.asarray(line, float).T
+            axis.plot(columns, rows, "-o", color=colour, markersize=3, linewidth=1.5)
+        verdict = "met" if criterion.met else "not met"
+        value = "–" if np.isnan(criterion.value) else f"{criterion.value:.3g} {criterion.unit}"
+        axis.set_title(
+            f"{criterion.title}: {verdict}\n{value} (wanted {criterion.threshold})", fontsize=7, color=colour
+        )
+    return figure
+
+
+def curves(history: pd.DataFrame, title: str) -> Figure:
+    """Training and validation loss, and every further column of `history`, by round."""
+    figure, axis = plt.subplots(figsize=(5, 2.8))
+    long = history.melt("round", var_name="figure", value_name="value")
+    sns.lineplot(long, x="round", y="value", hue="figure", marker="o", ax=axis)
+    axis.set(title=title, xlabel="round", ylabel="")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def probabilities(scores: pd.DataFrame, threshold: float) -> Figure:
+    """Histograms of the probability of "good", a panel a set of cases; columns ``set``, ``good``, ``probability``."""
+    sets = list(dict.fromkeys(scores["set"]))
+    figure, axes = plt.subplots(1, len(sets), figsize=(3.4 * len(sets), 2.6), squeeze=False)
+    for axis, name in zip(axes[0], sets, strict=True):
+        part = scores[scores["set"] == name]
+        truth = np.where(part["good"].astype(bool), "good", "poor")
+        sns.histplot(
+            x=part["probability"], hue=truth, hue_order=list(VERDICT_COLOURS), palette=VERDICT_COLOURS,
+            bins=np.linspace(0, 1, 21), element="step", ax=axis,
+        )  # fmt: skip
+        axis.axvline(threshold, color="black", linestyle=":", linewidth=1)
+        axis.set(title=name, xlabel="probability of “good”", ylabel="cases")
+    figure.tight_layout()
+    return figure
+
+
+def confusions(reports: Mapping[str, Mapping]) -> Figure:
+    """Confusion matrices, a panel a report (as plain dictionaries with tp, fp, fn, tn)."""
+    figure, axes = _grid(len(reports), 4, aspect=1.0, height=1.9)
+    for axis, (title, report) in zip(axes, reports.items(), strict=False):
+        table = pd.DataFrame(
+            [[report["tp"], report["fn"]], [report["fp"], report["tn"]]],
+            index=["good", "poor"],
+            columns=["good", "poor"],
+        )
+        sns.heatmap(table, annot=True, fmt="d", cmap="Blues", cbar=False, square=True, ax=axis)
+        axis.set_title(title + (" (one class only)" if report["collapsed"] else ""), fontsize=7)
+        axis.set_axis_on()
+        axis.set_xlabel("called", fontsize=7)
+        axis.set_ylabel("reviewed as", fontsize=7)
+    figure.tight_layout()
+    return figure
+
+
+def roc_curves(scores: Mapping[str, pd.DataFrame]) -> Figure:
+    """Receiver operating characteristic of several classifiers; each table has ``good`` and ``probability``."""
+    from sklearn.metrics import roc_auc_score, roc_curve  # here: one second of import that most figures do not need
+
+    figure, axis = plt.subplots(figsize=(5.2, 4.2))
+    for title, table in scores.items():
+        truth = table["good"].astype(bool)
+        false, true, _ = roc_curve(truth, table["probability"])
+        axis.plot(false, true, linewidth=1.4, label=f"{title} ({roc_auc_score(truth, table['probability']):.2f})")
+    axis.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
+    axis.set(xlabel="poor masks called good", ylabel="good masks called good", aspect="equal")
+    axis.legend(fontsize=7, loc="lower right", title="AUROC in brackets", title_fontsize=7)
+    return figure
+
+
+def errors_by_verdict(table: pd.DataFrame, errors: Mapping[str, str]) -> Figure:
+    """Absolute errors among the cases called good and called poor, a panel an error.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``model``, ``verdict`` ("good" or "poor") and those named in `errors`.
+    errors : dict
+        Column to axis label.
+    """
+    figure, axes = plt.subplots(1, len(errors), figsize=(4.6 * len(errors), 3), squeeze=False)
+    for axis, (column, label) in zip(axes[0], errors.items(), strict=True):
+        style = {"x": "model", "y": column, "hue": "verdict", "hue_order": list(VERDICT_COLOURS)}
+        sns.boxplot(table, **style, palette=VERDICT_COLOURS, fill=False, showfliers=False, legend=False, ax=axis)
+        sns.stripplot(table, **style, palette=VERDICT_COLOURS, dodge=True, size=2.5, alpha=0.5, ax=axis)
+        axis.set(xlabel="", ylabel=label)
+        axis.legend(title="called", fontsize=7, title_fontsize=7)
+    figure.tight_layout()
+    return figure
+
+
+def _grid(panels: int, columns: int, aspect: float, height: float = 1.8) -> tuple[Figure, list[Axes]]:
+    """A figure of `panels` axes without frames, `aspect` = width / height of each."""
+    columns = min(columns, panels)
+    rows = -(-panels // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(columns * height * aspect, rows * (height + 0.45)), squeeze=False
+    )
+    for axis in axes.flat:
+        axis.set_axis_off()
+    return figure, list(axes.flat)
+
+
+def _aspect(shape: tuple[int, int], spacing: tuple[float, float]) -> float:
+    """Width over height of a picture in millimetres."""
+    return shape[1] * spacing[1] / (shape[0] * spacing[0])
+
+
+def _picture(axis: Axes, image: np.ndarray, spacing: tuple[float, float]) -> None:
+    """Draw the picture so that a millimetre has one length in both directions."""
+    axis.imshow(image, cmap="gray", vmin=0, vmax=255, aspect=spacing[0] / spacing[1])
+
+
+def _outlines(axis: Axes, mask: np.ndarray, scheme: Scheme) -> None:
+    for label in scheme.labels:
+        if (mask == label.id).any():
+            axis.contour(mask == label.id, [0.5], colors=[label.colour], linewidths=1)
+
+
+def _fill(axis: Axes, mask: np.ndarray, scheme: Scheme) -> None:
+    colours = [(0, 0, 0, 0), *(to_rgba(label.colour, 0.55) for label in scheme.labels)]
+    axis.imshow(mask, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5, aspect=axis.get_aspect())
+
+
+def _measured(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme) -> Length | None:
+    try:
+        return measure(mask, spacing, scheme)
+    except Unmeasurable:
+        return None
+
+
+def _line(axis: Axes, length: Length | None) -> None:
+    if length is not None:
+        (row, column), (other_row, other_column) = length.ends
+        axis.plot([column, other_column], [row, other_row], "w--", linewidth=1)
+
+
+def _legend(figure: Figure, scheme: Scheme) -> None:
+    patches = [Patch(color=label.colour, label=label.name) for label in scheme.labels]
+    figure.legend(handles=patches, loc="lower center", ncols=len(patches), fontsize=8, frameon=False)

@@ -1,0 +1,251 @@
+"""Cohorts in memory to fastai Learners: batches, joint augmentation, fitting, predicting.
+
+Pictures stay ``uint8`` in memory (or on the device) and whole batches are gathered, converted and augmented as
+arrays: no Python runs per image. One rule replaces a class per task: in a batch, a 4-D tensor ``(B, 1, H, W)`` is a
+picture, a 3-D tensor ``(B, H, W)`` is a label mask, anything else is not spatial.
+"""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from contextlib import contextmanager, nullcontext
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from IPython import get_ipython
+from IPython.display import clear_output
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, RandomSampler
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)  # fastai 2.8 still calls torch.jit.script when imported
+    from fastai.callback import schedule  # noqa: F401  adds fit_one_cycle to Learner
+    from fastai.callback.core import Callback
+    from fastai.callback.tracker import TrackerCallback
+    from fastai.data.core import DataLoaders
+    from fastai.learner import Learner
+    from fastai.torch_core import set_seed
+
+__all__ = ["Augment", "Resident", "fit", "history", "learner", "predict", "reproducible"]
+
+
+def reproducible(seed: int, threads: int) -> torch.device:
+    """Seed every generator, fix the number of CPU threads, and return the device to train on.
+
+    On a CPU, training is bit-identical for one seed at one thread count and differs at another, so the count
+    belongs to a study's profile and not to the machine.
+    """
+    torch.set_num_threads(threads)
+    set_seed(seed, reproducible=True)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class Resident(Dataset):
+    """A data set held in memory and read a whole batch at a time.
+
+    Parameters
+    ----------
+    *columns : tensor or (tensor, index)
+        What one sample consists of, inputs first and the target last. With an `index` ``(N,)``, sample ``i`` is row
+        ``index[i]`` of the tensor, so that ten masks can share one picture.
+    device : torch.device
+        Where the tensors live.
+    """
+
+    def __init__(self, *columns: Tensor | tuple[Tensor, Tensor], device: torch.device | str = "cpu"):
+        pairs = [column if isinstance(column, tuple) else (column, None) for column in columns]
+        self.columns = [(t.to(device), i if i is None else i.to(device)) for t, i in pairs]
+        tensor, index = self.columns[-1]
+        self.size = len(tensor if index is None else index)
+        self.device = device
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, ...]:
+        """Gather the batch with these sample numbers."""
+        rows = torch.as_tensor(indices, device=self.device)
+        return tuple(tensor[rows if index is None else index[rows]] for tensor, index in self.columns)
+
+
+def pictures(array: np.ndarray) -> Tensor:
+    """``(N, S, S)`` ``uint8`` pictures as the tensor ``(N, 1, S, S)`` that marks them as such."""
+    return torch.from_numpy(array).unsqueeze(1)
+
+
+def _unit(tensor: Tensor) -> Tensor:
+    """Turn a picture into floats in [0, 1]; leave everything else."""
+    return tensor.float() / 255 if tensor.ndim == 4 else tensor
+
+
+class ToUnit(Callback):
+    """Convert the pictures of every batch from ``uint8`` to floats in [0, 1], channels last."""
+
+    order = 1
+
+    def before_batch(self):
+        """Convert."""
+        self.learn.xb = tuple(
+            x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in map(_unit, self.xb)
+        )
+
+
+class Augment(Callback):
+    """Move the pictures and masks of a training batch together: scale, horizontal flip, rotation (the paper's three).
+
+    Parameters
+    ----------
+    scale : (float, float)
+        Range of the magnification, uniform.
+    flip : float
+        Probability of a horizontal flip.
+    degrees : float
+        Largest rotation to either side, in degrees.
+
+    Notes
+    -----
+    Pictures are interpolated bilinearly, masks by the nearest pixel: a mask never gains a label it did not have.
+    """
+
+    order = 2
+
+    def __init__(self, scale: tuple[float, float] = (0.9, 1.1), flip: float = 0.5, degrees: float = 10.0):
+        self.scale, self.flip, self.degrees = scale, flip, degrees
+
+    def before_batch(self):
+        """Draw one transform a sample and apply it to inputs and target alike."""
+        if not self.training:
+            return
+        like = self.xb[0]
+        grid = F.affine_grid(
+            self._draw(len(like), like.device), [len(like), 1, *like.shape[-2:]], align_corners=False
+        )
+        self.learn.xb = tuple(_move(x, grid) for x in self.xb)
+        self.learn.yb = tuple(_move(y, grid) for y in self.yb)
+
+    def _draw(self, samples: int, device: torch.device) -> Tensor:
+        """Random maps from output to input coordinates, ``(B, 2, 3)``."""
+        low, high = self.scale
+        zoom = 1 / torch.empty(samples).uniform_(low, high)
+        angle = torch.deg2rad(torch.empty(samples).uniform_(-self.degrees, self.degrees))
+        mirror = 1 - 2 * (torch.rand(samples) < self.flip).float()
+        cos, sin, zero = zoom * angle.cos(), zoom * angle.sin(), torch.zeros(samples)
+        rows = [torch.stack([mirror * cos, -sin, zero], 1), torch.stack([mirror * sin, cos, zero], 1)]
+        return torch.stack(rows, 1).to(device)
+
+
+def _move(tensor: Tensor, grid: Tensor) -> Tensor:
+    """Resample a picture or a mask on `grid` ``(B, H, W, 2)``; leave what is not spatial."""
+    if tensor.ndim == 4:
+        return F.grid_sample(tensor, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    if tensor.ndim == 3:
+        moved = F.grid_sample(tensor.unsqueeze(1).float(), grid, mode="nearest", align_corners=False)
+        return moved.squeeze(1).to(tensor.dtype)
+    return tensor
+
+
+class KeepBest(TrackerCallback):
+    """Remember the weights of the round with the lowest validation loss and end the training with them."""
+
+    order = 61  # after the recorder, as fastai's own SaveModelCallback
+
+    def after_epoch(self):
+        """Copy the weights when this round is the best so far."""
+        super().after_epoch()
+        if self.new_best:
+            self.weights = {key: value.detach().clone() for key, value in self.model.state_dict().items()}
+
+    def after_fit(self):
+        """Put the best weights back."""
+        if hasattr(self, "weights"):
+            self.model.load_state_dict(self.weights)
+
+
+def learner(
+    model: nn.Module,
+    loss: nn.Module,
+    train: Resident,
+    validation: Resident,
+    *,
+    budget: int,
+    rounds: int,
+    batch: int,
+    seed: int,
+    metrics: Sequence = (),
+    augment: Augment | None = None,
+) -> Learner:
+    """Make a fastai Learner that sees `budget` samples in `rounds` equal rounds, validating after each.
+
+    A budget of samples instead of a number of epochs makes rows of unequal data sets comparable, and a study's
+    duration predictable.
+
+    Parameters
+    ----------
+    model, loss : nn.Module
+        The network and what it minimises.
+    train, validation : Resident
+        Samples; see the module's rule for what a tensor's dimensions mean.
+    budget, rounds, batch : int
+        Samples seen in all, number of rounds, samples a step.
+    seed : int
+        Of the order of the samples.
+    metrics : sequence of callable
+        ``(prediction, target) -> float``, averaged over the validation batches.
+    augment : Augment, optional
+        Default: the paper's ranges.
+    """
+    order = torch.Generator().manual_seed(seed)
+    sampler = RandomSampler(train, num_samples=max(batch, budget // rounds), generator=order)
+    gather = {"batch_size": batch, "collate_fn": lambda samples: samples}
+    loaders = DataLoaders(
+        DataLoader(train, sampler=sampler, drop_last=True, **gather), DataLoader(validation, **gather)
+    )
+    model = model.to(train.device, memory_format=torch.channels_last)
+    callbacks = [ToUnit(), augment or Augment(), KeepBest(monitor="valid_loss")]
+    made = Learner(loaders, model, loss.to(train.device), metrics=list(metrics), cbs=callbacks)
+    made.rounds = rounds
+    return made
+
+
+def fit(learn: Learner, rate: float) -> pd.DataFrame:
+    """Train with a one-cycle schedule to the peak learning rate `rate` and return :func:`history`.
+
+    The progress bar that fastai shows meanwhile is cleared at the end, so that none stays in an executed notebook.
+    """
+    with learn.no_logging(), _bar(learn):
+        learn.fit_one_cycle(learn.rounds, rate)
+    return history(learn)
+
+
+@contextmanager
+def _bar(learn: Learner):
+    """Show fastai's progress bar where somebody may watch: in a notebook until the end, in a terminal, nowhere else."""
+    notebook = get_ipython() is not None
+    with nullcontext() if notebook or sys.stdout.isatty() else learn.no_bar():
+        yield
+    if notebook:
+        clear_output()
+
+
+def history(learn: Learner) -> pd.DataFrame:
+    """Return losses and metrics by round: columns ``round``, ``train_loss``, ``valid_loss`` and the metrics."""
+    names = learn.recorder.metric_names[1:-1]
+    table = pd.DataFrame([list(row) for row in learn.recorder.values], columns=names)
+    table.insert(0, "round", np.arange(1, len(table) + 1))
+    return table
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, *inputs: Tensor | tuple[Tensor, Tensor], batch: int = 64) -> Tensor:
+    """Run `model` in evaluation mode over the samples of `inputs`, as given to :class:`Resident`; output on the CPU."""
+    device = next(model.parameters()).device
+    model.eval()
+    samples = Resident(*inputs, device=device)
+    steps = range(0, len(samples), batch)
+    outputs = [
+        model(*map(_unit, samples.__getitems__(range(at, min(at + batch, len(samples)))))).cpu()
+        for at in steps
+    ]
+    return torch.cat(outputs)

@@ -1,0 +1,196 @@
+"""Predictions to figures of merit, each with a 95 % interval that respects patients.
+
+"Good" is the positive class throughout. Images of one patient resemble each other, so intervals come from resampling
+patients, not images: a case counts as often as its patient was drawn. That turns the bootstrap into a matrix of case
+weights ``(draws, cases)``, and every figure into an expression over its rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+__all__ = ["Report", "best_threshold", "bootstrap_weights", "classification_report", "dice", "mean_interval"]
+
+DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Report:
+    """Figures of merit of one classifier on one set of cases.
+
+    Attributes
+    ----------
+    cases, patients : int
+        What was judged.
+    threshold : float
+        Probability from which a case is called good.
+    tp, fp, fn, tn : int
+        Confusion matrix with "good" as positive.
+    precision, recall, accuracy, f1, balanced_accuracy, auroc : float
+        NaN where a denominator is empty.
+    intervals : dict of str to (float, float)
+        95 % percentile interval of each, bootstrap by patient.
+    collapsed : bool
+        Whether every case got the same verdict: the figures then say nothing about the classifier.
+    """
+
+    cases: int
+    patients: int
+    threshold: float
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    precision: float
+    recall: float
+    accuracy: float
+    f1: float
+    balanced_accuracy: float
+    auroc: float
+    intervals: dict[str, tuple[float, float]]
+    collapsed: bool
+
+    def as_dict(self) -> dict:
+        """Return plain numbers for JSON."""
+        return asdict(self)
+
+
+def classification_report(
+    y: Sequence[bool],
+    p: Sequence[float],
+    groups: Sequence,
+    threshold: float = 0.5,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Report:
+    """Judge probabilities of "good" against the truth.
+
+    Parameters
+    ----------
+    y : (N,) bool
+        Whether each case is good.
+    p : (N,) float
+        Its probability of being good.
+    groups : (N,)
+        Its patient.
+    threshold : float
+        A case is called good from this probability on.
+    draws, seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    ValueError
+        When lengths differ, nothing is given, or a probability is not a number.
+    """
+    y, p, groups = np.asarray(y, bool), np.asarray(p, float), np.asarray(groups)
+    if not len(y) == len(p) == len(groups) or not len(y):
+        raise ValueError(
+            f"y, p and groups must have one length above zero, not {len(y)}, {len(p)} and {len(groups)}"
+        )
+    if not np.isfinite(p).all():
+        raise ValueError(f"p holds {int((~np.isfinite(p)).sum())} values that are not numbers")
+    called = p >= threshold
+    whole, draws_of = np.ones((1, len(y))), bootstrap_weights(groups, draws, seed)
+    figures = _figures(y, called, p, whole)
+    spread = _figures(y, called, p, draws_of)
+    return Report(
+        cases=len(y),
+        patients=len(np.unique(groups)),
+        threshold=float(threshold),
+        **{
+            name: int(count)
+            for name, count in zip(("tp", "fp", "fn", "tn"), _confusion(y, called), strict=True)
+        },
+        **{name: float(values[0]) for name, values in figures.items()},
+        intervals={name: interval(values) for name, values in spread.items()},
+        collapsed=bool(called.all() or not called.any()),
+    )
+
+
+def _confusion(y: np.ndarray, called: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Count true positives, false positives, false negatives, true negatives."""
+    return (y & called).sum(), (~y & called).sum(), (y & ~called).sum(), (~y & ~called).sum()
+
+
+def _figures(y: np.ndarray, called: np.ndarray, p: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Every figure of merit under each row of case weights ``(draws, cases)``."""
+    cells = np.stack([y & called, ~y & called, y & ~called, ~y & ~called], 1).astype(float)
+    tp, fp, fn, tn = (weights @ cells).T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall, specificity = tp / (tp + fn), tn / (tn + fp)
+        return {
+            "precision": tp / (tp + fp),
+            "recall": recall,
+            "accuracy": (tp + tn) / (tp + fp + fn + tn),
+            "f1": 2 * tp / (2 * tp + fp + fn),
+            "balanced_accuracy": (recall + specificity) / 2,
+            "auroc": weighted_auroc(y, p, weights),
+        }
+
+
+def weighted_auroc(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve for every row of case weights ``(draws, cases)``; ties count one half.
+
+    The area is the probability that a good case scores above a poor one: with the cases grouped by score, each good
+    weight meets the poor weight below it and half of the poor weight beside it.
+    """
+    scores, place = np.unique(p, return_inverse=True)
+    member = np.zeros((len(p), len(scores)))
+    member[np.arange(len(p)), place] = 1
+    good, poor = weights * y @ member, weights * ~y @ member
+    below = np.cumsum(poor, 1) - poor / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (good * below).sum(1) / (good.sum(1) * poor.sum(1))
+
+
+def bootstrap_weights(groups: Sequence, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
+    """How often each case counts in each draw of patients with replacement: ``(draws, cases)``."""
+    patients, member = np.unique(np.asarray(groups), return_inverse=True)
+    counts = np.random.default_rng(seed).multinomial(
+        len(patients), np.full(len(patients), 1 / len(patients)), size=draws
+    )
+    return counts[:, member].astype(float)
+
+
+def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of bootstrap `values`; draws in which a figure is undefined are left out."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def mean_interval(values: Sequence[float], groups: Sequence, seed: int = 0) -> tuple[float, float, float]:
+    """Mean of `values` with its 95 % interval, bootstrap by patient; values that are not numbers are left out."""
+    values, groups = np.asarray(values, float), np.asarray(groups)
+    known = np.isfinite(values)
+    if not known.any():
+        return (float("nan"),) * 3
+    weights = bootstrap_weights(groups[known], seed=seed)
+    return float(values[known].mean()), *interval(weights @ values[known] / weights.sum(1))
+
+
+def dice(reference: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Dice of each foreground class ``(classes - 1,)``; NaN where a class is in neither mask.
+
+    An absent class is not a perfect one: counting it as 1 rewards a segmenter for cases without the structure.
+    """
+    pairs = np.bincount(reference.ravel().astype(np.intp) * classes + predicted.ravel(), minlength=classes**2)
+    table = pairs.reshape(classes, classes).astype(float)
+    size = table.sum(0) + table.sum(1)
+    with np.errstate(invalid="ignore"):
+        return (2 * table.diagonal() / size)[1:]
+
+
+def best_threshold(y: Sequence[bool], p: Sequence[float]) -> float:
+    """Threshold with the highest balanced accuracy on a validation set, midway between neighbouring scores."""
+    y, p = np.asarray(y, bool), np.asarray(p, float)
+    scores = np.unique(p)
+    cuts = np.concatenate([scores[:1], (scores[1:] + scores[:-1]) / 2])
+    called = p >= cuts[:, None]
+    balanced = called[:, y].mean(1) + (~called[:, ~y]).mean(1)
+    return float(cuts[np.argmax(balanced)])

