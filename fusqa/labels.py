@@ -64,7 +64,7 @@ class Scheme:
         return len(self.labels) + 1
 
     def id(self, name: str) -> int:
-        """Number of the structure called `name`."""
+        """Return the number of the structure called `name`."""
         return self.names.index(name) + 1
 
     def layers(self, mask: np.ndarray) -> dict[str, np.ndarray]:
