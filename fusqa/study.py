@@ -206,7 +206,7 @@ COHORTS = {
 
 
 def hc18_folder() -> Path | None:
-    """Folder of the public HC18 data: ``$FUSQA_DATA/hc18``, ``data/hc18`` or ``../shared/data/hc18``; None if absent."""
+    """Folder of the public HC18 data: ``$FUSQA_DATA/hc18``, ``data/hc18``, ``../shared/data/hc18``; None if absent."""
     given = os.environ.get("FUSQA_DATA")
     places = [Path(given) / "hc18"] if given else [ROOT / "data/hc18", ROOT.parent / "shared/data/hc18"]
     return next((place for place in places if place.is_dir()), None)
@@ -260,7 +260,16 @@ class Study:
         if not path.exists():
             print(f"{path.relative_to(self.build)} is not there yet: Snakemake makes it first")
             command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow/Snakefile")]
-            command += ["--directory", str(ROOT), "--cores", "all", "--nolock", "--rerun-incomplete", "--quiet", "rules"]
+            command += [
+                "--directory",
+                str(ROOT),
+                "--cores",
+                "all",
+                "--nolock",
+                "--rerun-incomplete",
+                "--quiet",
+                "rules",
+            ]
             config = {"profile": self._profile, "build": str(self.build)}
             target = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
             command += ["--config", *(f"{key}={value}" for key, value in config.items()), "--", str(target)]

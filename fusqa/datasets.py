@@ -1,0 +1,143 @@
+"""The two sets of masks that a study passes from notebook to notebook: altered ones, and a segmenter's predictions."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from fusqa.alterations import GOOD, altered_masks
+from fusqa.biometry import EQUATIONS, Unmeasurable, measure
+from fusqa.cohort import Case, Cohort
+from fusqa.criteria import review
+from fusqa.files import whole
+from fusqa.labels import Scheme
+from fusqa.metrics import dice
+
+__all__ = ["AlteredSet", "balanced_sample", "judge", "load_masks", "resize_labels", "save_masks"]
+
+
+@dataclass(frozen=True, eq=False)
+class AlteredSet:
+    """Altered masks of a cohort at network size.
+
+    Attributes
+    ----------
+    masks : (M, S, S) uint8
+        Ten a case, made on the picture's own grid and then resized.
+    table : DataFrame
+        One row a mask: ``case``, ``patient``, ``picture`` (row of the case in the cohort), ``name``, ``good``,
+        ``dice_<label>``, ``delta_mm``, ``delta_days``, ``criteria_lost``, ``recipe`` (JSON).
+    """
+
+    masks: np.ndarray
+    table: pd.DataFrame
+
+    @classmethod
+    def make(cls, cohort: Cohort, size: int, seed: int) -> "AlteredSet":
+        """Alter every mask of `cohort`; each case draws from its own generator, so order does not matter."""
+        masks, rows = [], []
+        for picture, case in enumerate(cohort):
+            for altered in altered_masks(case.mask, _generator(seed, case.case), cohort.scheme):
+                effect = altered.effect(case.spacing)
+                masks.append(resize_labels(altered.mask, (size, size)))
+                rows.append(
+                    {"case": case.case, "patient": case.patient, "picture": picture, "name": altered.name}
+                    | {"good": altered.quality == GOOD}
+                    | {f"dice_{label}": value for label, value in effect.dice.items()}
+                    | {"delta_mm": effect.delta_mm, "delta_days": effect.delta_days}
+                    | {"criteria_lost": " ".join(effect.criteria_lost), "recipe": json.dumps(altered.recipe)}
+                )
+        return cls(np.stack(masks), pd.DataFrame(rows))
+
+    def save(self, folder: Path) -> None:
+        """Write ``altered.npz`` (masks and table together, so that they cannot part)."""
+        with whole(folder / "altered.npz") as part:
+            np.savez_compressed(part, masks=self.masks, table=np.frombuffer(self.table.to_json().encode(), np.uint8))
+
+    @classmethod
+    def load(cls, path: Path) -> "AlteredSet":
+        """Read what :meth:`save` wrote."""
+        with np.load(path) as stored:
+            table = pd.DataFrame(json.loads(stored["table"].tobytes())).reset_index(drop=True)
+            return cls(stored["masks"], table)
+
+    def of(self, patients: Iterable[str]) -> "AlteredSet":
+        """Return the masks of some patients; `picture` still counts in the whole cohort."""
+        chosen = self.table["patient"].isin(list(patients)).to_numpy()
+        return AlteredSet(self.masks[chosen], self.table[chosen].reset_index(drop=True))
+
+
+def _generator(seed: int, name: str) -> np.random.Generator:
+    """Generator that depends on the seed and the name of a case alone."""
+    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "big"))
+
+
+def resize_labels(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Resize a label image to `shape` (rows, columns), every pixel from the nearest old one."""
+    # Not INTER_NEAREST: it takes a corner of each new pixel, and so shifts the labels against the picture.
+    return cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+def to_native(probability: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Class probabilities ``(classes, S, S)`` as labels ``(H, W)`` on the picture's own grid, `shape` = (H, W)."""
+    channels = [cv2.resize(channel, shape[::-1], interpolation=cv2.INTER_LINEAR) for channel in probability]
+    return np.argmax(channels, axis=0).astype(np.uint8)
+
+
+def save_masks(path: Path, masks: Mapping[str, np.ndarray]) -> None:
+    """Write label masks of any size by the names of their cases."""
+    with whole(path) as part:
+        np.savez_compressed(part, **masks)
+
+
+def load_masks(path: Path) -> dict[str, np.ndarray]:
+    """Read what :func:`save_masks` wrote."""
+    with np.load(path) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def judge(case: Case, predicted: np.ndarray, scheme: Scheme) -> dict:
+    """Judge a predicted mask: Dice, measurement error, error in days, review.
+
+    Returns
+    -------
+    dict
+        ``dice_<label>``; ``mm``, ``delta_mm``, ``delta_days`` against the case's own measurement (NaN where the mask
+        cannot be measured); one boolean a criterion; ``met``, how many; ``good``, the verdict of the review.
+    """
+    days = EQUATIONS[scheme.equation].days
+    try:
+        mm = measure(predicted, case.spacing, scheme).mm
+    except Unmeasurable:
+        mm = float("nan")
+    verdict = review(predicted, case.spacing, scheme)
+    overlap = dice(case.mask, predicted, scheme.classes)
+    return (
+        {f"dice_{name}": float(value) for name, value in zip(scheme.names, overlap, strict=True)}
+        | {"mm": mm, "delta_mm": mm - case.measure_mm, "delta_days": float(days(mm) - days(case.measure_mm))}
+        | {name: criterion.met for name, criterion in verdict.criteria.items()}
+        | {"met": verdict.met, "good": verdict.good}
+    )
+
+
+def balanced_sample(good: np.ndarray, per_class: int, seed: int) -> np.ndarray:
+    """Draw as many good as poor cases, `per_class` of each or as many as the rarer class has.
+
+    Returns
+    -------
+    (N,) bool
+        Which cases are drawn.
+    """
+    good = np.asarray(good, bool)
+    count = min(per_class, good.sum(), (~good).sum())
+    rng = np.random.default_rng(seed)
+    drawn = np.zeros(len(good), bool)
+    for members in (np.flatnonzero(good), np.flatnonzero(~good)):
+        drawn[rng.choice(members, count, replace=False)] = True
+    return drawn

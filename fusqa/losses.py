@@ -1,0 +1,66 @@
+"""What the segmenter and the autoencoder minimise; the quality networks use plain cross-entropy."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["ReconstructionLoss", "SegmentationLoss", "soft_dice_loss"]
+
+
+def one_hot(labels: Tensor, classes: int) -> Tensor:
+    """Label masks ``(B, H, W)`` as float channels ``(B, classes, H, W)``."""
+    return F.one_hot(labels.long(), classes).movedim(-1, 1).float()
+
+
+class SegmentationLoss(nn.Module):
+    """½ cross-entropy + ½ soft Dice (as for Fetal-TransUNet), the cross-entropy weighted by class.
+
+    Palate and gap cover less than half a per cent of a picture: unweighted, a short training never finds them, and
+    every prediction would then be reviewed as poor for the same dull reason.
+
+    Parameters
+    ----------
+    weights : sequence of float
+        One weight a class; see :meth:`balanced`.
+    """
+
+    def __init__(self, weights):
+        super().__init__()
+        self.register_buffer("weights", torch.as_tensor(weights, dtype=torch.float32))
+
+    @classmethod
+    def balanced(cls, masks: Tensor, classes: int) -> "SegmentationLoss":
+        """Weight each class by its frequency in `masks` to the power −½, scaled to mean one over the pixels."""
+        frequency = torch.bincount(masks.flatten().long(), minlength=classes).float().clamp_min(1)
+        frequency /= frequency.sum()
+        weights = frequency.rsqrt()
+        return cls(weights / (weights * frequency).sum())
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of logits ``(B, classes, H, W)`` against labels ``(B, H, W)``."""
+        entropy = F.cross_entropy(logits, target.long(), self.weights)
+        return 0.5 * entropy + 0.5 * soft_dice_loss(logits.softmax(1), one_hot(target, logits.shape[1]))
+
+
+def soft_dice_loss(probability: Tensor, hot: Tensor) -> Tensor:
+    """1 − soft Dice, over the batch as one volume, averaged over the foreground classes that are present in it.
+
+    Parameters
+    ----------
+    probability, hot : Tensor
+        ``(B, classes, H, W)``; class 0 is background and does not count.
+    """
+    overlap = (probability * hot).sum((0, 2, 3))[1:]
+    size = (probability + hot).sum((0, 2, 3))[1:]
+    present = hot.sum((0, 2, 3))[1:] > 0  # an absent class has no Dice: it must not count as a perfect or a lost one
+    dice = 2 * overlap / size.clamp_min(1e-6)
+    return 1 - (dice * present).sum() / present.sum().clamp_min(1)
+
+
+class ReconstructionLoss(nn.Module):
+    """Mean squared error + soft Dice between a mask and its reconstruction (Galati & Zuluaga 2021)."""
+
+    def forward(self, probability: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of class probabilities ``(B, classes, H, W)`` against labels ``(B, H, W)``."""
+        hot = one_hot(target, probability.shape[1])
+        return F.mse_loss(probability, hot) + soft_dice_loss(probability, hot)
