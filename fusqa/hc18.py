@@ -1,0 +1,221 @@
+"""Import the public HC18 set: real ultrasound of one structure, the fetal head.
+
+As published (https://doi.org/10.5281/zenodo.1327317, CC BY 4.0; van den Heuvel et al., PLoS ONE 13(8):e0200412,
+2018) it is a table, and a folder of pictures each with the *outline* of the head::
+
+    training_set_pixel_size_and_HC.csv     filename, pixel size(mm), head circumference (mm)
+    training_set/NNN[_k]HC.png             a picture; the number NNN is the only key to the patient
+    training_set/NNN[_k]HC_Annotation.png  its outline, 0 or 255
+
+A few outlines do not close, and flooding those would fill the whole picture. So a head is filled as what it was
+drawn as, the ellipse fitted to its outline, whose perimeter is the published circumference.
+"""
+
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fusqa.biometry import EQUATIONS, Unmeasurable, check_spacing, fit_head_ellipse, head_circumference
+from fusqa.cohort import Case, Cohort, CohortError, Problem, patient_order, read_image, read_mask, write_cohort
+from fusqa.labels import HEAD
+
+__all__ = ["ImportReport", "import_hc18"]
+
+TABLE = "training_set_pixel_size_and_HC.csv"
+PICTURES = "training_set"
+COLUMNS = FILE, PIXEL, CIRCUMFERENCE = "filename", "pixel size(mm)", "head circumference (mm)"
+LAYOUT = f"give the folder that holds {TABLE} and {PICTURES}/, as unpacked from doi.org/10.5281/zenodo.1327317"
+
+SOURCE = (
+    "HC18 training set, https://doi.org/10.5281/zenodo.1327317; van den Heuvel, de Bruijn, de Korte and "
+    "van Ginneken, PLoS ONE 13(8):e0200412, 2018"
+)
+LICENCE = "CC BY 4.0"
+SITES = "chosen here, HC18 names none: B is a third of the patients, by hash of their number, and held out; A the rest"
+HELD_OUT = 1 / 3
+
+
+@dataclass(frozen=True)
+class Published:
+    """One row of the published table: name of the picture, mm a pixel, head circumference in mm."""
+
+    line: int
+    name: str
+    pixel_mm: float
+    circumference_mm: float
+
+    @property
+    def case(self) -> str:
+        """Name of the case, such as "392_2HC"."""
+        return Path(self.name).stem
+
+    @property
+    def patient(self) -> str:
+        """Number before the first underscore: pictures that share it are of one patient."""
+        return self.case.partition("_")[0]
+
+    @property
+    def annotation(self) -> str:
+        """Name of the file with the outline."""
+        return f"{self.case}_Annotation.png"
+
+
+@dataclass(frozen=True, eq=False)
+class ImportReport:
+    """What an import found.
+
+    Attributes
+    ----------
+    cohort : Cohort
+        The imported cohort.
+    unclosed : tuple of str
+        Cases whose outline does not close; their masks are filled like all others.
+    duplicates : tuple of (str, str)
+        Cases left out, each with the case kept instead: their pictures are the same to the last pixel.
+    absent : tuple of str
+        Pictures that are in the table and not in the folder.
+    unlisted : tuple of str
+        Pictures that are in the folder and not in the table.
+    worst_mm : float
+        Greatest difference between the published circumference and that of our mask.
+    worst_case : str
+        The case with that difference.
+    """
+
+    cohort: Cohort
+    unclosed: tuple[str, ...]
+    duplicates: tuple[tuple[str, str], ...]
+    absent: tuple[str, ...]
+    unlisted: tuple[str, ...]
+    worst_mm: float
+    worst_case: str
+
+    @property
+    def images(self) -> int:
+        """How many pictures were imported."""
+        return len(self.cohort)
+
+    @property
+    def patients(self) -> int:
+        """How many patients they are of."""
+        return self.cohort.table["patient"].nunique()
+
+    def __str__(self) -> str:
+        table = self.cohort.table
+        sites = ", ".join(f"{site}: {count}" for site, count in table["site"].value_counts().sort_index().items())
+        undated = int(table["ga_days"].isna().sum())
+        same = [f"{left_out} (the same picture as {kept}, which was kept)" for left_out, kept in self.duplicates]
+        return "\n".join(
+            (
+                f"{self.images} images of {self.patients} patients ({sites})",
+                f"outlines that do not close: {_listed(self.unclosed)}",
+                f"duplicates left out: {_listed(same)}",
+                f"in the table without a file: {_listed(self.absent)}",
+                f"files that the table does not list: {_listed(self.unlisted)}",
+                f"without gestational age, the circumference being out of the equation's range: {undated}",
+                f"worst |published - our| head circumference: {self.worst_mm:.3f} mm ({self.worst_case})",
+            )
+        )
+
+
+def import_hc18(
+    folder: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    progress: Callable[[list[Published]], Iterable[Published]] = iter,
+) -> ImportReport:
+    """Turn HC18 into a cohort of the scheme *head*.
+
+    Masks are filled on the picture's own grid; `measure_mm` is the published circumference; `ga_days` follows from
+    it by INTERGROWTH-21st (2016) within that equation's range, and is empty elsewhere.
+
+    Parameters
+    ----------
+    folder : path
+        HC18 as published: the folder of the table, or the folder ``training_set`` beside it.
+    out : path
+        Where the cohort is written.
+    progress : callable
+        Wraps the list of pictures, as ``tqdm.tqdm`` does, to show how far the work is.
+
+    Raises
+    ------
+    CohortError
+        If the layout is another, with all that is missing; or a picture cannot be read.
+    """
+    table, pictures = _locate(Path(folder))
+    rows = _read_table(table)
+    files = {path.name for path in pictures.glob("*.png")}
+    present = [row for row in rows if row.name in files]
+    _require_annotations(present, pictures, files)
+    reading = _Reading(pictures, _sites(present))
+    cohort = write_cohort(
+        out,
+        reading.cases(progress(present)),
+        scheme=HEAD,
+        source=SOURCE,
+        licence=LICENCE,
+        notes={"sites": SITES, "unclosed": reading.unclosed, "duplicates": reading.duplicates},
+    )
+    worst = max(reading.differences_mm, key=reading.differences_mm.__getitem__)
+    listed = {name for row in rows for name in (row.name, row.annotation)}
+    return ImportReport(
+        cohort,
+        unclosed=tuple(reading.unclosed),
+        duplicates=tuple(reading.duplicates),
+        absent=tuple(row.name for row in rows if row.name not in files),
+        unlisted=tuple(sorted(files - listed)),
+        worst_mm=reading.differences_mm[worst],
+        worst_case=worst,
+    )
+
+
+@dataclass
+class _Reading:
+    """Reads the pictures one by one and notes on the way what the report will tell."""
+
+    pictures: Path
+    sites: dict[str, str]
+    unclosed: list[str] = field(default_factory=list)
+    duplicates: list[tuple[str, str]] = field(default_factory=list)
+    differences_mm: dict[str, float] = field(default_factory=dict)
+
+    def cases(self, rows: Iterable[Published]) -> Iterator[Case]:
+        kept: dict[bytes, str] = {}
+        for row in rows:
+            image = read_image(self.pictures / row.name)
+            first = kept.setdefault(hashlib.sha256(image).digest(), row.case)
+            if first == row.case:
+                yield self._case(row, image)
+            else:
+                self.duplicates.append((row.case, first))
+
+    def _case(self, row: Published, image: np.ndarray) -> Case:
+        spacing = (row.pixel_mm, row.pixel_mm)
+        outline = read_mask(self.pictures / row.annotation)
+        try:
+            ellipse = fit_head_ellipse(outline, spacing)
+            mask = ellipse.fill(outline.shape).astype(np.uint8)
+            ours = head_circumference(mask, spacing)
+        except ValueError as error:
+            mend = "draw the head's outline in one grey level on black"
+            raise CohortError([_problem(self.pictures / row.annotation, str(error), mend)]) from None
+        if not _encloses(outline, ellipse.centre):
+            self.unclosed.append(row.case)
+        self.differences_mm[row.case] = abs(ours.mm - row.circumference_mm)
+        return Case(
+            row.case,
+            row.patient,
+            self.sites[row.patient],
+            image,
+            mask,
+            spacing,
+            row.circumference_mm,
+            _age(row.circumference_mm),
+        )
