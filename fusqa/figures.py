@@ -35,6 +35,7 @@ __all__ = [
     "probabilities",
     "roc_curves",
     "show",
+    "show_table",
 ]
 
 VERDICT_COLOURS = {"good": "#0072B2", "poor": "#D55E00"}  # Okabe & Ito, safe for colour-blind readers
@@ -47,12 +48,29 @@ def show(figure: Figure, caption: str, alt: str, source: str = "") -> None:
     figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", facecolor="white")
     plt.close(figure)
     encoded = base64.b64encode(buffer.getvalue()).decode()
-    origin = f' <span class="source">Data: <code>{html.escape(source)}</code>.</span>' if source else ""
     page = (
         f'<figure class="fusqa-figure"><img src="data:image/png;base64,{encoded}" alt="{html.escape(alt)}"/>'
-        f"<figcaption>{html.escape(caption)}{origin}</figcaption></figure>"
+        f"<figcaption>{html.escape(caption)}{_origin(source)}</figcaption></figure>"
     )
     display({"text/html": page, "image/png": encoded, "text/plain": caption}, raw=True)
+
+
+def show_table(table: pd.DataFrame, caption: str, source: str = "") -> None:
+    """Publish a table with its caption, and the result file that it shows; an empty place prints as a dash.
+
+    The table sits in a frame of its own that scrolls sideways, so that no page is wider than a phone.
+    """
+    body = table.to_html(index=False, border=0, na_rep="–", justify="left", classes="table")
+    page = (
+        f'<figure class="fusqa-table"><div class="fusqa-scroll" tabindex="0">{body}</div>'
+        f"<figcaption>{html.escape(caption)}{_origin(source)}</figcaption></figure>"
+    )
+    display({"text/html": page, "text/plain": f"{caption}\n{table.to_string(index=False)}"}, raw=True)
+
+
+def _origin(source: str) -> str:
+    """Name the file that a figure or table shows."""
+    return f' <span class="source">Data: <code>{html.escape(source)}</code>.</span>' if source else ""
 
 
 def contact_sheet(

@@ -1,0 +1,136 @@
+"""Image/mask pairs at network size: what a quality model or an autoencoder is trained on and judged by.
+
+Three sets of pairs matter to a study, and every model is scored on the same three: altered masks of validation
+patients, out-of-fold predictions at site A, and predictions at site B. Pictures are kept once, however many masks
+share them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from fusqa.cohort import Cohort
+from fusqa.datasets import AlteredSet, load_masks, resize_labels
+from fusqa.learner import Resident, pictures
+from fusqa.metrics import best_threshold, classification_report
+from fusqa.study import Study
+
+__all__ = ["ALTERED", "AT_A", "AT_B", "Pairs", "altered_pairs", "judged_sets", "predicted_pairs", "reports", "scores"]
+
+ALTERED, AT_A, AT_B = "altered masks, validation", "predictions, site A", "predictions, site B"
+THRESHOLD = 0.5  # the paper's, for a network that ends in a probability
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pictures, masks, and what is known of each pair.
+
+    Attributes
+    ----------
+    images : (P, 1, S, S) uint8
+        Pictures.
+    picture : (M,) int64
+        Picture of each mask.
+    masks : (M, S, S) uint8
+        Label masks.
+    table : DataFrame
+        One row a mask: ``case``, ``patient``, ``name`` (what the mask is), ``good`` (by construction or by review),
+        ``delta_mm``, ``delta_days`` (what it does to the measurement), ``test`` (drawn for the balanced test set).
+    """
+
+    images: Tensor
+    picture: Tensor
+    masks: Tensor
+    table: pd.DataFrame
+
+    def inputs(self) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """Columns for :class:`fusqa.learner.Resident` and :func:`fusqa.learner.predict`."""
+        return (self.images, self.picture), self.masks
+
+    def labelled(self, device: torch.device) -> Resident:
+        """Samples (picture, mask, 1 for good) in memory on `device`."""
+        return Resident(*self.inputs(), torch.from_numpy(self.table["good"].to_numpy(np.float32)), device=device)
+
+
+def altered_pairs(cohort: Cohort, altered: AlteredSet) -> Pairs:
+    """Pair the altered masks of `cohort`'s patients with their pictures."""
+    size = altered.masks.shape[-1]
+    part = altered.of(cohort.table["patient"])
+    number = {case: row for row, case in enumerate(cohort.table["case"])}
+    columns = ["case", "patient", "name", "good", "delta_mm", "delta_days"]
+    return Pairs(
+        pictures(cohort.stack(size)[0]),
+        torch.tensor([number[case] for case in part.table["case"]]),
+        torch.from_numpy(part.masks),
+        part.table[columns].assign(test=False),
+    )
+
+
+def predicted_pairs(study: Study, site: str, size: int) -> Pairs:
+    """Pair the segmenter's predictions at `site` with their pictures; site A's are out of fold."""
+    cohort = study.site(site)
+    table = study.table("segmentation").set_index("case").loc[cohort.table["case"]].reset_index()
+    predicted = load_masks(study.need("predictions.npz"))
+    masks = [resize_labels(predicted[case], (size, size)) for case in cohort.table["case"]]
+    columns = ["case", "patient", "good", "delta_mm", "delta_days", "test"]
+    return Pairs(
+        pictures(cohort.stack(size)[0]),
+        torch.arange(len(cohort)),
+        torch.from_numpy(np.stack(masks)),
+        table[columns].assign(name="prediction"),
+    )
+
+
+def judged_sets(study: Study, validation: Cohort, size: int, seed: int) -> dict[str, Pairs]:
+    """Return the three sets on which every model is judged; `validation` is site A's part that trained nothing."""
+    return {
+        ALTERED: altered_pairs(validation, AlteredSet.make(validation, size, seed)),
+        AT_A: predicted_pairs(study, "A", size),
+        AT_B: predicted_pairs(study, "B", size),
+    }
+
+
+def scores(sets: Mapping[str, Pairs], probability: Callable[[Pairs], Tensor]) -> pd.DataFrame:
+    """Score every pair of every set: its table with the columns ``set`` and ``probability`` of "good" added."""
+    parts = [pairs.table.assign(set=name, probability=probability(pairs).numpy()) for name, pairs in sets.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def reports(table: pd.DataFrame, fixed: float, seed: int) -> dict:
+    """Judge the scores of one model on every set, at a fixed threshold and at one chosen on validation.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`scores`.
+    fixed : float
+        The paper's threshold.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        ``thresholds``: name to value; ``reports``: threshold name to set name to
+        :class:`fusqa.metrics.Report` as a dictionary. Site B is judged on the balanced test set (``"test"``) and as it
+        comes (its own name); a set without cases has no report.
+    """
+    validation = table[table["set"] == ALTERED]
+    chosen = best_threshold(validation["good"], validation["probability"])
+    thresholds = {"paper": fixed, "validation": chosen}
+    sets = dict(list(table.groupby("set", sort=False))) | {"test": table[table["test"] & (table["set"] == AT_B)]}
+    return {
+        "thresholds": thresholds,
+        "reports": {
+            name: {
+                part: classification_report(t["good"], t["probability"], t["patient"], threshold, seed=seed).as_dict()
+                for part, t in sets.items()
+                if len(t)
+            }
+            for name, threshold in thresholds.items()
+        },
+    }
