@@ -1,0 +1,67 @@
+# Every command of the project. `make` alone lists them; the lines after ## are that list.
+SHELL := /bin/bash -euo pipefail
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+PROFILE ?= quick
+JOBS ?= 2
+PORT ?= 8000
+
+VENV := .venv
+READY := $(VENV)/.set-up
+SNAKEMAKE = $(VENV)/bin/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/local \
+            --config profile='$(PROFILE)' --cores '$(JOBS)'
+
+.PHONY: help setup lock study book test serve clean
+
+help:  ## list these commands
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+
+setup: $(READY)  ## the environment alone, in .venv: every version locked by hash
+
+# The stamp is written last and removed first: an environment without one is half made, and is made anew.
+# The uv that does the work comes from PATH, or else from pip, at the version and with the hashes of the lock.
+$(READY): requirements.lock pyproject.toml
+	@python=$$('$(PYTHON)' -c 'import sys; print(sys.executable)') || \
+	  { echo '$(PYTHON) does not run; name another one: make setup PYTHON=/path/to/python3' >&2; exit 1; }; \
+	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed and $$("$$python" -V) was found;" \
+	         'name another one: make setup PYTHON=/path/to/python3.13' >&2; exit 1; }; \
+	if [ -e $(READY) ]; then rm $(READY); else rm -rf $(VENV); fi; \
+	export UV_PYTHON_DOWNLOADS=never; \
+	if uv=$$(command -v uv); then \
+	  [ -d $(VENV) ] || "$$uv" venv --quiet --python "$$python" $(VENV); \
+	else \
+	  uv=$(VENV)/bin/uv; \
+	  [ -d $(VENV) ] || "$$python" -m venv $(VENV) || \
+	    { echo "$$python cannot make an environment; on Debian: apt-get install python3-venv" >&2; exit 1; }; \
+	  sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.txt; \
+	  [ -x "$$uv" ] || $(VENV)/bin/python -m pip install --quiet --require-hashes --requirement $(VENV)/uv.txt; \
+	fi; \
+	"$$uv" pip sync --python $(VENV)/bin/python --require-hashes --compile-bytecode requirements.lock; \
+	"$$uv" pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation --editable .; \
+	touch $(READY)
+
+lock:  ## choose every version anew, within the ranges of pyproject.toml
+	uv=$$(command -v uv) || uv=$(VENV)/bin/uv; \
+	"$$uv" pip compile --universal --generate-hashes --python-version 3.11 --extra dev --upgrade --quiet \
+	  pyproject.toml --output-file requirements.lock --no-header
+
+study: $(READY)  ## run the study: PROFILE=quick|classroom|paper, JOBS=2 notebooks at once
+	$(SNAKEMAKE) study
+
+book: $(READY)  ## run the study where needed and bind the book: PROFILE and JOBS as above
+	$(SNAKEMAKE) book
+
+test: $(READY)  ## the whole test suite
+	$(VENV)/bin/python -m pytest
+
+serve: $(READY)  ## show the book of PROFILE on this machine alone: PORT=8000
+	@[ -f 'build/$(PROFILE)/book/html/index.html' ] || \
+	  { echo "no book of '$(PROFILE)' yet; make it: make book PROFILE=$(PROFILE)" >&2; exit 1; }
+	@echo 'The book is at http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)'
+	@$(VENV)/bin/python -m http.server '$(PORT)' --bind 127.0.0.1 --directory 'build/$(PROFILE)/book/html' >/dev/null
+
+clean:  ## remove every study and book in build/; the environment stays
+	rm -rf build .snakemake
