@@ -7,13 +7,12 @@ As published (https://doi.org/10.5281/zenodo.1327317, CC BY 4.0; van den Heuvel 
     training_set/NNN[_k]HC.png             a picture; the number NNN is the only key to the patient
     training_set/NNN[_k]HC_Annotation.png  its outline, 0 or 255
 
-A few outlines do not close, and flooding those would fill the whole picture. So a head is filled as what it was
-drawn as, the ellipse fitted to its outline, whose perimeter is the published circumference.
+A few heads run out of the picture, so that their outlines do not close, and flooding those would fill the whole
+picture. So a head is filled as what it was drawn as, the ellipse fitted to its outline, whose perimeter is the
+published circumference.
 """
 
-import csv
 import hashlib
-import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,49 +21,24 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fusqa.biometry import EQUATIONS, Unmeasurable, check_spacing, fit_head_ellipse, head_circumference
-from fusqa.cohort import Case, Cohort, CohortError, Problem, patient_order, read_image, read_mask, write_cohort
+from fusqa.biometry import EQUATIONS, fit_head_ellipse, head_circumference
+from fusqa.cohort import Case, Cohort, read_image, read_mask, write_cohort
+from fusqa.hc18_layout import Published, locate, read_table, require_annotations
 from fusqa.labels import HEAD
+from fusqa.problems import CohortError, Problem
 
 __all__ = ["ImportReport", "import_hc18"]
-
-TABLE = "training_set_pixel_size_and_HC.csv"
-PICTURES = "training_set"
-COLUMNS = FILE, PIXEL, CIRCUMFERENCE = "filename", "pixel size(mm)", "head circumference (mm)"
-LAYOUT = f"give the folder that holds {TABLE} and {PICTURES}/, as unpacked from doi.org/10.5281/zenodo.1327317"
 
 SOURCE = (
     "HC18 training set, https://doi.org/10.5281/zenodo.1327317; van den Heuvel, de Bruijn, de Korte and "
     "van Ginneken, PLoS ONE 13(8):e0200412, 2018"
 )
 LICENCE = "CC BY 4.0"
-SITES = "chosen here, HC18 names none: B is a third of the patients, by hash of their number, and held out; A the rest"
-HELD_OUT = 1 / 3
-
-
-@dataclass(frozen=True)
-class Published:
-    """One row of the published table: name of the picture, mm a pixel, head circumference in mm."""
-
-    line: int
-    name: str
-    pixel_mm: float
-    circumference_mm: float
-
-    @property
-    def case(self) -> str:
-        """Name of the case, such as "392_2HC"."""
-        return Path(self.name).stem
-
-    @property
-    def patient(self) -> str:
-        """Number before the first underscore: pictures that share it are of one patient."""
-        return self.case.partition("_")[0]
-
-    @property
-    def annotation(self) -> str:
-        """Name of the file with the outline."""
-        return f"{self.case}_Annotation.png"
+HELD_OUT = 1 / 3  # share of the patients at site B
+SITES = (
+    "HC18 names no hospitals, so these sites are chosen: about a third of the patients, by hash of their number, "
+    "are B and held out, the others are A"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +50,7 @@ class ImportReport:
     cohort : Cohort
         The imported cohort.
     unclosed : tuple of str
-        Cases whose outline does not close; their masks are filled like all others.
+        Cases whose outline does not close within the picture; their masks are filled like all others.
     duplicates : tuple of (str, str)
         Cases left out, each with the case kept instead: their pictures are the same to the last pixel.
     absent : tuple of str
@@ -149,18 +123,19 @@ def import_hc18(
     CohortError
         If the layout is another, with all that is missing; or a picture cannot be read.
     """
-    table, pictures = _locate(Path(folder))
-    rows = _read_table(table)
+    table, pictures = locate(Path(folder))
+    rows = read_table(table)
     files = {path.name for path in pictures.glob("*.png")}
     present = [row for row in rows if row.name in files]
-    _require_annotations(present, pictures, files)
-    reading = _Reading(pictures, _sites(present))
+    require_annotations(present, pictures, files)
+    reading = _Reading(pictures)
     cohort = write_cohort(
         out,
         reading.cases(progress(present)),
         scheme=HEAD,
         source=SOURCE,
         licence=LICENCE,
+        # The lists fill while the cases are written; cohort.json is written after them.
         notes={"sites": SITES, "unclosed": reading.unclosed, "duplicates": reading.duplicates},
     )
     worst = max(reading.differences_mm, key=reading.differences_mm.__getitem__)
@@ -181,7 +156,6 @@ class _Reading:
     """Reads the pictures one by one and notes on the way what the report will tell."""
 
     pictures: Path
-    sites: dict[str, str]
     unclosed: list[str] = field(default_factory=list)
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     differences_mm: dict[str, float] = field(default_factory=dict)
@@ -204,18 +178,47 @@ class _Reading:
             mask = ellipse.fill(outline.shape).astype(np.uint8)
             ours = head_circumference(mask, spacing)
         except ValueError as error:
-            mend = "draw the head's outline in one grey level on black"
-            raise CohortError([_problem(self.pictures / row.annotation, str(error), mend)]) from None
+            where = str(self.pictures / row.annotation)
+            mend = "unpack it again, or draw the head's outline in one grey level on black"
+            raise CohortError([Problem(None, where, str(error), mend)]) from None
         if not _encloses(outline, ellipse.centre):
             self.unclosed.append(row.case)
         self.differences_mm[row.case] = abs(ours.mm - row.circumference_mm)
         return Case(
             row.case,
             row.patient,
-            self.sites[row.patient],
+            _site(row.patient),
             image,
             mask,
             spacing,
             row.circumference_mm,
             _age(row.circumference_mm),
         )
+
+
+def _site(patient: str) -> str:
+    """Choose a patient's site by the patient's number alone, so that a part of HC18 is parted like the whole."""
+    digest = hashlib.sha256(f"hc18:{patient}".encode()).digest()
+    return "B" if int.from_bytes(digest[:8], "big") < HELD_OUT * 2**64 else "A"
+
+
+def _encloses(outline: np.ndarray, centre: tuple[float, float]) -> bool:
+    """Whether flooding the picture from `centre` (row, col) is stopped by the outline."""
+    free = np.pad(np.uint8(outline == 0), 1, constant_values=1)  # a way around, to leave the picture by
+    row, col = (round(value) + 1 for value in centre)
+    # Four neighbours: a line that is one pixel thin and diagonal still closes.
+    _, regions = cv2.connectedComponents(free, connectivity=4)
+    return bool(regions[row, col] != regions[0, 0])
+
+
+def _age(circumference_mm: float) -> float | None:
+    """Gestational age in days, None outside the equation's range."""
+    equation = EQUATIONS[HEAD.equation]
+    low, high = equation.range_mm
+    return float(equation.days(np.float64(circumference_mm))) if low <= circumference_mm <= high else None
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Count and name them, or say that there are none."""
+    names = list(names)
+    return f"{len(names)}: {', '.join(names)}" if names else "none"
