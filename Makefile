@@ -20,6 +20,9 @@ help:  ## list these commands
 
 setup: $(READY)  ## the environment alone, in .venv: every version locked by hash
 
+# Debian keeps a part of Python's venv in a package of its own; root may add it.
+VENV_BY_APT = { [ "$$(id -u)" -eq 0 ] && apt-get update -qq && apt-get install -y -qq python3-venv; }
+
 # The stamp is written last and removed first: an environment without one is half made, and is made anew.
 # The uv that does the work comes from PATH, or else from pip, at the version and with the hashes of the lock.
 $(READY): requirements.lock pyproject.toml
@@ -34,8 +37,9 @@ $(READY): requirements.lock pyproject.toml
 	  [ -d $(VENV) ] || "$$uv" venv --quiet --python "$$python" $(VENV); \
 	else \
 	  uv=$(VENV)/bin/uv; \
-	  [ -d $(VENV) ] || "$$python" -m venv $(VENV) || \
+	  "$$python" -c 'import ensurepip' 2>/dev/null || $(VENV_BY_APT) || \
 	    { echo "$$python cannot make an environment; on Debian: apt-get install python3-venv" >&2; exit 1; }; \
+	  [ -d $(VENV) ] || "$$python" -m venv $(VENV); \
 	  sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.txt; \
 	  [ -x "$$uv" ] || $(VENV)/bin/python -m pip install --quiet --require-hashes --requirement $(VENV)/uv.txt; \
 	fi; \
@@ -48,7 +52,7 @@ lock:  ## choose every version anew, within the ranges of pyproject.toml
 	"$$uv" pip compile --universal --generate-hashes --python-version 3.11 --extra dev --upgrade --quiet \
 	  pyproject.toml --output-file requirements.lock --no-header
 
-study: $(READY)  ## run the study: PROFILE=quick|classroom|paper, JOBS=2 notebooks at once
+study: $(READY)  ## run the study: PROFILE=quick (a file in profiles/), JOBS=2 notebooks at once
 	$(SNAKEMAKE) study
 
 book: $(READY)  ## run the study where needed and bind the book: PROFILE and JOBS as above
