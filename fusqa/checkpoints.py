@@ -77,9 +77,7 @@ def load_model(folder: str | Path) -> tuple[nn.Module, Card]:
     card = Card(**json.loads((folder / "card.json").read_text(encoding="utf-8")))
     weights = (folder / "weights.safetensors").read_bytes()
     if hashlib.sha256(weights).hexdigest() != card.sha256:
-        raise ValueError(
-            f"{folder}: card.json does not belong to weights.safetensors; copy both files of one model"
-        )
+        raise ValueError(f"{folder}: card.json does not belong to weights.safetensors; copy both files of one model")
     if card.kind not in KINDS:
         raise ValueError(f"{folder / 'card.json'}: kind '{card.kind}' is not one of {', '.join(KINDS)}")
     model = KINDS[card.kind](**card.arguments)

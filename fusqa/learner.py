@@ -28,7 +28,7 @@ with warnings.catch_warnings():
     from fastai.learner import Learner
     from fastai.torch_core import set_seed
 
-__all__ = ["Augment", "Resident", "fit", "history", "learner", "predict", "reproducible"]
+__all__ = ["Augment", "Resident", "accuracy", "fit", "history", "learner", "predict", "reproducible"]
 
 
 def reproducible(seed: int, threads: int) -> torch.device:
@@ -75,6 +75,11 @@ def pictures(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array).unsqueeze(1)
 
 
+def accuracy(logit: Tensor, target: Tensor) -> Tensor:
+    """Share of samples whose logit ``(B,)`` has the sign that the target ``(B,)``, 0 or 1, asks for."""
+    return ((logit >= 0) == (target > 0.5)).float().mean()
+
+
 def _unit(tensor: Tensor) -> Tensor:
     """Turn a picture into floats in [0, 1]; leave everything else."""
     return tensor.float() / 255 if tensor.ndim == 4 else tensor
@@ -119,9 +124,7 @@ class Augment(Callback):
         if not self.training:
             return
         like = self.xb[0]
-        grid = F.affine_grid(
-            self._draw(len(like), like.device), [len(like), 1, *like.shape[-2:]], align_corners=False
-        )
+        grid = F.affine_grid(self._draw(len(like), like.device), [len(like), 1, *like.shape[-2:]], align_corners=False)
         self.learn.xb = tuple(_move(x, grid) for x in self.xb)
         self.learn.yb = tuple(_move(y, grid) for y in self.yb)
 
@@ -173,6 +176,7 @@ def learner(
     rounds: int,
     batch: int,
     seed: int,
+    decay: float = 0.01,
     metrics: Sequence = (),
     augment: Augment | None = None,
 ) -> Learner:
@@ -191,6 +195,8 @@ def learner(
         Samples seen in all, number of rounds, samples a step.
     seed : int
         Of the order of the samples.
+    decay : float
+        Weight decay of Adam, decoupled; the default is fastai's.
     metrics : sequence of callable
         ``(prediction, target) -> float``, averaged over the validation batches.
     augment : Augment, optional
@@ -204,7 +210,7 @@ def learner(
     )
     model = model.to(train.device, memory_format=torch.channels_last)
     callbacks = [ToUnit(), augment or Augment(), KeepBest(monitor="valid_loss")]
-    made = Learner(loaders, model, loss.to(train.device), metrics=list(metrics), cbs=callbacks)
+    made = Learner(loaders, model, loss.to(train.device), wd=decay, metrics=list(metrics), cbs=callbacks)
     made.rounds = rounds
     return made
 
@@ -244,8 +250,5 @@ def predict(model: nn.Module, *inputs: Tensor | tuple[Tensor, Tensor], batch: in
     model.eval()
     samples = Resident(*inputs, device=device)
     steps = range(0, len(samples), batch)
-    outputs = [
-        model(*map(_unit, samples.__getitems__(range(at, min(at + batch, len(samples)))))).cpu()
-        for at in steps
-    ]
+    outputs = [model(*map(_unit, samples.__getitems__(range(at, min(at + batch, len(samples)))))).cpu() for at in steps]
     return torch.cat(outputs)

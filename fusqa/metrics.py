@@ -87,9 +87,7 @@ def classification_report(
     """
     y, p, groups = np.asarray(y, bool), np.asarray(p, float), np.asarray(groups)
     if not len(y) == len(p) == len(groups) or not len(y):
-        raise ValueError(
-            f"y, p and groups must have one length above zero, not {len(y)}, {len(p)} and {len(groups)}"
-        )
+        raise ValueError(f"y, p and groups must have one length above zero, not {len(y)}, {len(p)} and {len(groups)}")
     if not np.isfinite(p).all():
         raise ValueError(f"p holds {int((~np.isfinite(p)).sum())} values that are not numbers")
     called = p >= threshold
@@ -100,10 +98,7 @@ def classification_report(
         cases=len(y),
         patients=len(np.unique(groups)),
         threshold=float(threshold),
-        **{
-            name: int(count)
-            for name, count in zip(("tp", "fp", "fn", "tn"), _confusion(y, called), strict=True)
-        },
+        **{name: int(count) for name, count in zip(("tp", "fp", "fn", "tn"), _confusion(y, called), strict=True)},
         **{name: float(values[0]) for name, values in figures.items()},
         intervals={name: interval(values) for name, values in spread.items()},
         collapsed=bool(called.all() or not called.any()),

@@ -38,15 +38,12 @@ class Backbone:
 
     Attributes
     ----------
-    title : str
-        Its name in print.
     build : callable
         ``build(pretrained) -> nn.Module``, raises :class:`WeightsUnavailable`.
     last : str
         Dotted name of the layer that maps features to classes; it is replaced by the identity.
     """
 
-    title: str
     build: Callable[[bool], nn.Module]
     last: str
 
@@ -89,12 +86,12 @@ def _efficientnet_lite0(pretrained: bool) -> nn.Module:
 
 
 BACKBONES = {
-    "resnet18": Backbone("ResNet-18", _torchvision("resnet18"), "fc"),
-    "resnet50": Backbone("ResNet-50", _torchvision("resnet50"), "fc"),
-    "densenet121": Backbone("DenseNet-121", _torchvision("densenet121"), "classifier"),
-    "alexnet": Backbone("AlexNet", _torchvision("alexnet"), "classifier.6"),
-    "vgg16": Backbone("VGG-16", _torchvision("vgg16"), "classifier.6"),
-    "efficientnet-lite0": Backbone("EfficientNet-Lite0", _efficientnet_lite0, "_fc"),
+    "resnet18": Backbone(_torchvision("resnet18"), "fc"),
+    "resnet50": Backbone(_torchvision("resnet50"), "fc"),
+    "densenet121": Backbone(_torchvision("densenet121"), "classifier"),
+    "alexnet": Backbone(_torchvision("alexnet"), "classifier.6"),
+    "vgg16": Backbone(_torchvision("vgg16"), "classifier.6"),
+    "efficientnet-lite0": Backbone(_efficientnet_lite0, "_fc"),
 }
 
 

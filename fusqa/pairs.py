@@ -5,7 +5,6 @@ patients, out-of-fold predictions at site A, and predictions at site B. Pictures
 share them.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +15,11 @@ from torch import Tensor
 from fusqa.cohort import Cohort
 from fusqa.datasets import AlteredSet, load_masks, resize_labels
 from fusqa.learner import Resident, pictures
-from fusqa.metrics import best_threshold, classification_report
 from fusqa.study import Study
 
-__all__ = ["ALTERED", "AT_A", "AT_B", "Pairs", "altered_pairs", "judged_sets", "predicted_pairs", "reports", "scores"]
+__all__ = ["ALTERED", "AT_A", "AT_B", "Pairs", "altered_pairs", "judged_sets", "predicted_pairs"]
 
 ALTERED, AT_A, AT_B = "altered masks, validation", "predictions, site A", "predictions, site B"
-THRESHOLD = 0.5  # the paper's, for a network that ends in a probability
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,52 +82,10 @@ def predicted_pairs(study: Study, site: str, size: int) -> Pairs:
     )
 
 
-def judged_sets(study: Study, validation: Cohort, size: int, seed: int) -> dict[str, Pairs]:
+def judged_sets(study: Study, validation: Cohort, size: int) -> dict[str, Pairs]:
     """Return the three sets on which every model is judged; `validation` is site A's part that trained nothing."""
     return {
-        ALTERED: altered_pairs(validation, AlteredSet.make(validation, size, seed)),
+        ALTERED: altered_pairs(validation, AlteredSet.make(validation, size, study.seed)),
         AT_A: predicted_pairs(study, "A", size),
         AT_B: predicted_pairs(study, "B", size),
-    }
-
-
-def scores(sets: Mapping[str, Pairs], probability: Callable[[Pairs], Tensor]) -> pd.DataFrame:
-    """Score every pair of every set: its table with the columns ``set`` and ``probability`` of "good" added."""
-    parts = [pairs.table.assign(set=name, probability=probability(pairs).numpy()) for name, pairs in sets.items()]
-    return pd.concat(parts, ignore_index=True)
-
-
-def reports(table: pd.DataFrame, fixed: float, seed: int) -> dict:
-    """Judge the scores of one model on every set, at a fixed threshold and at one chosen on validation.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`scores`.
-    fixed : float
-        The paper's threshold.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    dict
-        ``thresholds``: name to value; ``reports``: threshold name to set name to
-        :class:`fusqa.metrics.Report` as a dictionary. Site B is judged on the balanced test set (``"test"``) and as it
-        comes (its own name); a set without cases has no report.
-    """
-    validation = table[table["set"] == ALTERED]
-    chosen = best_threshold(validation["good"], validation["probability"])
-    thresholds = {"paper": fixed, "validation": chosen}
-    sets = dict(list(table.groupby("set", sort=False))) | {"test": table[table["test"] & (table["set"] == AT_B)]}
-    return {
-        "thresholds": thresholds,
-        "reports": {
-            name: {
-                part: classification_report(t["good"], t["probability"], t["patient"], threshold, seed=seed).as_dict()
-                for part, t in sets.items()
-                if len(t)
-            }
-            for name, threshold in thresholds.items()
-        },
     }

@@ -1,4 +1,4 @@
-"""A study: its size (profile), its rows, where its files lie, and where every number came from.
+"""A study: its size (profile), where its files lie, and where every number came from.
 
 ``Study("quick", "simulated")`` is what each notebook opens first. It knows the folder ``build/quick/simulated``, hands
 out the cohorts, and reads and writes result files, each with its provenance.
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -24,69 +24,11 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from fusqa.cohort import Cohort
 from fusqa.files import write_csv, write_json
 from fusqa.labels import FETUS, HEAD, Scheme
+from fusqa.paper import ROWS, Row
 
-__all__ = ["COHORTS", "ROWS", "Printed", "Profile", "Row", "Study", "Training", "hc18_folder", "provenance"]
+__all__ = ["COHORTS", "Profile", "Study", "Training", "hc18_folder", "provenance"]
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-class Printed(NamedTuple):
-    """What the paper's Table 3 prints for a row."""
-
-    precision: float
-    recall: float
-    accuracy: float
-    f1: float
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the grid of quality models.
-
-    Attributes
-    ----------
-    topology, backbone, pretrained
-        Arguments of :func:`fusqa.networks.quality_model`.
-    printed : Printed or None
-        The paper's figures; None for a row that the paper does not have.
-    """
-
-    topology: str
-    backbone: str
-    pretrained: bool
-    printed: Printed | None
-
-    @property
-    def key(self) -> str:
-        """Name of the row in profiles and files, such as ``single-resnet18-scratch``."""
-        return f"{self.topology}-{self.backbone}-{'pretrained' if self.pretrained else 'scratch'}"
-
-
-# Table 3 of the paper: topology, backbone, figures from scratch, figures pretrained. EfficientNet-Lite0 is ours: the
-# one pretrained backbone that needs no download.
-_TABLE_3 = [
-    ("siamese", "resnet18", (0.618, 0.933, 0.679, 0.744), (0.673, 0.97, 0.75, 0.795)),
-    ("siamese", "resnet50", (0.773, 0.825, 0.791, 0.798), (0.5, 1.0, 0.5, 0.66)),
-    ("synergic", "resnet18", (0.649, 0.912, 0.710, 0.759), (0.525, 0.983, 0.547, 0.685)),
-    ("synergic", "resnet50", (0.7, 0.895, 0.756, 0.786), (0.746, 0.87, 0.787, 0.803)),
-    ("single", "resnet18", (0.672, 1.0, 0.7124, 0.804), (0.795, 1.0, 0.871, 0.886)),
-    ("single", "resnet50", (0.625, 0.991, 0.699, 0.767), (0.804, 0.982, 0.902, 0.87)),
-    ("single", "densenet121", (0.672, 1.0, 0.8, 0.804), (0.773, 1.0, 0.898, 0.872)),
-    ("single", "alexnet", (0.662, 0.938, 0.752, 0.776), (0.733, 1.0, 0.862, 0.846)),
-    ("single", "vgg16", (0.697, 1.0, 0.783, 0.821), (0.816, 0.946, 0.893, 0.877)),
-    ("single", "efficientnet-lite0", None, None),
-    ("siamese", "efficientnet-lite0", None, None),
-    ("synergic", "efficientnet-lite0", None, None),
-]
-ROWS = {
-    row.key: row
-    for topology, backbone, scratch, pretrained in _TABLE_3
-    for row in (
-        Row(topology, backbone, False, scratch and Printed(*scratch)),
-        Row(topology, backbone, True, pretrained and Printed(*pretrained)),
-    )
-}
-AUTOENCODER_PRINTED = Printed(1.0, 0.72, 0.70, 0.83)
 
 
 class _Strict(BaseModel):
@@ -106,6 +48,8 @@ class Training(_Strict):
         Samples seen in all, rounds with a validation each, samples a step.
     rate : float
         Peak learning rate of the one-cycle schedule.
+    decay : float
+        Weight decay.
     """
 
     size: PositiveInt
@@ -113,6 +57,7 @@ class Training(_Strict):
     rounds: PositiveInt
     batch: PositiveInt
     rate: PositiveFloat
+    decay: float = Field(default=0.01, ge=0)
 
 
 class Segmentation(Training):
@@ -242,6 +187,11 @@ class Study:
         """The rows of the grid that this study runs."""
         return [ROWS[key] for key in self.plan.rows]
 
+    @property
+    def seed(self) -> int:
+        """Seed of everything but training: cohorts, alterations, splits, the test set. The first of the profile's."""
+        return self.profile.seeds[0]
+
     def site(self, site: str) -> Cohort:
         """Open site "A" or "B", cut to the number of cases that the profile asks for (whole patients)."""
         folder = self.need(f"cohorts/{self.kind.folders[site]}/cases.csv").parent
@@ -270,9 +220,8 @@ class Study:
                 "--quiet",
                 "rules",
             ]
-            config = {"profile": self._profile, "build": str(self.build)}
             target = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-            command += ["--config", *(f"{key}={value}" for key, value in config.items()), "--", str(target)]
+            command += ["--config", f"profile={self._profile}", f"build={self.build}", "--", str(target)]
             subprocess.run(command, check=True)
         return path
 
