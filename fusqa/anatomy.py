@@ -315,8 +315,10 @@ def head_parts(outline: np.ndarray) -> Iterator[Part]:
         yield Part(tissue, ellipse(centre, axes, degrees))
 
 
-def trunk_parts() -> Iterator[Part]:
-    """Tissues inside the trunk, in fetal coordinates: organs, then the vertebrae one by one."""
+def trunk_parts(outline: np.ndarray) -> Iterator[Part]:
+    """Tissues inside the trunk, in fetal coordinates: viscera within the wall, organs, the vertebrae one by one."""
+    centre = outline.mean(axis=0) + np.array([0.0, 0.015])
+    yield Part("viscera", centre + (outline - centre) * (0.80, 0.72))
     for tissue, centre, axes, degrees in TRUNK_ORGANS:
         yield Part(tissue, ellipse(centre, axes, degrees))
     for x, y in smooth_open(np.array(SPINE), VERTEBRAE):
@@ -362,9 +364,10 @@ def draw_fetus(build: Build, pose: Pose, length: float) -> Fetus:
     lip = place(profile[np.abs(angles - LIP_DEGREES).argmin()])
     vault = place(profile[(angles < 128) | (angles > 285)] * 0.965)
     vault = np.roll(vault, -int(np.argmax(np.hypot(*(vault - np.roll(vault, 1, axis=0)).T))), axis=0)
-    head, body = place(profile), tuck(trunk_outline(build), pose.curl)
+    trunk = trunk_outline(build)
+    head, body = place(profile), tuck(trunk, pose.curl)
     crown, rump = farthest_pair(head, body)
-    organs = [Part(p.tissue, tuck(p.outline, pose.curl)) for p in trunk_parts()]
+    organs = [Part(p.tissue, tuck(p.outline, pose.curl)) for p in trunk_parts(trunk)]
     organs += [Part(p.tissue, place(p.outline)) for p in head_parts(profile)]
     drawn = Fetus(
         head=head,
