@@ -220,8 +220,8 @@ class Study:
                 "--quiet",
                 "rules",
             ]
-            target = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-            command += ["--config", f"profile={self._profile}", f"build={self.build}", "--", str(target)]
+            build, target = (_from_root(place) for place in (self.build, path))
+            command += ["--config", f"profile={self._profile}", f"build={build}", "--", target]
             subprocess.run(command, check=True)
         return path
 
@@ -245,6 +245,11 @@ class Study:
         """Read ``results/<name>.csv``, made first where it is missing; identifiers stay text."""
         path = self.need(f"results/{name}.csv")
         return pd.read_csv(path, dtype={"case": str, "patient": str, "site": str})
+
+
+def _from_root(path: Path) -> str:
+    """Name of `path` as the workflow, which runs in the project's folder, spells it."""
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
 def provenance(study: Study, name: str, seed: int) -> dict[str, Any]:
