@@ -36,9 +36,9 @@ TISSUES = {
     "fluid": Tissue(-60.0, 0.0, 0.00),
     "vessel": Tissue(-22.0, 3.0, 0.10),
     "cord": Tissue(-5.0, 3.0, 0.30),
-    "limb": Tissue(-2.0, 5.0, 0.50),
-    "trunk": Tissue(-1.0, 4.5, 0.45),
-    "viscera": Tissue(-5.0, 5.0, 0.45),
+    "limb": Tissue(-1.0, 6.0, 0.50),
+    "trunk": Tissue(-1.0, 5.5, 0.45),
+    "viscera": Tissue(-5.0, 6.0, 0.45),
     "lung": Tissue(-8.0, 4.0, 0.45),
     "heart": Tissue(-15.0, 5.0, 0.20),
     "liver": Tissue(-9.0, 3.5, 0.45),
@@ -46,11 +46,11 @@ TISSUES = {
     "stomach": Tissue(-26.0, 2.0, 0.05),
     "bladder": Tissue(-30.0, 2.0, 0.02),
     "kidney": Tissue(-8.0, 3.0, 0.40),
-    "face": Tissue(0.0, 5.0, 0.70),
-    "brain": Tissue(-6.0, 5.5, 0.30),
+    "face": Tissue(2.0, 6.0, 0.70),
+    "brain": Tissue(-6.0, 7.0, 0.30),
     "ventricle": Tissue(-22.0, 5.0, 0.10),
     "thalamus": Tissue(-13.0, 3.0, 0.30),
-    "choroid": Tissue(5.0, 4.0, 0.40),
+    "choroid": Tissue(7.0, 4.0, 0.40),
     "palate": Tissue(9.0, 3.0, 1.20),
     "bone": Tissue(9.0, 3.0, 2.00),
 }
@@ -257,7 +257,7 @@ def echogenicity(tissue: np.ndarray, beams: Beams, rng: np.random.Generator) -> 
     level = np.array([row.echo_db for row in TISSUES.values()], np.float32)[tissue]
     patchy = np.array([row.patchy_db for row in TISSUES.values()], np.float32)[tissue]
     grain = 0.75 * patches(rng, beams, 1.6, 2.6) + 0.65 * patches(rng, beams, 5.0, 7.0)
-    layers = 0.9 * patches(rng, beams, 2.0, 12.0) + 1.2 * patches(rng, beams, 14.0, 22.0)
+    layers = patches(rng, beams, 1.0, 7.0) + 0.9 * patches(rng, beams, 2.5, 14.0) + 1.1 * patches(rng, beams, 14.0, 22.0)
     return np.exp((np.log(10) / 20) * (level + patchy * np.where(tissue <= SHEETS, 0.5 * grain + layers, grain)))
 
 
