@@ -1,0 +1,190 @@
+"""The command ``fusqa``: every verb reads its arguments, calls one function, and prints what that returns.
+
+Exit status: 0 all is well; 1 the cohort has problems; 2 the command was misused, or a file cannot be used.
+Modules are imported by the verb that needs them, so that ``fusqa --help`` answers at once.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperCommand
+
+__all__ = ["app"]
+
+PROBLEMS, UNUSABLE = 1, 2  # exit status
+
+
+class Site(StrEnum):
+    """Sites of :mod:`fusqa.phantom`."""
+
+    A = "A"
+    B = "B"
+
+
+class SchemeName(StrEnum):
+    """Schemes of :mod:`fusqa.labels`."""
+
+    fetus = "fetus"
+    head = "head"
+
+
+PAPER_CASES = {Site.A: 696, Site.B: 226}
+
+app = typer.Typer(
+    help="Fetal ultrasound segmentation quality assessment.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # a traceback is for a fault of ours, and then plain and whole
+)
+importing = typer.Typer(help="Turn a public data set into a cohort.", no_args_is_help=True)
+app.add_typer(importing, name="import")
+
+
+@contextmanager
+def _mistakes(where: Path | None = None) -> Iterator[None]:
+    """Tell a user's mistake in words, after the file it is `where`, instead of a traceback.
+
+    By contract every ``ValueError`` of the package, :class:`fusqa.problems.CohortError` among them, names the mend.
+    """
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        said = str(error)
+        prefix = f"{where}: " if where and str(where) not in said else ""
+        typer.echo(f"fusqa: {prefix}{said}", err=True)
+        raise typer.Exit(UNUSABLE) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from fusqa import __version__
+
+        typer.echo(f"fusqa {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Fetal ultrasound segmentation quality assessment."""
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write the cohort to.")],
+    site: Annotated[Site, typer.Option(help="Which of the two simulated hospitals.")] = Site.A,
+    cases: Annotated[
+        int | None, typer.Option(min=1, help="How many pictures; as many as the paper had if not given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another cohort.")] = 0,
+) -> None:
+    """Draw a simulated cohort of first-trimester fetuses, with masks and true crown-rump lengths."""
+    from tqdm import tqdm
+
+    from fusqa.phantom import simulate
+
+    count = cases or PAPER_CASES[site]
+    with _mistakes(out), tqdm(total=count, disable=None, leave=False) as bar:
+        cohort = simulate(out, str(site), count, seed, progress=lambda done, total: bar.update())
+    typer.echo(f"{out}: {len(cohort)} cases of {cohort.table['patient'].nunique()} patients")
+
+
+@importing.command()
+def hc18(
+    folder: Annotated[Path, typer.Argument(help="HC18 as unpacked from doi.org/10.5281/zenodo.1327317.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write the cohort to.")],
+) -> None:
+    """Import HC18, real pictures of fetal heads, and report what was odd about them."""
+    from tqdm import tqdm
+
+    from fusqa.hc18 import import_hc18
+
+    with _mistakes(folder):
+        report = import_hc18(folder, out, progress=lambda rows: tqdm(rows, disable=None, leave=False))
+    typer.echo(report)
+
+
+@app.command()
+def check(
+    cohort: Annotated[Path, typer.Argument(help="Folder with cases.csv and cohort.json.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,
+) -> None:
+    """Read a cohort, every picture of it, and list all that is wrong."""
+    from tqdm import tqdm
+
+    from fusqa.cohort import check
+    from fusqa.files import to_json
+    from fusqa.manifest import CASES
+
+    with _mistakes(cohort):
+        problems = check(cohort, progress=lambda rows: tqdm(rows, disable=None, leave=False))
+    typer.echo(to_json(problems) if json else _table(problems) or f"{cohort}: nothing is wrong")
+    if problems:
+        raise typer.Exit(PROBLEMS if (cohort / CASES).is_file() else UNUSABLE)
+
+
+def _table(problems: Sequence) -> str:
+    """Lay problems out in three columns, one a line whatever the terminal's width, so that `grep` can be used."""
+    cells = [("line", "file", "problem")]
+    cells += [(str(item.row or ""), item.file, f"{item.message}; {item.mend}") for item in problems]
+    wide = max(len(file) for _, file, _ in cells)
+    return "\n".join(f"{line:>5}  {file:<{wide}}  {text}" for line, file, text in cells) if problems else ""
+
+
+class _Spacing(TyperCommand):
+    """A command whose ``--spacing`` takes one number or two, which options as such cannot."""
+
+    def parse_args(self, ctx: object, args: list[str]) -> list[str]:
+        """Join the numbers that follow ``--spacing``, so that ``0.2 0.15`` arrives as ``0.2,0.15``."""
+        joined: list[str] = []
+        for arg in args:
+            follows = _is_number(arg) and (
+                joined[-2:-1] == ["--spacing"] or "".join(joined[-1:]).startswith("--spacing=")
+            )
+            joined = [*joined[:-1], f"{joined[-1]},{arg}"] if follows else [*joined, arg]
+        return super().parse_args(ctx, joined)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+@app.command(cls=_Spacing)
+def measure(
+    mask: Annotated[Path, typer.Argument(help="Labels as 8-bit grey PNG, in the picture's own size.")],
+    spacing: Annotated[
+        list[str],
+        typer.Option(metavar="ROW [COL]", help="Millimetres a pixel; two numbers if they differ."),
+    ],
+    scheme: Annotated[SchemeName, typer.Option(help="What the labels mean.")] = SchemeName.fetus,
+) -> None:
+    """Measure one mask and print the length, the gestational age and the image criteria as JSON."""
+    from fusqa.files import to_json
+    from fusqa.labels import SCHEMES
+    from fusqa.measurement import describe
+    from fusqa.pictures import read_mask
+
+    numbers = _spacing(spacing)
+    with _mistakes(mask):
+        found = describe(read_mask(mask), numbers, SCHEMES[scheme])
+    typer.echo(to_json(found))
+
+
+def _spacing(values: Sequence[str]) -> tuple[float, float]:
+    """Turn ``["0.2"]``, ``["0.2,0.15"]`` or ``["0.2", "0.15"]`` into (row_mm, col_mm)."""
+    texts = [text for value in values for text in value.split(",")]
+    if not (1 <= len(texts) <= 2 and all(map(_is_number, texts))):
+        raise typer.BadParameter("give one number or two, such as 0.2 or 0.2 0.15", param_hint="--spacing")
+    row_mm, col_mm = map(float, (texts[0], texts[-1]))
+    return row_mm, col_mm

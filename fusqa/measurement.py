@@ -1,0 +1,154 @@
+"""All that can be said of one mask: its length, the age that follows, its areas, its criteria, and what to beware of.
+
+Everything else in the package works on cohorts; this is the answer to "what does FUSQA make of this one file?".
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from fusqa.biometry import EQUATIONS, Point, check_spacing, fit_head_ellipse, gestational_age, measure
+from fusqa.criteria import Review, review
+from fusqa.labels import FETUS, HEAD, Scheme
+
+__all__ = ["CONVENTIONS", "Dated", "Measurement", "describe"]
+
+# Where the measured line runs, in words: two conventions differ by about two pixels.
+CONVENTIONS = {
+    FETUS.name: "outer contour: the pixels that a 3×3 dilation adds to the mask",
+    HEAD.name: "perimeter of the ellipse fitted to the edge of the mask",
+}
+OUTLINE_SHARE = 0.5  # chosen: a head mask that fills less of its ellipse than this is a drawn line
+
+
+@dataclass(frozen=True)
+class Dated:
+    """Gestational age from one length.
+
+    Attributes
+    ----------
+    days, sd : float or None
+        Age and its standard deviation in days; None where the length cannot be dated, NaN where the equation's
+        source gives no standard deviation.
+    equation : str
+        Name of the equation in print.
+    reason : str or None
+        Why there is no age.
+    """
+
+    days: float | None
+    sd: float | None
+    equation: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was found on one mask.
+
+    Attributes
+    ----------
+    scheme, measurement : str
+        Name of the scheme, and what it measures.
+    mm : float
+        The length in millimetres.
+    ends : ((row, col), (row, col))
+        Its ends in pixels.
+    contour : str
+        Where the measured line runs, in words.
+    spacing : (row_mm, col_mm)
+        The pixel spacing that was assumed, in millimetres.
+    gestational_age : Dated
+        By the scheme's own equation.
+    areas_mm2 : dict of float
+        Area of each structure in square millimetres.
+    review : Review
+        The criteria of the picture, and how many are met.
+    warnings : tuple of str
+        What makes the length doubtful although it could be measured.
+    """
+
+    scheme: str
+    measurement: str
+    mm: float
+    ends: tuple[Point, Point]
+    contour: str
+    spacing: Point
+    gestational_age: Dated
+    areas_mm2: dict[str, float]
+    review: Review
+    warnings: tuple[str, ...]
+
+
+def describe(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FETUS) -> Measurement:
+    """Measure one mask and look for what could be wrong with it.
+
+    Parameters
+    ----------
+    mask : (H, W) uint8
+        Labels of `scheme`. A head may also be an outline, closed or not, and drawn in any one value.
+    spacing : (row_mm, col_mm)
+        Pixel spacing in millimetres.
+
+    Raises
+    ------
+    fusqa.biometry.Unmeasurable
+        If there is nothing to measure.
+    ValueError
+        Wrong labels or spacing.
+
+    Examples
+    --------
+    >>> mask = np.zeros((90, 200), np.uint8)
+    >>> mask[40:50, 20:80], mask[40:50, 80:180] = 1, 2
+    >>> describe(mask, (0.5, 0.5)).warnings
+    ('no palate in the mask', 'no gap in the mask')
+    """
+    spacing = check_spacing(spacing)
+    length = measure(mask, spacing, scheme)
+    labels, warnings = _filled(mask, spacing) if scheme is HEAD else (mask, ())
+    pixel_mm2 = spacing[0] * spacing[1]
+    return Measurement(
+        scheme=scheme.name,
+        measurement=scheme.measurement,
+        mm=length.mm,
+        ends=length.ends,
+        contour=CONVENTIONS[scheme.name],
+        spacing=spacing,
+        gestational_age=_dated(length.mm, scheme),
+        areas_mm2={name: float(layer.sum() * pixel_mm2) for name, layer in scheme.layers(labels).items()},
+        review=review(labels, spacing, scheme),
+        warnings=(*warnings, *_warnings(labels, scheme)),
+    )
+
+
+def _filled(mask: np.ndarray, spacing: tuple[float, float]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Turn a head drawn in any way into labels, with a warning if it was an outline."""
+    drawn = np.uint8(mask != 0)
+    ellipse = fit_head_ellipse(drawn, spacing).fill(mask.shape)
+    if drawn.sum() > OUTLINE_SHARE * ellipse.sum():
+        return drawn, ()
+    return np.uint8(ellipse), ("the mask is an outline: its area and criteria are those of the ellipse fitted to it",)
+
+
+def _dated(mm: float, scheme: Scheme) -> Dated:
+    title = EQUATIONS[scheme.equation].title
+    try:
+        age = gestational_age(mm, scheme.equation)
+    except ValueError as error:
+        return Dated(None, None, title, str(error))
+    return Dated(age.days, age.sd, title)
+
+
+def _warnings(mask: np.ndarray, scheme: Scheme) -> Iterator[str]:
+    for name, layer in scheme.layers(mask).items():
+        if not layer.any():
+            yield f"no {name} in the mask"
+    body = np.uint8(scheme.body(mask))
+    pieces = cv2.connectedComponents(body, connectivity=8)[0] - 1
+    if pieces > 1:
+        yield f"what is measured lies in {pieces} pieces: an island makes the length too great"
+    if body[[0, -1]].any() or body[:, [0, -1]].any():
+        yield "what is measured touches the edge of the picture: part of it may be outside"
