@@ -31,8 +31,8 @@ class Tissue:
 
 TISSUES = {
     "maternal": Tissue(-6.0, 4.5, 0.45),
-    "myometrium": Tissue(-4.0, 4.0, 0.45),
-    "decidua": Tissue(-1.0, 3.5, 0.40),
+    "myometrium": Tissue(-5.0, 4.0, 0.45),
+    "decidua": Tissue(-3.0, 3.5, 0.40),
     "fluid": Tissue(-60.0, 0.0, 0.00),
     "vessel": Tissue(-22.0, 3.0, 0.10),
     "cord": Tissue(-5.0, 3.0, 0.30),
@@ -62,7 +62,7 @@ RAGGED_MM = 0.30  # standard deviation of the unevenness of every border
 # turns away from the beam (power of the cosine), and how unevenly it reflects along its course (log-normal sigma).
 INTERFACES = {
     "skull": (20.0, 7.0, 0.9),
-    "skin": (5.0, 3.0, 0.8),
+    "skin": (8.0, 2.5, 0.8),
     "sac": (10.0, 10.0, 0.9),
     "amnion": (-4.0, 5.0, 0.6),
 }

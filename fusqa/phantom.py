@@ -78,8 +78,8 @@ SITES = {
         grid=(420, 586),
         machine=Machine(
             frequency_mhz=6.0,
-            pulse_mm=0.30,
-            beam_mm=0.62,
+            pulse_mm=0.26,
+            beam_mm=0.54,
             focus_mm=(25.0, 45.0),
             focal_zone_mm=30.0,
             slice_mm=0.35,
@@ -98,14 +98,14 @@ SITES = {
             standoff_mm=(15.0, 40.0),
             overlay="corner",
         ),
-        fill=(0.64, 0.84),
-        small=0.08,
+        fill=(0.66, 0.84),
+        small=0.06,
         tilt_deg=6.0,
-        oblique=0.08,
+        oblique=0.06,
         flexion_deg=6.0,
         chin_down=0.08,
         chin_up=0.08,
-        prone=0.08,
+        prone=0.05,
         plane_mm=1.3,
         off_centre=0.6,
     ),
@@ -120,7 +120,7 @@ SITES = {
             slice_mm=0.70,
             looks=2,
             dynamic_range_db=(44.0, 56.0),
-            gain_db=(-7.0, 5.0),
+            gain_db=(-6.0, 3.0),
             gamma=(0.9, 1.3),
             noise_db=(-36.0, -24.0),
             clutter_db=(-30.0, -19.0),
@@ -134,13 +134,13 @@ SITES = {
             overlay="ruler",
         ),
         fill=(0.52, 0.76),
-        small=0.20,
+        small=0.15,
         tilt_deg=10.0,
-        oblique=0.18,
+        oblique=0.14,
         flexion_deg=9.0,
         chin_down=0.14,
         chin_up=0.14,
-        prone=0.20,
+        prone=0.10,
         plane_mm=2.0,
         off_centre=0.9,
     ),
@@ -244,7 +244,7 @@ def sac_clearance(rng: np.random.Generator, length: float, count: int = 180) -> 
     angle = np.linspace(0.0, 2 * np.pi, count, endpoint=False)
     upwards = (1 - np.sin(angle + rng.normal(0.0, 0.25))) / 2  # z points down
     waves = sum(rng.normal(0.0, 0.10 / k) * np.sin(k * angle + rng.uniform(0, 2 * np.pi)) for k in (1, 2, 3))
-    return length * np.clip(0.002 + rng.uniform(0.05, 0.26) * upwards**1.4 * (1 + waves), 0.004, None)
+    return length * np.clip(0.002 + rng.uniform(0.10, 0.26) * upwards * (1 + waves), 0.004, None)
 
 
 def front_of(fetus: Fetus) -> np.ndarray:
