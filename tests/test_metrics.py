@@ -1,0 +1,115 @@
+"""Figures of merit against scikit-learn and against plain counting; intervals; thresholds."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from fusqa.metrics import (
+    best_threshold,
+    bootstrap_weights,
+    classification_report,
+    dice,
+    interval,
+    mean_interval,
+    weighted_auroc,
+)
+
+
+def cases(seed=0, count=200, patients=60):
+    rng = np.random.default_rng(seed)
+    y = rng.random(count) < 0.5
+    p = np.clip(0.3 * y + rng.normal(0.4, 0.25, count), 0, 1).round(2)  # rounded: ties happen
+    return y, p, rng.integers(0, patients, count)
+
+
+def test_figures_agree_with_scikit_learn():
+    y, p, groups = cases()
+    report = classification_report(y, p, groups, threshold=0.55)
+    called = p >= 0.55
+    assert [[report.tn, report.fp], [report.fn, report.tp]] == sk.confusion_matrix(y, called).tolist()
+    assert report.precision == pytest.approx(sk.precision_score(y, called))
+    assert report.recall == pytest.approx(sk.recall_score(y, called))
+    assert report.accuracy == pytest.approx(sk.accuracy_score(y, called))
+    assert report.f1 == pytest.approx(sk.f1_score(y, called))
+    assert report.balanced_accuracy == pytest.approx(sk.balanced_accuracy_score(y, called))
+    assert report.auroc == pytest.approx(sk.roc_auc_score(y, p))
+    assert report.patients == len(np.unique(groups))
+
+
+def test_order_does_not_matter_even_among_ties():
+    y, p, groups = cases()
+    order = np.random.default_rng(1).permutation(len(y))
+    assert classification_report(y, p, groups).auroc == classification_report(y[order], p[order], groups[order]).auroc
+
+
+def test_weighted_auroc_is_that_of_repeated_cases():
+    y, p, _ = cases(count=40)
+    times = np.random.default_rng(0).integers(0, 4, 40)
+    repeated = sk.roc_auc_score(np.repeat(y, times), np.repeat(p, times))
+    assert weighted_auroc(y, p, times[None].astype(float))[0] == pytest.approx(repeated)
+
+
+def test_a_collapsed_model_is_flagged():
+    y, _, groups = cases()
+    report = classification_report(y, np.full(len(y), 0.9), groups)
+    assert report.collapsed and report.recall == 1 and report.auroc == 0.5
+    assert not classification_report(y, np.where(y, 0.9, 0.1), groups).collapsed
+
+
+def test_an_empty_denominator_is_not_a_number():
+    report = classification_report([True, True], [0.1, 0.2], ["a", "b"])
+    assert np.isnan(report.precision) and np.isnan(report.auroc)
+    assert report.recall == 0
+
+
+@pytest.mark.parametrize(
+    ("y", "p", "said"),
+    [([], [], "above zero"), ([1], [0.1, 0.2], "one length"), ([1, 0], [0.1, np.nan], "not numbers")],
+)
+def test_bad_scores_are_refused(y, p, said):
+    with pytest.raises(ValueError, match=said):
+        classification_report(y, p, ["a"] * len(y))
+
+
+def test_the_bootstrap_draws_patients_whole():
+    groups = np.array(["a", "a", "b", "c", "c", "c"])
+    weights = bootstrap_weights(groups, draws=50)
+    assert (weights[:, 0] == weights[:, 1]).all()
+    assert (weights[:, 3] == weights[:, 5]).all()
+    assert (weights[:, [0, 2, 3]].sum(1) == 3).all()
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(200):
+        patient = rng.normal(0, 1, 40)
+        values = np.repeat(patient, 3) + rng.normal(0, 0.2, 120)  # three pictures a patient, much alike
+        _, low, high = mean_interval(values, np.repeat(np.arange(40), 3))
+        inside += low <= 0 <= high
+    assert 180 <= inside <= 199  # 95 % of 200 is 190; as 120 independent values, only some 148 would cover
+
+
+def test_means_leave_out_what_is_not_a_number():
+    assert mean_interval([1, 3, np.nan], ["a", "b", "c"])[0] == 2
+    assert np.isnan(mean_interval([np.nan], ["a"])).all()
+    assert np.isnan(interval(np.array([np.nan]))).all()
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.2, 0.4, 0.5, 0.9])), min_size=4, max_size=30))
+@settings(max_examples=100, deadline=None)
+def test_no_threshold_beats_the_best_one(pairs):
+    y, p = np.array([a for a, _ in pairs]), np.array([b for _, b in pairs])
+    if y.all() or not y.any():
+        return
+    reached = sk.balanced_accuracy_score(y, p >= best_threshold(y, p))
+    assert all(reached >= sk.balanced_accuracy_score(y, p >= t) - 1e-12 for t in np.linspace(-0.1, 0.95, 22))
+
+
+def test_dice_of_each_label_and_none_where_it_is_absent():
+    a, b = np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8)
+    a[:2], b[1:3] = 1, 1
+    b[3] = 3
+    np.testing.assert_allclose(dice(a, b, 4), [0.5, np.nan, 0.0])
