@@ -1,0 +1,613 @@
+"""Image criteria: whether a careful reviewer would measure from this mask.
+
+The screening programme judges a picture of a fetus by seven questions (is it horizontal, large enough, is the palate
+seen, ...). Here they are asked of the mask alone, in millimetres on the picture's own grid, so that a predicted mask
+can be reviewed without a reviewer and the answer carries its number. None of them depends on which side the head
+lies on. Where a published threshold was found it is used; where none was found the number says "chosen".
+
+Each question is one function from what the mask shows to a finding, and one row of :data:`RULES`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from fusqa.biometry import Ellipse, Length, Unmeasurable, check_spacing, crown_rump_length, fit_head_ellipse
+from fusqa.labels import FETUS, HEAD, Scheme
+
+__all__ = ["RULES", "Criterion", "Review", "Rule", "Thresholds", "criteria", "review"]
+
+Polyline = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """The answer to one question about one mask.
+
+    Attributes
+    ----------
+    name, title : str
+        Key in the result of :func:`criteria`, and the name in print.
+    met : bool
+        Whether the mask meets the criterion.
+    value : float
+        What was measured, NaN where the mask shows nothing to measure.
+    unit, threshold : str
+        Unit of `value` (may be empty), and what was wanted, in words with the number.
+    why : str
+        The finding as a sentence with its number.
+    source : str
+        Where the criterion and its threshold come from; "chosen" where no source was found.
+    marks : tuple of polylines ((row, col), ...)
+        What was measured, in pixels, to be drawn over the picture.
+    """
+
+    name: str
+    title: str
+    met: bool
+    value: float
+    unit: str
+    threshold: str
+    why: str
+    source: str
+    marks: tuple[Polyline, ...] = ()
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Every number that a verdict depends on; the sources are those of :data:`RULES`.
+
+    Attributes
+    ----------
+    horizontal_deg : float
+        Largest angle between the crown-rump line and the horizontal, degrees (chosen, as guidelines draw it).
+    magnification : float
+        Smallest horizontal extent of the crown-rump line as a share of the picture's width (Fetal-TransUNet's code;
+        guidelines ask for two thirds of the picture).
+    palate_mm2 : float
+        Smallest area of a palate, mm² (chosen: a fifth of a typical one of 20 mm², far more than a stray pixel).
+    gap_mm2 : float
+        Smallest area of fluid between chin and chest, mm² (chosen: about 1 mm × 1 mm, what an eye can see).
+    palate_angle_deg : float
+        Angle between palate and crown-rump line from which a neck is hyper-extended, degrees (Roux 2016).
+    face_mm : float
+        How far the face must lie above the line from head to body, mm (chosen: enough to tell above from below).
+    caliper_room_mm : float
+        Smallest distance from a caliper to the picture's edge, mm (chosen: the next tissue is seen beyond the end).
+    caliper_beyond_mm : float
+        How far the fetus may reach beyond a caliper along the line, mm (chosen: a caliper's own size).
+    piece_share : float
+        Smallest share of the head's area in its largest piece (chosen).
+    hole_share : float
+        Largest share of holes in the area within the head's outline (chosen).
+    ellipse_dice : float
+        Smallest Dice between the head and its ellipse (chosen: the agreement of two sonographers is about .97).
+    axis_ratio : (low, high)
+        Short over long axis of the head, the cephalic index (Hadlock 1981: mean .783, SD .044; here ± 3 SD).
+    inside_share : float
+        Smallest share of the ellipse's outline that lies inside the picture (chosen).
+    """
+
+    horizontal_deg: float = 30.0
+    magnification: float = 0.60
+    palate_mm2: float = 4.0
+    gap_mm2: float = 1.0
+    palate_angle_deg: float = 90.0
+    face_mm: float = 1.0
+    caliper_room_mm: float = 3.0
+    caliper_beyond_mm: float = 2.0
+    piece_share: float = 0.99
+    hole_share: float = 0.01
+    ellipse_dice: float = 0.95
+    axis_ratio: tuple[float, float] = (0.65, 0.915)
+    inside_share: float = 0.99
+
+
+@dataclass(frozen=True)
+class Review:
+    """How many criteria a mask meets, and whether that makes it a good one.
+
+    Attributes
+    ----------
+    met, of : int
+        Criteria met, criteria asked.
+    good : bool
+        ``met`` is at least the scheme's ``review_minimum``.
+    criteria : dict
+        The criteria by name, as :func:`criteria` returns them.
+    """
+
+    met: int
+    of: int
+    good: bool
+    criteria: dict[str, Criterion]
+
+
+def criteria(
+    mask: np.ndarray,
+    spacing: tuple[float, float],
+    scheme: Scheme = FETUS,
+    thresholds: Thresholds = Thresholds(),
+) -> dict[str, Criterion]:
+    """Ask every criterion of `scheme` about `mask`.
+
+    Parameters
+    ----------
+    mask : (H, W) uint8
+        Labels of `scheme`.
+    spacing : (row_mm, col_mm)
+        Pixel spacing in millimetres.
+    scheme : Scheme
+        :data:`fusqa.labels.FETUS` (seven criteria) or :data:`fusqa.labels.HEAD` (five).
+    thresholds : Thresholds
+        The numbers to judge by.
+
+    Returns
+    -------
+    dict
+        Criterion by name, in the order of :data:`RULES`. In the mirror image (left and right exchanged) every
+        criterion has the same value, only the two calipers change names.
+
+    Raises
+    ------
+    ValueError
+        If `mask` is no mask of `scheme` or `spacing` no spacing. What the mask *shows* never raises: a criterion
+        that cannot be measured is not met, its value is NaN and its `why` says what is missing.
+
+    Examples
+    --------
+    >>> empty = np.zeros((40, 60), np.uint8)
+    >>> criteria(empty, (0.2, 0.2))["palate"].why
+    'there is no palate'
+    """
+    scheme.require(mask)
+    rules = RULES[scheme.name]
+    shown = _VIEWS[scheme.name](np.ascontiguousarray(mask), check_spacing(spacing))
+    return {rule.name: rule.ask(shown, thresholds) for rule in rules}
+
+
+def review(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FETUS) -> Review:
+    """Count the criteria that `mask` meets; a mask without anything to measure meets none.
+
+    Parameters and errors are those of :func:`criteria`. Source of the rule "at least four of seven": Cengiz, Almakky
+    & Yaqub, MIDL 2023; for the head, four of five is chosen.
+    """
+    answers = criteria(mask, spacing, scheme)
+    met = sum(answer.met for answer in answers.values())
+    return Review(met, len(answers), met >= scheme.review_minimum, answers)
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """What a question found: the fields of :class:`Criterion` that depend on the mask."""
+
+    value: float
+    met: bool
+    why: str
+    marks: tuple[Polyline, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One question: its name, unit and source, what is wanted, and the function that answers it.
+
+    Attributes
+    ----------
+    name, title, unit, source : str
+        As in :class:`Criterion`.
+    wanted : str
+        The threshold in words; fields of :class:`Thresholds` in braces.
+    find : callable
+        From what the mask shows and the thresholds to a finding; raises ``Unmeasurable`` where there is nothing.
+    """
+
+    name: str
+    title: str
+    unit: str
+    wanted: str
+    source: str
+    find: Callable[["_Fetus | _Head", Thresholds], _Finding]
+
+    def ask(self, shown: "_Fetus | _Head", thresholds: Thresholds) -> Criterion:
+        """Answer the question for one mask."""
+        try:
+            found = self.find(shown, thresholds)
+        except Unmeasurable as reason:
+            found = _Finding(float("nan"), False, str(reason))
+        return Criterion(
+            name=self.name,
+            title=self.title,
+            met=bool(found.met),
+            value=float(found.value),
+            unit=self.unit,
+            threshold=self.wanted.format_map(vars(thresholds)),
+            why=found.why,
+            source=self.source,
+            marks=found.marks,
+        )
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Seven questions about a fetus
+# ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Fetus:
+    """What a fetus mask shows, measured once for all questions; positions and vectors are (row, col)."""
+
+    mask: np.ndarray  # (H, W) uint8
+    spacing: tuple[float, float]  # row_mm, col_mm
+
+    @cached_property
+    def _crop(self) -> tuple[np.ndarray, np.ndarray]:
+        """The part of the mask that is not background, and its corner (2,): everything is faster there."""
+        rows, cols = _box(self.mask)
+        return self.mask[rows, cols], np.array([rows.start, cols.start])
+
+    @cached_property
+    def line(self) -> Length:
+        """The crown-rump line: first end on the head, second on the body."""
+        for name in ("head", "body"):
+            self.piece(name)
+        return crown_rump_length(self.mask, self.spacing)
+
+    @cached_property
+    def to_rump(self) -> np.ndarray:
+        """Unit vector (2,) from crown to rump, in millimetres."""
+        crown, rump = np.array(self.line.ends)
+        return (rump - crown) * self.spacing / self.line.mm
+
+    @cached_property
+    def _pieces(self) -> dict[str, np.ndarray]:
+        crop, _ = self._crop
+        return {name: _largest_piece(np.uint8(crop == FETUS.id(name))) for name in FETUS.names}
+
+    def piece(self, name: str) -> np.ndarray:
+        """Return the largest piece of a structure, a crop of 0 and 1: a stray island is none of it."""
+        piece = self._pieces[name]
+        if not piece.any():
+            raise Unmeasurable(f"there is no {name}" + (", so no crown-rump line" if name in ("head", "body") else ""))
+        return piece
+
+    def area_mm2(self, name: str) -> float:
+        """Area of the largest piece of a structure in mm², 0 where it is absent."""
+        return cv2.countNonZero(self._pieces[name]) * self.spacing[0] * self.spacing[1]
+
+    def centre_mm(self, name: str) -> np.ndarray:
+        """Centroid (2,) of the largest piece of a structure, in millimetres."""
+        _, corner = self._crop
+        moments = cv2.moments(self.piece(name), binaryImage=True)
+        return (np.array([moments["m01"], moments["m10"]]) / moments["m00"] + corner) * self.spacing
+
+    def touches(self, name: str, end: tuple[float, float]) -> bool:
+        """Whether a caliper (it lies on the outer contour) has a pixel of the structure's largest piece beside it."""
+        _, corner = self._crop
+        row, col = np.array(end, int) - corner
+        return bool(self.piece(name)[max(row - 1, 0) : row + 2, max(col - 1, 0) : col + 2].any())
+
+    @cached_property
+    def hull(self) -> np.ndarray:
+        """Corners (n, 2) of the convex hull of the whole fetus, in pixels."""
+        crop, corner = self._crop
+        contours, _ = cv2.findContours(np.uint8(FETUS.body(crop)), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        return cv2.convexHull(np.concatenate(contours)).reshape(-1, 2)[:, ::-1] + corner
+
+    def pixels(self, *points_mm: np.ndarray) -> Polyline:
+        """Polyline in pixels through points in millimetres."""
+        return tuple(tuple(float(value) for value in point / self.spacing) for point in points_mm)
+
+
+def _box(layer: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of what is not 0, at least one pixel of them."""
+    left, top, width, height = cv2.boundingRect(layer)
+    return slice(top, top + max(height, 1)), slice(left, left + max(width, 1))
+
+
+def _largest_piece(layer: np.ndarray) -> np.ndarray:
+    """Largest connected piece of a picture of 0 and 1; nothing of nothing."""
+    box = _box(layer)
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(layer[box], connectivity=8)
+    if count <= 2:
+        return layer
+    whole = np.zeros_like(layer)
+    whole[box] = pieces == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
+    return whole
+
+
+def _horizontal(fetus: _Fetus, limits: Thresholds) -> _Finding:
+    """Angle between the crown-rump line and the horizontal, 0 to 90 degrees."""
+    down, across = np.abs(fetus.to_rump)
+    tilt = float(np.degrees(np.arctan2(down, across)))
+    why = f"the crown-rump line lies {tilt:.0f}° off the horizontal"
+    return _Finding(tilt, tilt <= limits.horizontal_deg, why, (fetus.line.ends,))
+
+
+def _magnification(fetus: _Fetus, limits: Thresholds) -> _Finding:
+    """Horizontal extent of the crown-rump line as a share of the picture's width."""
+    (row, col), (_, other) = fetus.line.ends
+    share = abs(col - other) / fetus.mask.shape[1]
+    why = f"the crown-rump line spans {100 * share:.0f} % of the picture's width"
+    return _Finding(share, share > limits.magnification, why, (((row, col), (row, other)),))
+
+
+def _palate(fetus: _Fetus, limits: Thresholds) -> _Finding:
+    """Area of the palate's largest piece."""
+    piece, area = fetus.piece("palate"), fetus.area_mm2("palate")
+    return _Finding(area, area >= limits.palate_mm2, f"the palate shows {area:.1f} mm²", _outlines(piece))
+
+
+def _neutral_position(fetus: _Fetus, limits: Thresholds) -> _Finding:
+    """Angle of the palate to the crown-rump line (hyper-extension), and fluid under the chin (hyper-flexion)."""
+    if fetus.area_mm2("palate") < limits.palate_mm2:
+        raise Unmeasurable("there is no palate, so hyper-extension cannot be excluded")
+    centre, forward = _palate_axis(fetus)
+    angle = float(np.degrees(np.arccos(np.clip(forward @ fetus.to_rump, -1, 1))))
+    fluid = fetus.area_mm2("gap")
+    marks = (fetus.line.ends, fetus.pixels(centre - 4 * forward, centre + 4 * forward))  # 8 mm show a direction
+    why = f"the palate stands at {angle:.0f}° to the crown-rump line, {fluid:.1f} mm² of fluid lie under the chin"
+    return _Finding(angle, fluid >= limits.gap_mm2 and angle < limits.palate_angle_deg, why, marks)
+
+
+def _palate_axis(fetus: _Fetus) -> tuple[np.ndarray, np.ndarray]:
+    """Centre (2,) of the palate in mm, and the unit vector (2,) along it from the throat to the lips."""
+    moments = cv2.moments(fetus.piece("palate"), binaryImage=True)
+    row_mm, col_mm = fetus.spacing
+    rows, cols, both = moments["mu02"] * row_mm**2, moments["mu20"] * col_mm**2, moments["mu11"] * row_mm * col_mm
+    angle = 0.5 * np.arctan2(2 * both, cols - rows)  # of the longest axis, from the direction of rising columns
+    axis, centre = np.array([np.sin(angle), np.cos(angle)]), fetus.centre_mm("palate")
+    # The lips are the end farther from the middle of the head. (The side of the line would do as well, but it is not
+    # known for a mask whose face lies on the line.)
+    return centre, axis if axis @ (centre - fetus.centre_mm("head")) > 0 else -axis
+
+
+def _face_direction(fetus: _Fetus, limits: Thresholds) -> _Finding:
+    """How far palate and gap lie above the line from head to body, the probe being above the picture.
+
+    That line joins the centres of head and body; the crown-rump line will not do, it runs through many a palate. The
+    offset is taken at a right angle, and of it the part that points up: it goes to nought for a fetus that stands
+    upright, where "above" means nothing.
+    """
+    head, body, face = fetus.centre_mm("head"), fetus.centre_mm("body"), _face_centre_mm(fetus)
+    along = (body - head) / np.hypot(*(body - head))
+    foot = head + (face - head) @ along * along
+    above = float((foot - face)[0])  # rows count downwards
+    why = f"palate and gap lie {abs(above):.1f} mm {'above' if above > 0 else 'below'} the line from head to body"
+    return _Finding(above, above >= limits.face_mm, why, (fetus.pixels(head, body), fetus.pixels(foot, face)))
+
+
+def _face_centre_mm(fetus: _Fetus) -> np.ndarray:
+    """Centroid (2,) in mm of palate and gap together, or of the one that is there."""
+    areas = {name: fetus.area_mm2(name) for name in ("palate", "gap")}
+    if not any(areas.values()):
+        raise Unmeasurable("there is neither palate nor gap, so the face's direction cannot be told")
+    return sum(area * fetus.centre_mm(name) for name, area in areas.items() if area) / sum(areas.values())
+
+
+def _left_caliper(fetus: _Fetus, limits: Thresholds) -> _Finding:
+    return _caliper(fetus, limits, left=True)
+
+
+def _right_caliper(fetus: _Fetus, limits: Thresholds) -> _Finding:
+    return _caliper(fetus, limits, left=False)
+
+
+def _caliper(fetus: _Fetus, limits: Thresholds, left: bool) -> _Finding:
+    """Whether one end of the crown-rump line is the end of head or body, and lies well inside the picture."""
+    crown, rump = fetus.line.ends
+    at_crown = (crown[1] <= rump[1]) == left
+    name, end, outwards = ("head", crown, -fetus.to_rump) if at_crown else ("body", rump, fetus.to_rump)
+    room, beyond = _room_mm(fetus, end), _beyond_mm(fetus, end, outwards)
+    faults = {
+        f"on an island apart from the {name}": not fetus.touches(name, end),
+        f"{beyond:.1f} mm short of the end of the fetus": beyond > limits.caliper_beyond_mm,
+        f"too near the picture's edge, {room:.1f} mm from it": room < limits.caliper_room_mm,
+    }
+    found = " and ".join(fault for fault, there in faults.items() if there)
+    sound = f"on the {'crown' if at_crown else 'rump'}, {room:.1f} mm inside the picture"
+    return _Finding(room, not found, f"the caliper lies {found or sound}", ((end,),))
+
+
+def _room_mm(fetus: _Fetus, end: tuple[float, float]) -> float:
+    """Distance from a caliper to the nearest edge of the picture, negative outside."""
+    nearest = [min(place, last - place) for place, last in zip(end, np.array(fetus.mask.shape) - 1, strict=True)]
+    return min((pixels + 0.5) * mm for pixels, mm in zip(nearest, fetus.spacing, strict=True))
+
+
+def _beyond_mm(fetus: _Fetus, end: tuple[float, float], outwards: np.ndarray) -> float:
+    """How far the fetus reaches beyond a caliper in the direction `outwards` (2,), in mm."""
+    return max(0.0, float(((fetus.hull - np.array(end)) * fetus.spacing @ outwards).max()))
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Five questions about a head
+# ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Head:
+    """What a head mask shows, measured once for all questions."""
+
+    mask: np.ndarray  # (H, W) uint8, 0 and 1
+    spacing: tuple[float, float]  # row_mm, col_mm
+
+    @cached_property
+    def contours(self) -> list[np.ndarray]:
+        """Outer outlines of the pieces."""
+        found, _ = cv2.findContours(self.mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        if not found:
+            raise Unmeasurable("there is no head")
+        return list(found)
+
+    @cached_property
+    def ellipse(self) -> Ellipse:
+        """The ellipse that the circumference is measured on."""
+        return fit_head_ellipse(self.mask, self.spacing)
+
+    @property
+    def outline(self) -> Polyline:
+        """The ellipse as a closed polyline in pixels."""
+        return _closed(self.ellipse.outline(90))
+
+
+def _one_piece(head: _Head, limits: Thresholds) -> _Finding:
+    """Share of the head's area in its largest piece."""
+    pieces = len(head.contours)
+    share = cv2.countNonZero(_largest_piece(head.mask)) / cv2.countNonZero(head.mask)
+    why = f"the largest of {pieces} piece{'s' * (pieces > 1)} has {100 * share:.1f} % of the area"
+    return _Finding(share, share >= limits.piece_share, why, _outlines(head.mask))
+
+
+def _no_holes(head: _Head, limits: Thresholds) -> _Finding:
+    """Share of holes in the area within the head's outline."""
+    whole = cv2.drawContours(np.zeros_like(head.mask), head.contours, -1, 1, cv2.FILLED)
+    holes = whole & ~head.mask & 1
+    share = cv2.countNonZero(holes) / cv2.countNonZero(whole)
+    why = f"holes take {100 * share:.1f} % of the area within the outline"
+    return _Finding(share, share <= limits.hole_share, why, _outlines(holes))
+
+
+def _elliptic(head: _Head, limits: Thresholds) -> _Finding:
+    """Dice between the head and its ellipse, as far as that lies inside the picture."""
+    ellipse = head.ellipse.fill(head.mask.shape)
+    shared = np.count_nonzero(ellipse & (head.mask > 0))
+    dice = 2 * shared / (np.count_nonzero(ellipse) + cv2.countNonZero(head.mask))
+    why = f"the head and its ellipse agree to {dice:.3f} (Dice)"
+    return _Finding(dice, dice >= limits.ellipse_dice, why, (head.outline,))
+
+
+def _axis_ratio(head: _Head, limits: Thresholds) -> _Finding:
+    """Short over long axis of the ellipse, the cephalic index."""
+    major, minor = head.ellipse.axes_mm
+    ratio, (low, high) = minor / major, limits.axis_ratio
+    why = f"the head measures {major:.0f} mm by {minor:.0f} mm, a ratio of {ratio:.2f}"
+    return _Finding(ratio, low <= ratio <= high, why, (head.ellipse.ends, head.outline))
+
+
+def _inside_picture(head: _Head, limits: Thresholds) -> _Finding:
+    """Share of the ellipse's outline that lies inside the picture."""
+    points = head.ellipse.outline(360)
+    inside = ((points >= -0.5) & (points <= np.array(head.mask.shape) - 0.5)).all(axis=1)
+    share = float(inside.mean())
+    why = f"{100 * share:.0f} % of the ellipse lie inside the picture"
+    return _Finding(share, share >= limits.inside_share, why, (head.outline,))
+
+
+def _outlines(layer: np.ndarray) -> tuple[Polyline, ...]:
+    """Outlines of the pieces of a picture of 0 and 1, in pixels."""
+    contours, _ = cv2.findContours(layer, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return tuple(_closed(contour.reshape(-1, 2)[:, ::-1]) for contour in contours)
+
+
+def _closed(points: np.ndarray) -> Polyline:
+    """Closed polyline through points (n, 2)."""
+    return tuple((float(row), float(col)) for row, col in (*points, points[0]))
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# The table
+# ---------------------------------------------------------------------------------------------------------------
+
+_FASP = "NHS Fetal Anomaly Screening Programme"
+_VIEWS = {FETUS.name: _Fetus, HEAD.name: _Head}
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    FETUS.name: (
+        Rule(
+            name="horizontal",
+            title="Horizontal",
+            unit="°",
+            wanted="at most {horizontal_deg:g}°",
+            source=f"{_FASP}; threshold chosen",
+            find=_horizontal,
+        ),
+        Rule(
+            name="magnification",
+            title="Magnification",
+            unit="of the width",
+            wanted="more than {magnification:g} of the width",
+            source=f"{_FASP}; threshold: public code of Fetal-TransUNet (Cengiz et al. 2022)",
+            find=_magnification,
+        ),
+        Rule(
+            name="palate",
+            title="Palate",
+            unit="mm²",
+            wanted="at least {palate_mm2:g} mm²",
+            source=f"{_FASP}; threshold chosen",
+            find=_palate,
+        ),
+        Rule(
+            name="neutral_position",
+            title="Neutral position",
+            unit="°",
+            wanted="below {palate_angle_deg:g}° and at least {gap_mm2:g} mm² of fluid",
+            source=f"{_FASP}; fluid and angle: Roux et al., Gynecol Obstet Fertil 2016;44:146-150; area chosen",
+            find=_neutral_position,
+        ),
+        Rule(
+            name="face_direction",
+            title="Face direction",
+            unit="mm",
+            wanted="at least {face_mm:g} mm above the line from head to body",
+            source=f"{_FASP}; rule and threshold chosen",
+            find=_face_direction,
+        ),
+        *(
+            Rule(
+                name=f"{side}_caliper",
+                title=f"{side.capitalize()} caliper",
+                unit="mm",
+                wanted="at the end of head or body, at least {caliper_room_mm:g} mm inside the picture",
+                source=f"{_FASP}; rule and thresholds chosen",
+                find=find,
+            )
+            for side, find in (("left", _left_caliper), ("right", _right_caliper))
+        ),
+    ),
+    HEAD.name: (
+        Rule(
+            name="one_piece",
+            title="One piece",
+            unit="of the area",
+            wanted="at least {piece_share:g} in one piece",
+            source="chosen",
+            find=_one_piece,
+        ),
+        Rule(
+            name="no_holes",
+            title="No holes",
+            unit="of the area",
+            wanted="at most {hole_share:g}",
+            source="chosen",
+            find=_no_holes,
+        ),
+        Rule(
+            name="elliptic",
+            title="Elliptic",
+            unit="Dice",
+            wanted="at least {ellipse_dice:g}",
+            source="chosen",
+            find=_elliptic,
+        ),
+        Rule(
+            name="axis_ratio",
+            title="Axis ratio",
+            unit="",
+            wanted="{axis_ratio[0]:g} to {axis_ratio[1]:g}",
+            source="Hadlock et al., AJR 1981;137:83-85 (cephalic index, mean ± 3 SD)",
+            find=_axis_ratio,
+        ),
+        Rule(
+            name="inside_picture",
+            title="Inside the picture",
+            unit="of the outline",
+            wanted="at least {inside_share:g}",
+            source="chosen",
+            find=_inside_picture,
+        ),
+    ),
+}
