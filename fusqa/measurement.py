@@ -4,13 +4,14 @@ Everything else in the package works on cohorts; this is the answer to "what doe
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import cv2
 import numpy as np
 
 from fusqa.biometry import EQUATIONS, Point, check_spacing, fit_head_ellipse, gestational_age, measure
-from fusqa.criteria import Review, review
+from fusqa.criteria import Criterion, review
 from fusqa.labels import FETUS, HEAD, Scheme
 
 __all__ = ["CONVENTIONS", "Dated", "Measurement", "describe"]
@@ -64,8 +65,10 @@ class Measurement:
         By the scheme's own equation.
     areas_mm2 : dict of float
         Area of each structure in square millimetres.
-    review : Review
-        The criteria of the picture, and how many are met.
+    met, of, good : int, int, bool
+        How many of the image criteria are met, of how many, and whether these are enough.
+    criteria : dict of dict
+        Each criterion's fields (see :class:`fusqa.criteria.Criterion`), all but the lines that only a figure needs.
     warnings : tuple of str
         What makes the length doubtful although it could be measured.
     """
@@ -78,7 +81,10 @@ class Measurement:
     spacing: Point
     gestational_age: Dated
     areas_mm2: dict[str, float]
-    review: Review
+    met: int
+    of: int
+    good: bool
+    criteria: dict[str, dict[str, Any]]
     warnings: tuple[str, ...]
 
 
@@ -109,6 +115,7 @@ def describe(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FE
     spacing = check_spacing(spacing)
     length = measure(mask, spacing, scheme)
     labels, warnings = _filled(mask, spacing) if scheme is HEAD else (mask, ())
+    judged = review(labels, spacing, scheme)
     pixel_mm2 = spacing[0] * spacing[1]
     return Measurement(
         scheme=scheme.name,
@@ -119,7 +126,10 @@ def describe(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FE
         spacing=spacing,
         gestational_age=_dated(length.mm, scheme),
         areas_mm2={name: float(layer.sum() * pixel_mm2) for name, layer in scheme.layers(labels).items()},
-        review=review(labels, spacing, scheme),
+        met=judged.met,
+        of=judged.of,
+        good=judged.good,
+        criteria={name: _fields(criterion) for name, criterion in judged.criteria.items()},
         warnings=(*warnings, *_warnings(labels, scheme)),
     )
 
@@ -140,6 +150,10 @@ def _dated(mm: float, scheme: Scheme) -> Dated:
     except ValueError as error:
         return Dated(None, None, title, str(error))
     return Dated(age.days, age.sd, title)
+
+
+def _fields(criterion: Criterion) -> dict[str, Any]:
+    return {field.name: getattr(criterion, field.name) for field in fields(criterion) if field.name != "marks"}
 
 
 def _warnings(mask: np.ndarray, scheme: Scheme) -> Iterator[str]:
