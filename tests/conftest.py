@@ -1,11 +1,17 @@
-"""What several tests share: the real data where it lies, and one small study run for real."""
+"""What several tests share: the real data where it lies, and one small study, killed half-way and finished."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+SMOKE = ROOT / "tests/smoke.yaml"
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +22,60 @@ def real_data() -> Path:
     if not (folder / "hc18").is_dir() or not (folder / "crl_case").is_dir():
         pytest.skip(f"no hc18/ and crl_case/ in {folder}: set FUSQA_DATA to the folder that holds them")
     return folder
+
+
+def snakemake(build: Path, *targets: str, profile: Path = SMOKE, options: tuple[str, ...] = ()) -> list[str]:
+    """Command line that runs the workflow as the Makefile does, into `build`."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile"]
+    command += ["--profile", "workflow/profiles/local", "--cores", "2", *options]
+    return [*command, "--config", f"profile={profile}", f"build={build}", "--", *targets]
+
+
+@dataclass(frozen=True)
+class SmallStudy:
+    """The profile ``smoke``, run through Snakemake, killed with SIGKILL half-way, and run again to the end.
+
+    Attributes
+    ----------
+    build : Path
+        The folder with everything.
+    survived : dict of Path to int
+        Results that were complete when the run was killed, with the time of their last change (ns).
+    """
+
+    build: Path
+    survived: dict[Path, int]
+
+    @property
+    def folder(self) -> Path:
+        return self.build / "smoke"
+
+
+def changed(files) -> dict[Path, int]:
+    """When each file was last changed, in nanoseconds."""
+    return {file: file.stat().st_mtime_ns for file in files}
+
+
+@pytest.fixture(scope="session")
+def small_study(tmp_path_factory) -> SmallStudy:
+    build = tmp_path_factory.mktemp("study")
+    with open(build / "killed.log", "w") as log:
+        run = subprocess.Popen(snakemake(build, "study"), cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+        masks = build / "smoke/simulated/notebooks/altered_masks.ipynb"
+        deadline = time.monotonic() + 300
+        while not masks.exists() and run.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(3)  # another job is in the midst of its work now
+        os.killpg(run.pid, signal.SIGKILL)
+        assert run.wait() == -signal.SIGKILL, (build / "killed.log").read_text()
+    survived = changed((build / "smoke").rglob("notebooks/*.ipynb"))
+    done = subprocess.run(snakemake(build, "book"), cwd=ROOT, capture_output=True, text=True)
+    (build / "resumed.log").write_text(done.stdout + done.stderr)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
+    return SmallStudy(build, {path: when for path, when in survived.items() if not path.name.endswith("failed.ipynb")})
+
+
+@pytest.fixture(scope="session")
+def book_html(small_study) -> Path:
+    """Folder of the book bound from the small study."""
+    return small_study.folder / "book/html"
