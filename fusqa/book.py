@@ -1,9 +1,9 @@
 """Executed notebooks and prose pages -> one HTML book.
 
 The book is what Papermill left behind, bound together: nothing is computed here. The table of contents is written
-once (``_toc.yml``) and names every notebook by the name it has in the repository. Behind such a name stand the
-executed copies, ``build/<profile>/<cohort>/notebooks/<name>.ipynb``, or ``<name>__<row>.ipynb`` where one notebook was
-run once for each row of the grid; they take its place.
+once (``_toc.yml``) and names notebooks as ``notebooks/<name>`` and, run on the HC18 data, ``hc18/<name>``. Behind such
+an entry stand executed copies, ``build/<profile>/<cohort>/notebooks/<name>.ipynb``, or ``<name>__<row>__seed<k>.ipynb``
+where one notebook was run once for each row of the grid; they take its place.
 
     python -m fusqa.book --profile quick --source . --out build/quick/book
 
@@ -11,23 +11,27 @@ The HTML appears whole or not at all: it is built beside its place and moved the
 """
 
 import argparse
+import html
 import json
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nbformat
 import yaml
 
-__all__ = ["BookError", "assemble", "bind", "main", "provenance_page", "sources"]
+from fusqa.paper import ROWS
 
-COHORTS = {"simulated": "notebooks", "hc18": "hc18"}
-"""Cohort -> the folder of its chapters in the book."""
+__all__ = ["BookError", "assemble", "bind", "main", "sources"]
 
-PROVENANCE = ("profile", "cohort", "seed", "device", "commit", "date", "cpu_seconds")
+COHORTS = {"notebooks": "simulated", "hc18": "hc18"}
+"""Folder of the book -> the cohort whose executed notebooks lie in it."""
+
+PROVENANCE = ("profile", "cohort", "seed", "device", "threads", "commit", "date", "cpu_seconds")
 
 
 class BookError(RuntimeError):
@@ -38,126 +42,6 @@ def sources(root: Path) -> list[Path]:
     """List every file under `root`, notebooks and results apart, that the book is made of."""
     pages = [path for path in sorted((root / "book").rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
     return [root / "_config.yml", root / "_toc.yml", root / "CHANGELOG.md", root / "fusqa" / "book.py", *pages]
-
-
-def runs(executed: Path, name: str) -> list[str]:
-    """Names of the executed copies of notebook `name`: itself, then its rows in alphabetical order."""
-    own = [name] if (executed / f"{name}.ipynb").is_file() else []
-    return own + sorted(path.stem for path in executed.glob(f"{name}__*.ipynb"))
-
-
-def files_of(chapters: list[dict]) -> Iterator[str]:
-    """Yield the file of every entry, nested ones included, in reading order."""
-    for entry in chapters:
-        yield entry["file"]
-        yield from files_of(entry.get("sections", []))
-
-
-def copies(toc: dict, build: Path, profile: str) -> dict[str, list[str]]:
-    """Say which files stand behind an entry of the written table of contents.
-
-    Every ``notebooks/`` entry stands for the runs of that notebook on the simulated cohort. ``book/hc18`` is followed
-    by whatever was run on the HC18 data: which chapters run there is the workflow's decision, so none is asked for.
-
-    Raises
-    ------
-    BookError
-        If a notebook of the table of contents was not executed on the simulated cohort.
-    """
-    entries = [file for part in toc["parts"] for file in files_of(part["chapters"])]
-    names = [file.removeprefix("notebooks/") for file in entries if file.startswith("notebooks/")]
-    simulated, real = (build / cohort / "notebooks" for cohort in COHORTS)
-    missing = [name for name in names if not runs(simulated, name)]
-    if missing:
-        raise BookError(
-            f"not executed yet: {', '.join(missing)} (nothing in {simulated}); run: make study PROFILE={profile}"
-        )
-    behind = {f"notebooks/{name}": [f"notebooks/{run}" for run in runs(simulated, name)] for name in names}
-    return behind | {"book/hc18": ["book/hc18", *(f"hc18/{run}" for name in names for run in runs(real, name))]}
-
-
-def expand(chapters: list[dict], behind: Mapping[str, list[str]]) -> list[dict]:
-    """Put the files that stand `behind` an entry in its place; an entry that stands for itself stays."""
-    expanded = []
-    for entry in chapters:
-        nested = {"sections": expand(entry["sections"], behind)} if "sections" in entry else {}
-        expanded += [{**entry, **nested, "file": file} for file in behind.get(entry["file"], [entry["file"]])]
-    return expanded
-
-
-def describe_figures(notebook: nbformat.NotebookNode) -> None:
-    """Give every figure without a description the heading it stands under, for those who do not see it.
-
-    A notebook describes a figure itself by the cell metadata ``{"mystnb": {"image": {"alt": "..."}}}``.
-    """
-    heading = ""
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            headings = [line.lstrip("# ") for line in cell.source.splitlines() if line.startswith("#")]
-            heading = headings[-1] if headings else heading
-            continue
-        if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
-            image = cell.metadata.setdefault("mystnb", {}).setdefault("image", {})
-            image.setdefault("alt", f"Figure to the section '{heading}'")
-
-
-def copy_chapter(executed: Path, copy: Path, cohort: str) -> None:
-    """Copy one executed notebook; what tells it from its other runs (row, real data) goes behind its title.
-
-    Raises
-    ------
-    BookError
-        If the run ended in an exception, or the notebook has no title.
-    """
-    notebook = nbformat.read(executed, as_version=4)
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    failed = [output for output in outputs if output.output_type == "error"]
-    if failed:
-        raise BookError(f"{executed} ended in {failed[0].ename}: {failed[0].evalue}; delete it and run the study again")
-    first = next((cell for cell in notebook.cells if cell.cell_type == "markdown"), None)
-    if first is None or not first.source.startswith("# "):
-        raise BookError(f"{executed} has no title: its first text cell must begin with '# '")
-    title, newline, rest = first.source.partition("\n")
-    row = executed.stem.partition("__")[2]
-    first.source = title + (f": {row}" if row else "") + (", HC18" if cohort == "hc18" else "") + newline + rest
-    describe_figures(notebook)
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, copy)
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """Write a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
-def provenance_page(results: Path) -> str:
-    """Write the tables of the page "Where each number comes from" from the result files under `results`.
-
-    `results` holds one folder for each cohort; a JSON result carries an object ``provenance`` with the profile, cohort,
-    seed, versions, device, commit, date and CPU seconds of the run that wrote it.
-    """
-    rows, others, versions = [], [], {}
-    for path in sorted(path for path in results.rglob("*") if path.is_file()):
-        name = path.relative_to(results).as_posix()
-        link = f"{{download}}`{name} <../results/{name}>`"
-        content = json.loads(path.read_text()) if path.suffix == ".json" else {}
-        provenance = content.get("provenance") if isinstance(content, dict) else None
-        if provenance is None:
-            others.append(f"- {link}")
-            continue
-        rows.append([link, *(str(provenance.get(column, "–")) for column in PROVENANCE)])
-        for package, version in provenance.get("versions", {}).items():
-            versions.setdefault(package, set()).add(str(version))
-    if not rows and not others:
-        return "No result file was found for this edition.\n"
-    text = "## Result files\n\n" + table(["result", *(name.replace("_", " ") for name in PROVENANCE)], rows)
-    if versions:
-        pairs = [[package, ", ".join(sorted(versions[package]))] for package in sorted(versions)]
-        text += "\n## Versions\n\n" + table(["package", "version"], pairs)
-    if others:
-        text += "\n## Tables beside them\n\n" + "\n".join(others) + "\n"
-    return text
 
 
 def assemble(root: Path, build: Path, profile: str, out: Path) -> None:
@@ -179,45 +63,210 @@ def assemble(root: Path, build: Path, profile: str, out: Path) -> None:
     BookError
         If a notebook of the table of contents was not executed, or its run failed.
     """
-    toc = yaml.safe_load((root / "_toc.yml").read_text())
-    behind = copies(toc, build, profile)
-    parts = [{**part, "chapters": expand(part["chapters"], behind)} for part in toc["parts"]]
+    written = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    require_executed(written, build, profile)
+    parts = [{**part, "chapters": expand(part["chapters"], build)} for part in written["parts"]]
+    chapters = [file for part in parts for file in files_of(part["chapters"]) if is_notebook(file)]
 
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(root / "book", out / "book", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(root / "_config.yml", out)
     shutil.copy(root / "CHANGELOG.md", out)
-    (out / "_toc.yml").write_text(yaml.safe_dump({**toc, "parts": parts}, sort_keys=False))
-    for cohort, folder in COHORTS.items():
-        for file in (file for files in behind.values() for file in files if file.startswith(f"{folder}/")):
-            copy_chapter(build / cohort / "notebooks" / f"{Path(file).name}.ipynb", out / f"{file}.ipynb", cohort)
+    (out / "_toc.yml").write_text(yaml.safe_dump({**written, "parts": parts}, sort_keys=False), encoding="utf-8")
+    configure(root, profile, out)
+    for cohort in COHORTS.values():
+        results = out / "published" / "results" / cohort
+        results.mkdir(parents=True)
         if (build / cohort / "results").is_dir():
-            shutil.copytree(build / cohort / "results", out / "results" / cohort)
-    if behind["book/hc18"] == ["book/hc18"]:
+            shutil.copytree(build / cohort / "results", results, dirs_exist_ok=True)
+    for chapter in chapters:
+        copy_chapter(chapter, build, out)
+    if not any(chapter.startswith("hc18/") for chapter in chapters):
         shutil.copy(root / "book" / "hc18_absent.md", out / "book" / "hc18.md")
-    with (out / "book" / "provenance.md").open("a") as page:
-        page.write("\n" + provenance_page(out / "results"))
+    with (out / "book" / "provenance.md").open("a", encoding="utf-8") as page:
+        page.write("\n" + provenance_tables(out / "published"))
 
 
-def bind(source: Path, html: Path) -> None:
-    """Build the laid-out book in `source` and put it at `html`, whole or not at all.
+def bind(source: Path, place: Path) -> None:
+    """Build the laid-out book in `source` and put it at `place`, whole or not at all.
 
     Raises
     ------
     BookError
         If Jupyter Book fails; every warning of its is a failure.
     """
-    with tempfile.TemporaryDirectory(prefix=".binding-", dir=html.parent) as scratch:
+    with tempfile.TemporaryDirectory(prefix=".binding-", dir=place.parent) as scratch:
         command = [Path(sys.executable).with_name("jupyter-book"), "build", source, "--path-output", scratch]
-        done = subprocess.run(
-            [*command, "--warningiserror", "--keep-going", "--quiet"], cwd=source, capture_output=True, text=True
-        )
+        strict = ["--warningiserror", "--keep-going", "--quiet"]
+        done = subprocess.run([*command, *strict], cwd=source, capture_output=True, text=True)
         if done.returncode:
             raise BookError(f"Jupyter Book could not build {source}:\n{done.stdout}{done.stderr}")
-        built = Path(scratch) / "_build" / "html"
-        if html.exists():
-            html.rename(Path(scratch) / "replaced")
-        built.rename(html)
+        if place.exists():
+            place.rename(Path(scratch) / "replaced")
+        (Path(scratch) / "_build" / "html").rename(place)
+
+
+# The table of contents ------------------------------------------------------------------------------------------------
+
+
+def is_notebook(file: str) -> bool:
+    """Whether an entry of the table of contents stands for executed notebooks."""
+    return file.partition("/")[0] in COHORTS
+
+
+def files_of(chapters: list[dict]) -> Iterator[str]:
+    """Yield the file of every entry, nested ones included, in reading order."""
+    for entry in chapters:
+        yield entry["file"]
+        yield from files_of(entry.get("sections", []))
+
+
+def runs(build: Path, file: str) -> list[str]:
+    """Files of the book that stand behind entry `file`: the executed copies, rows in the order of the paper's table."""
+    folder, _, name = file.partition("/")
+    executed = build / COHORTS[folder] / "notebooks"
+    lone = [executed / f"{name}.ipynb"]
+    rows = sorted(executed.glob(f"{name}__*.ipynb"))
+    known = list(ROWS)
+    rows.sort(key=lambda path: known.index(row_of(path.stem)[0]) if row_of(path.stem)[0] in known else len(known))
+    return [f"{folder}/{path.stem}" for path in lone + rows if path.is_file()]
+
+
+def row_of(name: str) -> tuple[str, str]:
+    """Row and seed in the name of an executed copy, ``("", "")`` where it has none."""
+    row, _, seed = name.partition("__")[2].partition("__seed")
+    return row, seed
+
+
+def row_title(name: str) -> str:
+    """Row and seed in words, "Single ResNet-18, from scratch, seed 0"; empty for a notebook that is run once."""
+    row, seed = row_of(name)
+    return ", ".join(part for part in (ROWS[row].title if row in ROWS else row, seed and f"seed {seed}") if part)
+
+
+def require_executed(toc: dict, build: Path, profile: str) -> None:
+    """Raise :class:`BookError` unless every notebook was executed on the simulated cohort; HC18 may be absent."""
+    files = [file for part in toc["parts"] for file in files_of(part["chapters"]) if file.startswith("notebooks/")]
+    missing = [file.removeprefix("notebooks/") for file in files if not runs(build, file)]
+    if missing:
+        place = build / COHORTS["notebooks"] / "notebooks"
+        raise BookError(f"not executed: {', '.join(missing)} (looked in {place}); run: make book PROFILE={profile}")
+
+
+def expand(chapters: list[dict], build: Path) -> list[dict]:
+    """Put the executed copies in place of their entries; a page whose sections are all absent goes with them."""
+    expanded = []
+    for entry in chapters:
+        if is_notebook(entry["file"]):
+            for file in runs(build, entry["file"]):
+                title = row_title(file)
+                expanded.append({"file": file, "title": title} if title else {"file": file})
+        elif "sections" in entry:
+            sections = expand(entry["sections"], build)
+            expanded += [{**entry, "sections": sections}] if sections else []
+        else:
+            expanded.append(entry)
+    return expanded
+
+
+# Pages ----------------------------------------------------------------------------------------------------------------
+
+
+def configure(root: Path, profile: str, out: Path) -> None:
+    """Copy the configuration; pages may write ``{{ edition }}`` for the profile and what it says of itself."""
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    settings = root / "profiles" / f"{profile}.yaml"
+    title = yaml.safe_load(settings.read_text(encoding="utf-8"))["title"] if settings.is_file() else ""
+    config["parse"]["myst_substitutions"] = {"edition": f"**{profile}**" + (f" ({title.rstrip('.')})" if title else "")}
+    (out / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+
+def copy_chapter(chapter: str, build: Path, out: Path) -> None:
+    """Copy one executed notebook; its row goes behind its title, and its captions lead to the result files.
+
+    Raises
+    ------
+    BookError
+        If the run ended in an exception, or the notebook has no title.
+    """
+    folder, _, name = chapter.partition("/")
+    cohort = COHORTS[folder]
+    executed = build / cohort / "notebooks" / f"{name}.ipynb"
+    notebook = nbformat.read(executed, as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    failed = [output for output in outputs if output.output_type == "error"]
+    if failed:
+        raise BookError(f"{executed} ended in {failed[0].ename}: {failed[0].evalue}; delete it and run the study again")
+    first = next((cell for cell in notebook.cells if cell.cell_type == "markdown"), None)
+    if first is None or not first.source.startswith("# "):
+        raise BookError(f"{executed} has no title: its first text cell must begin with '# '")
+    title, newline, rest = first.source.partition("\n")
+    first.source = title + (f" {row_title(name)}" if row_title(name) else "") + newline + rest
+    for output in outputs:
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = link_sources(output.data["text/html"], out / "published" / "results", cohort)
+    (out / folder).mkdir(exist_ok=True)
+    nbformat.write(notebook, out / f"{chapter}.ipynb")
+
+
+def link_sources(page: str, results: Path, cohort: str) -> str:
+    """Make a link of every file that a caption names (see :func:`fusqa.figures.show`) and that is published."""
+
+    def link(match: re.Match) -> str:
+        name = html.unescape(match[1]).removeprefix("results/")
+        published = (results / cohort / name).is_file()
+        return f'<a href="../results/{cohort}/{html.escape(name)}">{match[0]}</a>' if published else match[0]
+
+    return re.sub(r'(?<=<span class="source">Data: )<code>([^<]+)</code>', link, page)
+
+
+def provenance_tables(published: Path) -> str:
+    """Write the tables of the page "Where does each number come from?" from the published result files.
+
+    A JSON result carries an object ``provenance``, written by :func:`fusqa.study.provenance`; a CSV table of the same
+    name shares it.
+    """
+    rows, others, versions = [], [], {}
+    for path in sorted(path for path in published.rglob("*") if path.is_file()):
+        name = path.relative_to(published).as_posix()
+        link = f'<a href="../{html.escape(name)}">{html.escape(name.removeprefix("results/"))}</a>'
+        content = json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else {}
+        provenance = content.get("provenance") if isinstance(content, dict) else None
+        if provenance is None:
+            others.append(f"- {link}")
+            continue
+        rows.append([link, *(shown(column, provenance.get(column)) for column in PROVENANCE)])
+        for package, version in provenance.get("versions", {}).items():
+            versions.setdefault(package, set()).add(str(version))
+    text = "No result file was found for this edition.\n" if not rows + others else ""
+    if rows:
+        text += "## Result files\n\n" + table(["result", *(name.replace("_", " ") for name in PROVENANCE)], rows)
+    if versions:
+        pairs = [[html.escape(package), ", ".join(sorted(versions[package]))] for package in sorted(versions)]
+        text += "\n## Versions\n\n" + table(["package", "version"], pairs)
+    if others:
+        text += "\n## Tables beside them\n\n" + "\n".join(others) + "\n"
+    return text
+
+
+def shown(column: str, value: object) -> str:
+    """One entry of the provenance table; of a commit, as much as names it."""
+    if value is None:
+        return "–"
+    if column == "commit":
+        head, plus, changes = str(value).partition("+")
+        return head[:10] + plus + changes
+    return html.escape(str(value))
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Write a table in a frame that scrolls sideways, as :func:`fusqa.figures.show_table` does."""
+    lines = ["".join(f"<td>{value}</td>" for value in row) for row in rows]
+    head = "".join(f"<th>{name}</th>" for name in header)
+    body = "".join(f"<tr>{line}</tr>\n" for line in lines)
+    return (
+        f'<figure class="fusqa-table"><div class="fusqa-scroll" tabindex="0"><table class="dataframe table">\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div></figure>\n"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
