@@ -257,7 +257,9 @@ def echogenicity(tissue: np.ndarray, beams: Beams, rng: np.random.Generator) -> 
     level = np.array([row.echo_db for row in TISSUES.values()], np.float32)[tissue]
     patchy = np.array([row.patchy_db for row in TISSUES.values()], np.float32)[tissue]
     grain = 0.75 * patches(rng, beams, 1.6, 2.6) + 0.65 * patches(rng, beams, 5.0, 7.0)
-    layers = patches(rng, beams, 1.0, 7.0) + 0.9 * patches(rng, beams, 2.5, 14.0) + 1.1 * patches(rng, beams, 14.0, 22.0)
+    layers = (
+        patches(rng, beams, 1.0, 7.0) + 0.9 * patches(rng, beams, 2.5, 14.0) + 1.1 * patches(rng, beams, 14.0, 22.0)
+    )
     return np.exp((np.log(10) / 20) * (level + patchy * np.where(tissue <= SHEETS, 0.5 * grain + layers, grain)))
 
 

@@ -55,8 +55,11 @@ class Site:
         Chance that the fetus lies with its face away from the probe.
     plane_mm : float
         Standard deviation of the distance of the slice from the mid-sagittal plane.
-    off_centre : float
-        How far the fetus may lie off the picture's centre, as a share of the free room.
+    fluid : Range
+        Greatest room between fetus and sac wall, in CRL: with little, head and rump touch the wall.
+    off_centre, at_edge : float
+        How far the fetus may lie off the picture's centre, as a share of the free room; chance that one of its ends
+        is 0.3–3 mm from the picture's edge.
     """
 
     grid: tuple[int, int]
@@ -70,7 +73,9 @@ class Site:
     chin_up: float
     prone: float
     plane_mm: float
+    fluid: Range
     off_centre: float
+    at_edge: float
 
 
 SITES = {
@@ -107,7 +112,9 @@ SITES = {
         chin_up=0.08,
         prone=0.05,
         plane_mm=1.3,
+        fluid=(0.10, 0.26),
         off_centre=0.6,
+        at_edge=0.06,
     ),
     "B": Site(
         grid=(344, 480),
@@ -142,7 +149,9 @@ SITES = {
         chin_up=0.14,
         prone=0.10,
         plane_mm=2.0,
+        fluid=(0.03, 0.20),
         off_centre=0.9,
+        at_edge=0.12,
     ),
 }
 
@@ -204,10 +213,13 @@ def place(fetus: Fetus, site: Site, rng: np.random.Generator) -> tuple[Fetus, Vi
     low, high = lying.surface.min(axis=0), lying.surface.max(axis=0)
     fill = rng.uniform(0.35, 0.60) if rng.random() < site.small else rng.uniform(*site.fill)
     wide = max((high[0] - low[0]) / fill, (high[1] - low[1]) / 0.86 * width / height)
-    spacing = round(wide / width, 5)
+    spacing = round(float(wide / width), 5)
     picture = np.array([width, height]) * spacing
     room = (picture - (high - low)) / 2 * 0.92
     shift = (picture - low - high) / 2 + room * rng.uniform(-1.0, 1.0, 2) * site.off_centre
+    if rng.random() < site.at_edge:
+        margin = rng.uniform(0.3, 3.0)
+        shift[0] = rng.choice([margin - low[0], picture[0] - margin - high[0]])
     lying = lying.moved(np.eye(2), shift)
 
     probe = rng.uniform(*site.machine.probe_mm)
@@ -239,12 +251,12 @@ def around(points: np.ndarray, clearance: np.ndarray) -> np.ndarray:
     return reach[:, None] * normal + slope[:, None] * tangent
 
 
-def sac_clearance(rng: np.random.Generator, length: float, count: int = 180) -> np.ndarray:
+def sac_clearance(rng: np.random.Generator, length: float, fluid: Range, count: int = 180) -> np.ndarray:
     """Room in mm between fetus and sac wall in each direction ``(count,)``: none below, where the fetus lies."""
     angle = np.linspace(0.0, 2 * np.pi, count, endpoint=False)
     upwards = (1 - np.sin(angle + rng.normal(0.0, 0.25))) / 2  # z points down
     waves = sum(rng.normal(0.0, 0.10 / k) * np.sin(k * angle + rng.uniform(0, 2 * np.pi)) for k in (1, 2, 3))
-    return length * np.clip(0.002 + rng.uniform(0.10, 0.26) * upwards * (1 + waves), 0.004, None)
+    return length * np.clip(0.002 + rng.uniform(*fluid) * upwards * (1 + waves), 0.004, None)
 
 
 def front_of(fetus: Fetus) -> np.ndarray:
@@ -314,9 +326,9 @@ def largest_piece(mask: np.ndarray) -> np.ndarray:
     return mask if count < 2 else pieces == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
 
 
-def lay_out(fetus: Fetus, plane_mm: float, rng: np.random.Generator) -> Slice:
+def lay_out(fetus: Fetus, fluid: Range, plane_mm: float, rng: np.random.Generator) -> Slice:
     """Put the fetus into its uterus and cut both `plane_mm` beside the mid-sagittal plane."""
-    room = sac_clearance(rng, fetus.length)
+    room = sac_clearance(rng, fetus.length, fluid)
     points = np.concatenate([fetus.surface, *(limb.outline for limb in fetus.limbs)])
     uterus = [Part(tissue, around(points, room + mm)) for mm, tissue in UTERUS]
     sac, membrane = uterus[-1].outline, around(points, room * rng.uniform(0.55, 0.85))[: rng.integers(40, 120)]
@@ -369,7 +381,7 @@ def draw_case(site: str, seed: int, index: int) -> Case:
         case=f"{site}{index:05d}",
         patient=f"{site}-{patient:04d}",
         site=site,
-        image=scan(lay_out(fetus, plane_mm, rng), view, SITES[site].machine, rng),
+        image=scan(lay_out(fetus, SITES[site].fluid, plane_mm, rng), view, SITES[site].machine, rng),
         mask=draw_mask(fetus, view, palate=plane_mm <= PALATE_PLANE_MM),
         spacing=(view.spacing, view.spacing),
         measure_mm=length,
