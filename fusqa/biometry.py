@@ -203,7 +203,8 @@ def _farthest_pair(first: np.ndarray, second: np.ndarray, scale: np.ndarray) -> 
     if first.shape == second.shape and np.array_equal(first, second):
         # Either end may then come first: take the left one, so that the order does not depend on the hull's start.
         squared = np.where(first[:, None, 1] <= second[None, :, 1], squared, -1)
-    i, j = np.unravel_index(squared.argmax(), squared.shape)
+    # Of equally long lines the one whose ends lie highest: the choice is the same in the mirror image.
+    i, j = min(np.argwhere(squared == squared.max()), key=lambda ij: (first[ij[0], 0], second[ij[1], 0]))
     ends = tuple(tuple(float(value) for value in point) for point in (first[i], second[j]))
     return ends, float(np.sqrt(squared[i, j]))
 
@@ -254,12 +255,17 @@ class Ellipse:
 
     def fill(self, shape: tuple[int, int]) -> np.ndarray:
         """Boolean picture of `shape`, true where the centre of a pixel lies inside the ellipse."""
-        rows = (np.arange(shape[0])[:, None] - self.centre[0]) * self.spacing[0]
-        cols = (np.arange(shape[1])[None, :] - self.centre[1]) * self.spacing[1]
+        filled = np.zeros(shape, bool)
+        reach = self.axes_mm[0] / 2 / np.array(self.spacing)  # pixels
+        first = np.clip(np.floor(self.centre - reach), 0, shape).astype(int)
+        stop = np.clip(np.ceil(self.centre + reach) + 1, 0, shape).astype(int)
+        rows = (np.arange(first[0], stop[0])[:, None] - self.centre[0]) * self.spacing[0]
+        cols = (np.arange(first[1], stop[1])[None, :] - self.centre[1]) * self.spacing[1]
         cos, sin = np.cos(np.radians(self.angle)), np.sin(np.radians(self.angle))
         along = (cols * cos + rows * sin) / (self.axes_mm[0] / 2)
         across = (rows * cos - cols * sin) / (self.axes_mm[1] / 2)
-        return along**2 + across**2 <= 1
+        filled[first[0] : stop[0], first[1] : stop[1]] = along**2 + across**2 <= 1
+        return filled
 
     def _at(self, t: np.ndarray) -> np.ndarray:
         """Points (n, 2) in pixels at the eccentric angles `t`."""

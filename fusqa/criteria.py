@@ -20,7 +20,8 @@ from fusqa.labels import FETUS, HEAD, Scheme
 
 __all__ = ["RULES", "Criterion", "Review", "Rule", "Thresholds", "criteria", "review"]
 
-Polyline = tuple[tuple[float, float], ...]
+Point = tuple[float, float]
+Polyline = tuple[Point, ...]
 
 
 @dataclass(frozen=True)
@@ -236,6 +237,53 @@ class Rule:
 
 
 @dataclass(frozen=True, eq=False)
+class _Piece:
+    """The largest connected piece of a structure, cut out of the picture: a stray island is none of it."""
+
+    pixels: np.ndarray  # (h, w) uint8, 0 and 1
+    corner: np.ndarray  # (2,) row and column of its first pixel in the picture
+
+    @classmethod
+    def largest(cls, layer: np.ndarray) -> "_Piece | None":
+        """Largest piece of a picture of 0 and 1, None if there is nothing."""
+        left, top, width, height = cv2.boundingRect(layer)
+        if not width:
+            return None
+        pixels, corner = layer[top : top + height, left : left + width], np.array([top, left])
+        count, pieces, stats, _ = cv2.connectedComponentsWithStats(pixels, connectivity=8)
+        if count == 2:  # background and one piece
+            return cls(pixels, corner)
+        largest = 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
+        return cls(np.uint8(pieces == largest), corner)
+
+    @cached_property
+    def moments(self) -> dict[str, float]:
+        """OpenCV's moments: of order 0 the area in pixels, of order 1 the centre, of order 2 the spread."""
+        return cv2.moments(self.pixels, binaryImage=True)
+
+    @property
+    def area(self) -> float:
+        """Number of pixels."""
+        return self.moments["m00"]
+
+    @property
+    def centre(self) -> np.ndarray:
+        """Centroid (2,) in pixels of the picture."""
+        return self.corner + np.array([self.moments["m01"], self.moments["m10"]]) / self.area
+
+    @property
+    def outline(self) -> Polyline:
+        """Closed outline in pixels of the picture."""
+        contours, _ = cv2.findContours(self.pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        return _closed(contours[0].reshape(-1, 2)[:, ::-1] + self.corner)
+
+    def touches(self, end: Point) -> bool:
+        """Whether the pixel `end`, or one of the eight about it, belongs to the piece."""
+        row, col = np.array(end, int) - self.corner
+        return bool(self.pixels[max(row - 1, 0) : max(row + 2, 0), max(col - 1, 0) : max(col + 2, 0)].any())
+
+
+@dataclass(frozen=True, eq=False)
 class _Fetus:
     """What a fetus mask shows, measured once for all questions; positions and vectors are (row, col)."""
 
@@ -243,16 +291,31 @@ class _Fetus:
     spacing: tuple[float, float]  # row_mm, col_mm
 
     @cached_property
-    def _crop(self) -> tuple[np.ndarray, np.ndarray]:
-        """The part of the mask that is not background, and its corner (2,): everything is faster there."""
-        rows, cols = _box(self.mask)
-        return self.mask[rows, cols], np.array([rows.start, cols.start])
+    def _pieces(self) -> dict[str, _Piece | None]:
+        return {name: _Piece.largest(np.uint8(self.mask == FETUS.id(name))) for name in FETUS.names}
+
+    def piece(self, name: str) -> _Piece:
+        """Return the largest piece of a structure, or say that there is none."""
+        piece = self._pieces[name]
+        if piece is None:
+            raise Unmeasurable(f"there is no {name}")
+        return piece
+
+    def area_mm2(self, name: str) -> float:
+        """Area of the largest piece of a structure in mm², 0 where it is absent."""
+        piece = self._pieces[name]
+        return piece.area * self.spacing[0] * self.spacing[1] if piece else 0.0
+
+    def centre_mm(self, name: str) -> np.ndarray:
+        """Centroid (2,) of the largest piece of a structure, in millimetres."""
+        return self.piece(name).centre * self.spacing
 
     @cached_property
     def line(self) -> Length:
         """The crown-rump line: first end on the head, second on the body."""
         for name in ("head", "body"):
-            self.piece(name)
+            if self._pieces[name] is None:
+                raise Unmeasurable(f"there is no {name}, so no crown-rump line")
         return crown_rump_length(self.mask, self.spacing)
 
     @cached_property
@@ -262,60 +325,14 @@ class _Fetus:
         return (rump - crown) * self.spacing / self.line.mm
 
     @cached_property
-    def _pieces(self) -> dict[str, np.ndarray]:
-        crop, _ = self._crop
-        return {name: _largest_piece(np.uint8(crop == FETUS.id(name))) for name in FETUS.names}
-
-    def piece(self, name: str) -> np.ndarray:
-        """Return the largest piece of a structure, a crop of 0 and 1: a stray island is none of it."""
-        piece = self._pieces[name]
-        if not piece.any():
-            raise Unmeasurable(f"there is no {name}" + (", so no crown-rump line" if name in ("head", "body") else ""))
-        return piece
-
-    def area_mm2(self, name: str) -> float:
-        """Area of the largest piece of a structure in mm², 0 where it is absent."""
-        return cv2.countNonZero(self._pieces[name]) * self.spacing[0] * self.spacing[1]
-
-    def centre_mm(self, name: str) -> np.ndarray:
-        """Centroid (2,) of the largest piece of a structure, in millimetres."""
-        _, corner = self._crop
-        moments = cv2.moments(self.piece(name), binaryImage=True)
-        return (np.array([moments["m01"], moments["m10"]]) / moments["m00"] + corner) * self.spacing
-
-    def touches(self, name: str, end: tuple[float, float]) -> bool:
-        """Whether a caliper (it lies on the outer contour) has a pixel of the structure's largest piece beside it."""
-        _, corner = self._crop
-        row, col = np.array(end, int) - corner
-        return bool(self.piece(name)[max(row - 1, 0) : row + 2, max(col - 1, 0) : col + 2].any())
-
-    @cached_property
     def hull(self) -> np.ndarray:
-        """Corners (n, 2) of the convex hull of the whole fetus, in pixels."""
-        crop, corner = self._crop
-        contours, _ = cv2.findContours(np.uint8(FETUS.body(crop)), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        return cv2.convexHull(np.concatenate(contours)).reshape(-1, 2)[:, ::-1] + corner
+        """Corners (n, 2) of the convex hull of the whole fetus, islands included, in pixels."""
+        contours, _ = cv2.findContours(np.uint8(FETUS.body(self.mask)), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        return cv2.convexHull(np.concatenate(contours)).reshape(-1, 2)[:, ::-1]
 
-    def pixels(self, *points_mm: np.ndarray) -> Polyline:
+    def in_pixels(self, *points_mm: np.ndarray) -> Polyline:
         """Polyline in pixels through points in millimetres."""
         return tuple(tuple(float(value) for value in point / self.spacing) for point in points_mm)
-
-
-def _box(layer: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of what is not 0, at least one pixel of them."""
-    left, top, width, height = cv2.boundingRect(layer)
-    return slice(top, top + max(height, 1)), slice(left, left + max(width, 1))
-
-
-def _largest_piece(layer: np.ndarray) -> np.ndarray:
-    """Largest connected piece of a picture of 0 and 1; nothing of nothing."""
-    box = _box(layer)
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(layer[box], connectivity=8)
-    if count <= 2:
-        return layer
-    whole = np.zeros_like(layer)
-    whole[box] = pieces == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
-    return whole
 
 
 def _horizontal(fetus: _Fetus, limits: Thresholds) -> _Finding:
@@ -337,7 +354,7 @@ def _magnification(fetus: _Fetus, limits: Thresholds) -> _Finding:
 def _palate(fetus: _Fetus, limits: Thresholds) -> _Finding:
     """Area of the palate's largest piece."""
     piece, area = fetus.piece("palate"), fetus.area_mm2("palate")
-    return _Finding(area, area >= limits.palate_mm2, f"the palate shows {area:.1f} mm²", _outlines(piece))
+    return _Finding(area, area >= limits.palate_mm2, f"the palate shows {area:.1f} mm²", (piece.outline,))
 
 
 def _neutral_position(fetus: _Fetus, limits: Thresholds) -> _Finding:
@@ -347,14 +364,14 @@ def _neutral_position(fetus: _Fetus, limits: Thresholds) -> _Finding:
     centre, forward = _palate_axis(fetus)
     angle = float(np.degrees(np.arccos(np.clip(forward @ fetus.to_rump, -1, 1))))
     fluid = fetus.area_mm2("gap")
-    marks = (fetus.line.ends, fetus.pixels(centre - 4 * forward, centre + 4 * forward))  # 8 mm show a direction
+    marks = (fetus.line.ends, fetus.in_pixels(centre - 4 * forward, centre + 4 * forward))  # 8 mm show a direction
     why = f"the palate stands at {angle:.0f}° to the crown-rump line, {fluid:.1f} mm² of fluid lie under the chin"
     return _Finding(angle, fluid >= limits.gap_mm2 and angle < limits.palate_angle_deg, why, marks)
 
 
 def _palate_axis(fetus: _Fetus) -> tuple[np.ndarray, np.ndarray]:
     """Centre (2,) of the palate in mm, and the unit vector (2,) along it from the throat to the lips."""
-    moments = cv2.moments(fetus.piece("palate"), binaryImage=True)
+    moments = fetus.piece("palate").moments
     row_mm, col_mm = fetus.spacing
     rows, cols, both = moments["mu02"] * row_mm**2, moments["mu20"] * col_mm**2, moments["mu11"] * row_mm * col_mm
     angle = 0.5 * np.arctan2(2 * both, cols - rows)  # of the longest axis, from the direction of rising columns
@@ -372,11 +389,14 @@ def _face_direction(fetus: _Fetus, limits: Thresholds) -> _Finding:
     upright, where "above" means nothing.
     """
     head, body, face = fetus.centre_mm("head"), fetus.centre_mm("body"), _face_centre_mm(fetus)
-    along = (body - head) / np.hypot(*(body - head))
+    apart = np.hypot(*(body - head))
+    if apart < min(fetus.spacing):
+        raise Unmeasurable("head and body have one centre, so the face's direction cannot be told")
+    along = (body - head) / apart
     foot = head + (face - head) @ along * along
     above = float((foot - face)[0])  # rows count downwards
     why = f"palate and gap lie {abs(above):.1f} mm {'above' if above > 0 else 'below'} the line from head to body"
-    return _Finding(above, above >= limits.face_mm, why, (fetus.pixels(head, body), fetus.pixels(foot, face)))
+    return _Finding(above, above >= limits.face_mm, why, (fetus.in_pixels(head, body), fetus.in_pixels(foot, face)))
 
 
 def _face_centre_mm(fetus: _Fetus) -> np.ndarray:
@@ -402,7 +422,7 @@ def _caliper(fetus: _Fetus, limits: Thresholds, left: bool) -> _Finding:
     name, end, outwards = ("head", crown, -fetus.to_rump) if at_crown else ("body", rump, fetus.to_rump)
     room, beyond = _room_mm(fetus, end), _beyond_mm(fetus, end, outwards)
     faults = {
-        f"on an island apart from the {name}": not fetus.touches(name, end),
+        f"on an island apart from the {name}": not fetus.piece(name).touches(end),
         f"{beyond:.1f} mm short of the end of the fetus": beyond > limits.caliper_beyond_mm,
         f"too near the picture's edge, {room:.1f} mm from it": room < limits.caliper_room_mm,
     }
@@ -411,13 +431,13 @@ def _caliper(fetus: _Fetus, limits: Thresholds, left: bool) -> _Finding:
     return _Finding(room, not found, f"the caliper lies {found or sound}", ((end,),))
 
 
-def _room_mm(fetus: _Fetus, end: tuple[float, float]) -> float:
+def _room_mm(fetus: _Fetus, end: Point) -> float:
     """Distance from a caliper to the nearest edge of the picture, negative outside."""
     nearest = [min(place, last - place) for place, last in zip(end, np.array(fetus.mask.shape) - 1, strict=True)]
     return min((pixels + 0.5) * mm for pixels, mm in zip(nearest, fetus.spacing, strict=True))
 
 
-def _beyond_mm(fetus: _Fetus, end: tuple[float, float], outwards: np.ndarray) -> float:
+def _beyond_mm(fetus: _Fetus, end: Point, outwards: np.ndarray) -> float:
     """How far the fetus reaches beyond a caliper in the direction `outwards` (2,), in mm."""
     return max(0.0, float(((fetus.hull - np.array(end)) * fetus.spacing @ outwards).max()))
 
@@ -456,7 +476,7 @@ class _Head:
 def _one_piece(head: _Head, limits: Thresholds) -> _Finding:
     """Share of the head's area in its largest piece."""
     pieces = len(head.contours)
-    share = cv2.countNonZero(_largest_piece(head.mask)) / cv2.countNonZero(head.mask)
+    share = _Piece.largest(head.mask).area / cv2.countNonZero(head.mask)
     why = f"the largest of {pieces} piece{'s' * (pieces > 1)} has {100 * share:.1f} % of the area"
     return _Finding(share, share >= limits.piece_share, why, _outlines(head.mask))
 

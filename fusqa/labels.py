@@ -90,8 +90,8 @@ class Scheme:
                 f"a mask is a (H, W) uint8 label image, this one is {mask.shape} {mask.dtype}; "
                 "save it as 8-bit single-channel PNG with one label number a pixel"
             )
-        unknown = [int(value) for value in np.unique(mask[mask >= self.classes])]
-        if unknown:
+        if mask.max(initial=0) >= self.classes:
+            unknown = [int(value) for value in np.unique(mask[mask >= self.classes])]
             known = ", ".join(f"{label.id} {label.name}" for label in self.labels)
             raise ValueError(
                 f"labels {unknown} are not in scheme '{self.name}' (0 background, {known}); "
