@@ -66,7 +66,7 @@ INTERFACES = {
     "sac": (10.0, 10.0, 0.9),
     "amnion": (-4.0, 5.0, 0.6),
 }
-SKULL_LOSS_DB_CM = 4.0  # per MHz, one way, at a sample of the brightest skull
+SKULL_SHADOW_DB = 5.0  # behind skull that faces the beam; at 12 weeks it has hardly turned to bone
 
 
 @dataclass(frozen=True)
@@ -253,14 +253,13 @@ def paint_tissue(parts: tuple[Part, ...], beams: Beams, rng: np.random.Generator
 
 
 def echogenicity(tissue: np.ndarray, beams: Beams, rng: np.random.Generator) -> np.ndarray:
-    """Mean scatterer amplitude ``(SAMPLES, BEAMS)`` float32: tissue levels with patches, streaks and layers."""
+    """Mean scatterer amplitude ``(SAMPLES, BEAMS)`` float32: tissue levels with patches, maternal sheets."""
     level = np.array([row.echo_db for row in TISSUES.values()], np.float32)[tissue]
     patchy = np.array([row.patchy_db for row in TISSUES.values()], np.float32)[tissue]
     grain = 0.75 * patches(rng, beams, 1.6, 2.6) + 0.65 * patches(rng, beams, 5.0, 7.0)
-    layers = (
-        patches(rng, beams, 1.0, 7.0) + 0.9 * patches(rng, beams, 2.5, 14.0) + 1.1 * patches(rng, beams, 14.0, 22.0)
-    )
-    return np.exp((np.log(10) / 20) * (level + patchy * np.where(tissue <= SHEETS, 0.5 * grain + layers, grain)))
+    sheets = patches(rng, beams, 1.0, 7.0) + 0.9 * patches(rng, beams, 2.5, 14.0)
+    sheets += 1.1 * patches(rng, beams, 14.0, 22.0)
+    return np.exp((np.log(10) / 20) * (level + patchy * np.where(tissue <= SHEETS, 0.5 * grain + sheets, grain)))
 
 
 def mirror_echoes(
@@ -346,9 +345,10 @@ def receive(
 def transmission_db(tissue: np.ndarray, machine: Machine, beams: Beams, skull: np.ndarray, rng) -> np.ndarray:
     """Level in dB ``(SAMPLES, BEAMS)`` left by attenuation, shadows, depth-gain error and poor contact."""
     loss = np.array([row.attenuation for row in TISSUES.values()], np.float32)[tissue]
-    loss = loss + SKULL_LOSS_DB_CM * np.minimum(skull / max(float(skull.max()), 1e-9) * 4, 1)
     share = rng.uniform(*machine.attenuation)
     passed = -2 * share * machine.frequency_mhz * np.cumsum(loss, axis=0) * np.float32(beams.step_mm / 10)
+    met = np.maximum.accumulate(skull, axis=0) / max(float(skull.max()), 1e-9)
+    passed -= SKULL_SHADOW_DB * np.minimum(3 * met, 1)
     passed = blur(passed.astype(np.float32), 1.0, 2.5)  # a wide aperture sees round small obstacles
     passed -= passed.mean(axis=1, keepdims=True) * 0.8  # automatic depth gain: right on average
     error = rng.normal(0.0, machine.tgc_error_db, 8) + rng.uniform(*machine.near_db) * np.exp(-np.arange(8) / 1.5)

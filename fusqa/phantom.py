@@ -90,7 +90,7 @@ SITES = {
             slice_mm=0.35,
             looks=2,
             dynamic_range_db=(38.0, 44.0),
-            gain_db=(-5.0, 2.0),
+            gain_db=(-4.0, 3.0),
             gamma=(1.3, 1.6),
             noise_db=(-46.0, -36.0),
             clutter_db=(-40.0, -30.0),
@@ -273,7 +273,7 @@ def cushion(fetus: Fetus, rng: np.random.Generator) -> list[Part]:
     across = np.linspace(min(ends), max(ends), 40)
     profile = np.array([z[np.abs(x - at) < 1.5].max() for at in across])
     lowest = np.interp(across, across[[0, -1]], profile[[0, -1]])
-    top = lowest + rng.uniform(0.5, 1.1) * (ndimage.gaussian_filter1d(profile, 2) - lowest)
+    top = lowest + rng.uniform(0.5, 1.1) * (ndimage.gaussian_filter1d(profile, 4) - lowest)
     return [Part("decidua", np.vstack([np.stack([across, top], 1), np.stack([across, lowest + 3.0], 1)[::-1]]))]
 
 

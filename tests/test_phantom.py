@@ -80,7 +80,7 @@ def test_simulated_cohort_is_what_was_drawn(tmp_path, drawn):
 
 
 def test_patients_have_one_to_four_pictures_however_many_are_asked_for(outlined):
-    for site, cases in outlined.items():
+    for cases in outlined.values():
         names = [case.patient for case in cases]
         counts = Counter(names[:-4])  # the last patient may go on
         assert set(counts.values()) == {1, 2, 3, 4}
@@ -102,13 +102,13 @@ def test_patient_of_agrees_with_a_count_from_the_start(site):
 
 
 def test_known_length_is_the_mask_s(outlined):
-    """To a pixel at either end on the mask's own boundary; a pixel outside it, as the paper has it, two more."""
+    """To a pixel at either end on the mask's own boundary; a pixel outside it, as the paper has it, three more."""
     for case in (case for cases in outlined.values() for case in cases):
         pixel = case.spacing[0]
         boundary = crown_rump_length(case.mask, case.spacing, contour="boundary").mm
         outer = crown_rump_length(case.mask, case.spacing, contour="outer").mm
         assert abs(boundary - case.measure_mm) < min(2 * pixel, 1.0)
-        assert 0 < outer - case.measure_mm < 4 * pixel
+        assert 0 < outer - case.measure_mm < 5 * pixel
 
 
 def test_ends_of_the_known_length_are_on_head_and_body():
@@ -227,5 +227,5 @@ def test_site_a_has_the_grey_levels_of_a_real_picture(real_data):
 
 @pytest.mark.parametrize(("site", "seed", "index"), [("C", 0, 0), ("A", -1, 0), ("A", 0, -1)])
 def test_what_cannot_be_drawn_is_refused(site, seed, index):
-    with pytest.raises(ValueError, match="site|count from 0"):
+    with pytest.raises(ValueError, match=r"site|count from 0"):
         draw_case(site, seed, index)
