@@ -10,8 +10,14 @@ PORT ?= 8000
 
 VENV := .venv
 READY := $(VENV)/.set-up
-SNAKEMAKE = $(VENV)/bin/snakemake --snakefile workflow/Snakefile --profile workflow/profiles/local \
-            --config profile='$(PROFILE)' --cores '$(JOBS)'
+
+# One run at a time. The lock dies with the processes that hold it, so a killed run locks nobody out.
+define RUN
+@mkdir -p build
+@flock --nonblock --conflict-exit-code 75 build/.lock $(VENV)/bin/snakemake --snakefile workflow/Snakefile \
+  --profile workflow/profiles/local --config profile='$(PROFILE)' --cores '$(JOBS)' -- $@ || \
+  { code=$$?; [ $$code -ne 75 ] || echo 'Another run is at work in build/: wait for it, or end it' >&2; exit $$code; }
+endef
 
 .PHONY: help setup lock study book test serve clean
 
@@ -53,10 +59,10 @@ lock:  ## choose every version anew, within the ranges of pyproject.toml
 	  pyproject.toml --output-file requirements.lock --no-header
 
 study: $(READY)  ## run the study: PROFILE=quick (a file in profiles/), JOBS=2 notebooks at once
-	$(SNAKEMAKE) study
+	$(RUN)
 
 book: $(READY)  ## run the study where needed and bind the book: PROFILE and JOBS as above
-	$(SNAKEMAKE) book
+	$(RUN)
 
 test: $(READY)  ## the whole test suite
 	$(VENV)/bin/python -m pytest

@@ -5,7 +5,7 @@ once (``_toc.yml``) and names notebooks as ``notebooks/<name>`` and, run on the 
 an entry stand executed copies, ``build/<profile>/<cohort>/notebooks/<name>.ipynb``, or ``<name>__<row>__seed<k>.ipynb``
 where one notebook was run once for each row of the grid; they take its place.
 
-    python -m fusqa.book --profile quick --source . --out build/quick/book
+    python -m fusqa.book --profile quick          # build/quick/*/notebooks -> build/quick/book/html
 
 The HTML appears whole or not at all: it is built beside its place and moved there at the end.
 """
@@ -26,22 +26,16 @@ import yaml
 
 from fusqa.paper import ROWS
 
-__all__ = ["BookError", "assemble", "bind", "main", "sources"]
+__all__ = ["BookError", "assemble", "bind", "main"]
 
 COHORTS = {"notebooks": "simulated", "hc18": "hc18"}
 """Folder of the book -> the cohort whose executed notebooks lie in it."""
 
-PROVENANCE = ("profile", "cohort", "seed", "device", "threads", "commit", "date", "cpu_seconds")
+PROVENANCE = ("seed", "date", "cpu_seconds", "commit", "device", "threads")
 
 
 class BookError(RuntimeError):
     """The book cannot be bound; the message says what is missing and the command that makes it."""
-
-
-def sources(root: Path) -> list[Path]:
-    """List every file under `root`, notebooks and results apart, that the book is made of."""
-    pages = [path for path in sorted((root / "book").rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
-    return [root / "_config.yml", root / "_toc.yml", root / "CHANGELOG.md", root / "fusqa" / "book.py", *pages]
 
 
 def assemble(root: Path, build: Path, profile: str, out: Path) -> None:
@@ -176,7 +170,7 @@ def configure(root: Path, profile: str, out: Path) -> None:
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     settings = root / "profiles" / f"{profile}.yaml"
     title = yaml.safe_load(settings.read_text(encoding="utf-8"))["title"] if settings.is_file() else ""
-    config["parse"]["myst_substitutions"] = {"edition": f"**{profile}**" + (f" ({title.rstrip('.')})" if title else "")}
+    config["parse"]["myst_substitutions"] = {"edition": f"**{profile}**. {title}"}
     (out / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 
@@ -274,12 +268,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m fusqa.book", description="Bind executed notebooks into a book.")
     parser.add_argument("--profile", default="quick", help="profile whose study is published (default: %(default)s)")
     parser.add_argument("--source", type=Path, default=Path("."), help="the repository (default: here)")
-    parser.add_argument("--out", type=Path, help="folder of the book, beside the cohorts (default: build/PROFILE/book)")
+    parser.add_argument("--build", type=Path, default=Path("build"), help="where studies are kept (default: build)")
     chosen = parser.parse_args(arguments)
     root = chosen.source.resolve()
-    out = (chosen.out or root / "build" / chosen.profile / "book").resolve()
+    study = root / chosen.build / chosen.profile
+    out = study / "book"
     try:
-        assemble(root, out.parent, chosen.profile, out / "source")
+        assemble(root, study, chosen.profile, out / "source")
         bind(out / "source", out / "html")
     except BookError as error:
         print(error, file=sys.stderr)
