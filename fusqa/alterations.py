@@ -278,9 +278,9 @@ def _shift(mask: np.ndarray, scheme: Scheme, label: str, rows: int, cols: int) -
     layer = _layer(mask, scheme, label)
     height, width = layer.shape
     moved = np.zeros_like(layer)
-    moved[max(rows, 0) : height + rows, max(cols, 0) : width + cols] = layer[
-        max(-rows, 0) : height - rows, max(-cols, 0) : width - cols
-    ]
+    to = slice(max(rows, 0), max(height + rows, 0)), slice(max(cols, 0), max(width + cols, 0))
+    start = slice(max(-rows, 0), max(height - rows, 0)), slice(max(-cols, 0), max(width - cols, 0))
+    moved[to] = layer[start]
     return _repaint(mask, scheme, label, moved)
 
 

@@ -37,7 +37,7 @@ class Criterion:
     value : float
         What was measured, NaN where the mask shows nothing to measure.
     unit, threshold : str
-        Unit of `value` (may be empty), and what was wanted, in words with the number.
+        Unit of `value` (may be empty), and what was wanted, short enough for a figure's title.
     why : str
         The finding as a sentence with its number.
     source : str
@@ -200,7 +200,7 @@ class Rule:
     name, title, unit, source : str
         As in :class:`Criterion`.
     wanted : str
-        The threshold in words; fields of :class:`Thresholds` in braces.
+        What `value` should be; fields of :class:`Thresholds` in braces.
     find : callable
         From what the mask shows and the thresholds to a finding; raises ``Unmeasurable`` where there is nothing.
     """
@@ -274,8 +274,7 @@ class _Piece:
     @property
     def outline(self) -> Polyline:
         """Closed outline in pixels of the picture."""
-        contours, _ = cv2.findContours(self.pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        return _closed(contours[0].reshape(-1, 2)[:, ::-1] + self.corner)
+        return tuple((row + self.corner[0], col + self.corner[1]) for row, col in _outlines(self.pixels)[0])
 
     def touches(self, end: Point) -> bool:
         """Whether the pixel `end`, or one of the eight about it, belongs to the piece."""
@@ -470,7 +469,7 @@ class _Head:
     @property
     def outline(self) -> Polyline:
         """The ellipse as a closed polyline in pixels."""
-        return _closed(self.ellipse.outline(90))
+        return _closed(self.ellipse.outline(36))
 
 
 def _one_piece(head: _Head, limits: Thresholds) -> _Finding:
@@ -519,7 +518,8 @@ def _inside_picture(head: _Head, limits: Thresholds) -> _Finding:
 def _outlines(layer: np.ndarray) -> tuple[Polyline, ...]:
     """Outlines of the pieces of a picture of 0 and 1, in pixels."""
     contours, _ = cv2.findContours(layer, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return tuple(_closed(contour.reshape(-1, 2)[:, ::-1]) for contour in contours)
+    corners = [cv2.approxPolyDP(contour, 2.0, closed=True) for contour in contours]  # 2 pixels: a figure shows no more
+    return tuple(_closed(points.reshape(-1, 2)[:, ::-1]) for points in corners)
 
 
 def _closed(points: np.ndarray) -> Polyline:
@@ -540,15 +540,15 @@ RULES: dict[str, tuple[Rule, ...]] = {
             name="horizontal",
             title="Horizontal",
             unit="°",
-            wanted="at most {horizontal_deg:g}°",
+            wanted="≤ {horizontal_deg:g}°",
             source=f"{_FASP}; threshold chosen",
             find=_horizontal,
         ),
         Rule(
             name="magnification",
             title="Magnification",
-            unit="of the width",
-            wanted="more than {magnification:g} of the width",
+            unit="of width",
+            wanted="> {magnification:g}",
             source=f"{_FASP}; threshold: public code of Fetal-TransUNet (Cengiz et al. 2022)",
             find=_magnification,
         ),
@@ -556,7 +556,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             name="palate",
             title="Palate",
             unit="mm²",
-            wanted="at least {palate_mm2:g} mm²",
+            wanted="≥ {palate_mm2:g} mm²",
             source=f"{_FASP}; threshold chosen",
             find=_palate,
         ),
@@ -564,7 +564,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             name="neutral_position",
             title="Neutral position",
             unit="°",
-            wanted="below {palate_angle_deg:g}° and at least {gap_mm2:g} mm² of fluid",
+            wanted="< {palate_angle_deg:g}°, fluid ≥ {gap_mm2:g} mm²",
             source=f"{_FASP}; fluid and angle: Roux et al., Gynecol Obstet Fertil 2016;44:146-150; area chosen",
             find=_neutral_position,
         ),
@@ -572,7 +572,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             name="face_direction",
             title="Face direction",
             unit="mm",
-            wanted="at least {face_mm:g} mm above the line from head to body",
+            wanted="≥ {face_mm:g} mm upwards",
             source=f"{_FASP}; rule and threshold chosen",
             find=_face_direction,
         ),
@@ -581,7 +581,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
                 name=f"{side}_caliper",
                 title=f"{side.capitalize()} caliper",
                 unit="mm",
-                wanted="at the end of head or body, at least {caliper_room_mm:g} mm inside the picture",
+                wanted="≥ {caliper_room_mm:g} mm of room",
                 source=f"{_FASP}; rule and thresholds chosen",
                 find=find,
             )
@@ -593,7 +593,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             name="one_piece",
             title="One piece",
             unit="of the area",
-            wanted="at least {piece_share:g} in one piece",
+            wanted="≥ {piece_share:g}",
             source="chosen",
             find=_one_piece,
         ),
@@ -601,7 +601,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             name="no_holes",
             title="No holes",
             unit="of the area",
-            wanted="at most {hole_share:g}",
+            wanted="≤ {hole_share:g}",
             source="chosen",
             find=_no_holes,
         ),
@@ -609,7 +609,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             name="elliptic",
             title="Elliptic",
             unit="Dice",
-            wanted="at least {ellipse_dice:g}",
+            wanted="≥ {ellipse_dice:g}",
             source="chosen",
             find=_elliptic,
         ),
@@ -617,7 +617,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             name="axis_ratio",
             title="Axis ratio",
             unit="",
-            wanted="{axis_ratio[0]:g} to {axis_ratio[1]:g}",
+            wanted="{axis_ratio[0]:g} – {axis_ratio[1]:g}",
             source="Hadlock et al., AJR 1981;137:83-85 (cephalic index, mean ± 3 SD)",
             find=_axis_ratio,
         ),
@@ -625,7 +625,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             name="inside_picture",
             title="Inside the picture",
             unit="of the outline",
-            wanted="at least {inside_share:g}",
+            wanted="≥ {inside_share:g}",
             source="chosen",
             find=_inside_picture,
         ),
