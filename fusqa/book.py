@@ -194,7 +194,7 @@ def copy_chapter(chapter: str, build: Path, out: Path) -> None:
     if first is None or not first.source.startswith("# "):
         raise BookError(f"{executed} has no title: its first text cell must begin with '# '")
     title, newline, rest = first.source.partition("\n")
-    first.source = title + (f" {row_title(name)}" if row_title(name) else "") + newline + rest
+    first.source = title + (f": {row_title(name)}" if row_title(name) else "") + newline + rest
     for output in outputs:
         if "text/html" in output.get("data", {}):
             output.data["text/html"] = link_sources(output.data["text/html"], out / "published" / "results", cohort)
@@ -205,12 +205,15 @@ def copy_chapter(chapter: str, build: Path, out: Path) -> None:
 def link_sources(page: str, results: Path, cohort: str) -> str:
     """Make a link of every file that a caption names (see :func:`fusqa.figures.show`) and that is published."""
 
-    def link(match: re.Match) -> str:
-        name = html.unescape(match[1]).removeprefix("results/")
-        published = (results / cohort / name).is_file()
-        return f'<a href="../results/{cohort}/{html.escape(name)}">{match[0]}</a>' if published else match[0]
+    def link(name: str) -> str:
+        file = html.unescape(name).removeprefix("results/")
+        code = f"<code>{name}</code>"
+        return f'<a href="../results/{cohort}/{file}">{code}</a>' if (results / cohort / file).is_file() else code
 
-    return re.sub(r'(?<=<span class="source">Data: )<code>([^<]+)</code>', link, page)
+    def links(match: re.Match) -> str:
+        return ", ".join(map(link, match[1].split(", ")))
+
+    return re.sub(r'(?<=<span class="source">Data: )<code>([^<]+)</code>', links, page)
 
 
 def provenance_tables(published: Path) -> str:
