@@ -30,7 +30,7 @@ class AlteredSet:
     masks : (M, S, S) uint8
         Ten a case, made on the picture's own grid and then resized.
     table : DataFrame
-        One row a mask: ``case``, ``patient``, ``picture`` (row of the case in the cohort), ``name``, ``good``,
+        One row a mask: ``case``, ``patient``, ``name``, ``good``,
         ``dice_<label>``, ``delta_mm``, ``delta_days``, ``criteria_lost``, ``recipe`` (JSON).
     """
 
@@ -41,12 +41,12 @@ class AlteredSet:
     def make(cls, cohort: Cohort, size: int, seed: int) -> "AlteredSet":
         """Alter every mask of `cohort`; each case draws from its own generator, so order does not matter."""
         masks, rows = [], []
-        for picture, case in enumerate(cohort):
+        for case in cohort:
             for altered in altered_masks(case.mask, _generator(seed, case.case), cohort.scheme):
                 effect = altered.effect(case.spacing)
                 masks.append(resize_labels(altered.mask, (size, size)))
                 rows.append(
-                    {"case": case.case, "patient": case.patient, "picture": picture, "name": altered.name}
+                    {"case": case.case, "patient": case.patient, "name": altered.name}
                     | {"good": altered.quality == GOOD}
                     | {f"dice_{label}": value for label, value in effect.dice.items()}
                     | {"delta_mm": effect.delta_mm, "delta_days": effect.delta_days}
@@ -66,9 +66,9 @@ class AlteredSet:
             table = pd.DataFrame(json.loads(stored["table"].tobytes())).reset_index(drop=True)
             return cls(stored["masks"], table)
 
-    def of(self, patients: Iterable[str]) -> "AlteredSet":
-        """Return the masks of some patients; `picture` still counts in the whole cohort."""
-        chosen = self.table["patient"].isin(list(patients)).to_numpy()
+    def of(self, cases: Iterable[str]) -> "AlteredSet":
+        """Return the masks of some cases."""
+        chosen = self.table["case"].isin(list(cases)).to_numpy()
         return AlteredSet(self.masks[chosen], self.table[chosen].reset_index(drop=True))
 
 

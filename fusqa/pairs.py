@@ -54,9 +54,9 @@ class Pairs:
 
 
 def altered_pairs(cohort: Cohort, altered: AlteredSet) -> Pairs:
-    """Pair the altered masks of `cohort`'s patients with their pictures."""
+    """Pair the altered masks of `cohort`'s cases with their pictures."""
     size = altered.masks.shape[-1]
-    part = altered.of(cohort.table["patient"])
+    part = altered.of(cohort.table["case"])
     number = {case: row for row, case in enumerate(cohort.table["case"])}
     columns = ["case", "patient", "name", "good", "delta_mm", "delta_days"]
     return Pairs(
