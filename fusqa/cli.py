@@ -8,10 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    from fusqa.problems import Problem
 
 __all__ = ["app"]
 
@@ -35,7 +38,6 @@ class SchemeName(StrEnum):
 PAPER_CASES = {Site.A: 696, Site.B: 226}
 
 app = typer.Typer(
-    help="Fetal ultrasound segmentation quality assessment.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # a traceback is for a fault of ours, and then plain and whole
@@ -45,17 +47,16 @@ app.add_typer(importing, name="import")
 
 
 @contextmanager
-def _mistakes(where: Path | None = None) -> Iterator[None]:
-    """Tell a user's mistake in words, after the file it is `where`, instead of a traceback.
+def _mistakes(file: Path | None = None) -> Iterator[None]:
+    """Tell a user's mistake in words, without a traceback; `file` is named where the words do not name it.
 
-    By contract every ``ValueError`` of the package, :class:`fusqa.problems.CohortError` among them, names the mend.
+    By contract every ``ValueError`` of the package, :class:`fusqa.problems.CohortError` among them, tells the mend.
     """
     try:
         yield
     except (ValueError, OSError) as error:
-        said = str(error)
-        prefix = f"{where}: " if where and str(where) not in said else ""
-        typer.echo(f"fusqa: {prefix}{said}", err=True)
+        said = str(error) if file is None or str(file) in str(error) else f"{file}: {error}"
+        typer.echo(f"fusqa: {said}", err=True)
         raise typer.Exit(UNUSABLE) from None
 
 
@@ -91,7 +92,7 @@ def simulate(
     from fusqa.phantom import simulate
 
     count = cases or PAPER_CASES[site]
-    with _mistakes(out), tqdm(total=count, disable=None, leave=False) as bar:
+    with _mistakes(), tqdm(total=count, disable=None, leave=False) as bar:
         cohort = simulate(out, str(site), count, seed, progress=lambda done, total: bar.update())
     typer.echo(f"{out}: {len(cohort)} cases of {cohort.table['patient'].nunique()} patients")
 
@@ -106,7 +107,7 @@ def hc18(
 
     from fusqa.hc18 import import_hc18
 
-    with _mistakes(folder):
+    with _mistakes():
         report = import_hc18(folder, out, progress=lambda rows: tqdm(rows, disable=None, leave=False))
     typer.echo(report)
 
@@ -123,33 +124,35 @@ def check(
     from fusqa.files import to_json
     from fusqa.manifest import CASES
 
-    with _mistakes(cohort):
+    with _mistakes():
         problems = check(cohort, progress=lambda rows: tqdm(rows, disable=None, leave=False))
-    typer.echo(to_json(problems) if json else _table(problems) or f"{cohort}: nothing is wrong")
+    if json:
+        typer.echo(to_json(problems))
+    else:
+        typer.echo(_table(problems) if problems else f"{cohort}: nothing is wrong")
     if problems:
         raise typer.Exit(PROBLEMS if (cohort / CASES).is_file() else UNUSABLE)
 
 
-def _table(problems: Sequence) -> str:
+def _table(problems: "Sequence[Problem]") -> str:
     """Lay problems out in three columns, one a line whatever the terminal's width, so that `grep` can be used."""
     cells = [("line", "file", "problem")]
     cells += [(str(item.row or ""), item.file, f"{item.message}; {item.mend}") for item in problems]
     wide = max(len(file) for _, file, _ in cells)
-    return "\n".join(f"{line:>5}  {file:<{wide}}  {text}" for line, file, text in cells) if problems else ""
+    return "\n".join(f"{line:>5}  {file:<{wide}}  {text}" for line, file, text in cells)
 
 
 class _Spacing(TyperCommand):
-    """A command whose ``--spacing`` takes one number or two, which options as such cannot."""
+    """A command whose ``--spacing`` takes one number or two, while an option as such takes always as many."""
 
     def parse_args(self, ctx: object, args: list[str]) -> list[str]:
-        """Join the numbers that follow ``--spacing``, so that ``0.2 0.15`` arrives as ``0.2,0.15``."""
-        joined: list[str] = []
+        """Write the option again before a number that follows another: ``--spacing 0.2 --spacing 0.15``."""
+        written: list[str] = []
+        follows = False  # whether the last argument was a number of --spacing
         for arg in args:
-            follows = _is_number(arg) and (
-                joined[-2:-1] == ["--spacing"] or "".join(joined[-1:]).startswith("--spacing=")
-            )
-            joined = [*joined[:-1], f"{joined[-1]},{arg}"] if follows else [*joined, arg]
-        return super().parse_args(ctx, joined)
+            written += ["--spacing", arg] if follows and _is_number(arg) else [arg]
+            follows = written[-2:-1] == ["--spacing"] or arg.startswith("--spacing=")
+        return super().parse_args(ctx, written)
 
 
 def _is_number(text: str) -> bool:

@@ -205,7 +205,8 @@ def _site(patient: str) -> str:
 def _encloses(outline: np.ndarray, centre: tuple[float, float]) -> bool:
     """Whether flooding the picture from `centre` (row, col) is stopped by the outline."""
     free = np.pad(np.uint8(outline == 0), 1, constant_values=1)  # a way around, to leave the picture by
-    row, col = (round(value) + 1 for value in centre)
+    # A centre beyond the picture is moved to the way around it, and so found outside.
+    row, col = np.clip(np.round(centre).astype(int) + 1, 0, np.array(free.shape) - 1)
     # Four neighbours: a line that is one pixel thin and diagonal still closes.
     _, regions = cv2.connectedComponents(free, connectivity=4)
     return bool(regions[row, col] != regions[0, 0])
