@@ -357,45 +357,54 @@ def _palate(fetus: _Fetus, limits: Thresholds) -> _Finding:
 
 
 def _neutral_position(fetus: _Fetus, limits: Thresholds) -> _Finding:
-    """Angle of the palate to the crown-rump line (hyper-extension), and fluid under the chin (hyper-flexion)."""
+    """Angle of the palate to the crown-rump line (hyper-extension), where there is fluid (else hyper-flexion)."""
+    to_rump, fluid = fetus.to_rump, fetus.area_mm2("gap")
+    if fluid < limits.gap_mm2:
+        raise Unmeasurable(f"{fluid:.1f} mm² of fluid lie between chin and chest, the neck is hyper-flexed")
     if fetus.area_mm2("palate") < limits.palate_mm2:
         raise Unmeasurable("there is no palate, so hyper-extension cannot be excluded")
-    centre, forward = _palate_axis(fetus)
-    angle = float(np.degrees(np.arccos(np.clip(forward @ fetus.to_rump, -1, 1))))
-    fluid = fetus.area_mm2("gap")
-    marks = (fetus.line.ends, fetus.in_pixels(centre - 4 * forward, centre + 4 * forward))  # 8 mm show a direction
+    forwards, centre = _palate_axis(fetus), fetus.centre_mm("palate")
+    angle = float(np.degrees(np.arccos(np.clip(forwards @ to_rump, -1, 1))))
+    marks = (fetus.line.ends, fetus.in_pixels(centre - 4 * forwards, centre + 4 * forwards))  # 8 mm show a direction
     why = f"the palate stands at {angle:.0f}° to the crown-rump line, {fluid:.1f} mm² of fluid lie under the chin"
-    return _Finding(angle, fluid >= limits.gap_mm2 and angle < limits.palate_angle_deg, why, marks)
+    return _Finding(angle, angle < limits.palate_angle_deg, why, marks)
 
 
-def _palate_axis(fetus: _Fetus) -> tuple[np.ndarray, np.ndarray]:
-    """Centre (2,) of the palate in mm, and the unit vector (2,) along it from the throat to the lips."""
+def _palate_axis(fetus: _Fetus) -> np.ndarray:
+    """Unit vector (2,) in mm along the palate from the throat to the lips, which lie at the front of the fetus."""
     moments = fetus.piece("palate").moments
     row_mm, col_mm = fetus.spacing
     rows, cols, both = moments["mu02"] * row_mm**2, moments["mu20"] * col_mm**2, moments["mu11"] * row_mm * col_mm
     angle = 0.5 * np.arctan2(2 * both, cols - rows)  # of the longest axis, from the direction of rising columns
-    axis, centre = np.array([np.sin(angle), np.cos(angle)]), fetus.centre_mm("palate")
-    # The lips are the end farther from the middle of the head. (The side of the line would do as well, but it is not
-    # known for a mask whose face lies on the line.)
-    return centre, axis if axis @ (centre - fetus.centre_mm("head")) > 0 else -axis
+    axis = np.array([np.sin(angle), np.cos(angle)])
+    foot, face = _front(fetus)
+    return axis if axis @ (face - foot) > 0 else -axis
 
 
 def _face_direction(fetus: _Fetus, limits: Thresholds) -> _Finding:
-    """How far palate and gap lie above the line from head to body, the probe being above the picture.
+    """How far the front of the fetus lies above its middle, the probe being above the picture.
 
-    That line joins the centres of head and body; the crown-rump line will not do, it runs through many a palate. The
-    offset is taken at a right angle, and of it the part that points up: it goes to nought for a fetus that stands
-    upright, where "above" means nothing.
+    Of the offset the part that points up counts: it goes to nought for a fetus that stands upright, where "above"
+    means nothing.
+    """
+    foot, face = _front(fetus)
+    above = float((foot - face)[0])  # rows count downwards
+    why = f"palate and gap lie {abs(above):.1f} mm {'above' if above > 0 else 'below'} the line from head to body"
+    middle = fetus.in_pixels(fetus.centre_mm("head"), fetus.centre_mm("body"))
+    return _Finding(above, above >= limits.face_mm, why, (middle, fetus.in_pixels(foot, face)))
+
+
+def _front(fetus: _Fetus) -> tuple[np.ndarray, np.ndarray]:
+    """Where the front of the fetus is: from a point (2,) on the line from head to body to the face (2,), in mm.
+
+    The line joins the centres of head and body. The crown-rump line will not do: it runs through many a palate.
     """
     head, body, face = fetus.centre_mm("head"), fetus.centre_mm("body"), _face_centre_mm(fetus)
     apart = np.hypot(*(body - head))
     if apart < min(fetus.spacing):
         raise Unmeasurable("head and body have one centre, so the face's direction cannot be told")
     along = (body - head) / apart
-    foot = head + (face - head) @ along * along
-    above = float((foot - face)[0])  # rows count downwards
-    why = f"palate and gap lie {abs(above):.1f} mm {'above' if above > 0 else 'below'} the line from head to body"
-    return _Finding(above, above >= limits.face_mm, why, (fetus.in_pixels(head, body), fetus.in_pixels(foot, face)))
+    return head + (face - head) @ along * along, face
 
 
 def _face_centre_mm(fetus: _Fetus) -> np.ndarray:
