@@ -162,7 +162,6 @@ def confusions(reports: Mapping[str, Mapping]) -> Figure:
         axis.set_axis_on()
         axis.set_xlabel("called", fontsize=7)
         axis.set_ylabel("reviewed as", fontsize=7)
-    figure.tight_layout()
     return figure
 
 
@@ -206,9 +205,8 @@ def _grid(panels: int, columns: int, aspect: float, height: float = 1.8) -> tupl
     """A figure of `panels` axes without frames, `aspect` = width / height of each."""
     columns = min(columns, panels)
     rows = -(-panels // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(columns * height * aspect, rows * (height + 0.45)), squeeze=False
-    )
+    size = (columns * height * aspect, rows * (height + 0.45))
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.set_axis_off()
     return figure, list(axes.flat)
@@ -250,4 +248,4 @@ def _line(axis: Axes, length: Length | None) -> None:
 
 def _legend(figure: Figure, scheme: Scheme) -> None:
     patches = [Patch(color=label.colour, label=label.name) for label in scheme.labels]
-    figure.legend(handles=patches, loc="lower center", ncols=len(patches), fontsize=8, frameon=False)
+    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), fontsize=8, frameon=False)
