@@ -205,7 +205,7 @@ def _dice(reference: np.ndarray, altered: np.ndarray, scheme: Scheme) -> dict[st
     for name in scheme.names:
         first, second = reference == scheme.id(name), altered == scheme.id(name)
         size = np.count_nonzero(first) + np.count_nonzero(second)
-        dice[name] = 2 * np.count_nonzero(first & second) / size if size else float("nan")
+        dice[name] = float(2 * np.count_nonzero(first & second) / size) if size else float("nan")
     return dice
 
 

@@ -34,6 +34,7 @@ Point = tuple[float, float]
 
 SPACING_RANGE_MM = (0.03, 5.0)  # chosen: from a 4000-pixel zoom on a small fetus to a whole sector on 64 pixels
 SQUARE_3X3 = np.ones((3, 3), np.uint8)
+ELLIPSE_REACH = 5.0  # chosen: an ellipse that is longer than this many diagonals of its points is a guess
 OUTLINE_RADIUS = 0.25  # chosen: below this inscribed radius (of the radius of its hull) a mask is a drawn line
 
 
@@ -328,6 +329,10 @@ def fit_head_ellipse(mask: np.ndarray, spacing: tuple[float, float]) -> Ellipse:
             "leave this picture out or segment it again"
         )
     centre_mm, axes_mm, angle = _direct_fit(edge * scale)
+    if axes_mm[0] > ELLIPSE_REACH * np.hypot(*np.ptp(edge * scale, axis=0)):
+        raise Unmeasurable(
+            "the head's outline is too short or too straight for an ellipse; leave this picture out or segment it again"
+        )
     return Ellipse(tuple(map(float, centre_mm / scale)), axes_mm, angle, tuple(map(float, scale)))
 
 

@@ -282,6 +282,13 @@ def test_heads_that_cannot_be_measured_say_why(mask, error, said):
         head_circumference(mask, (0.2, 0.2))
 
 
+def test_a_crumb_gives_no_monstrous_ellipse():
+    """Least squares draw an ellipse of hundreds of millimetres through the edges of two pixels in a corner."""
+    mask = np.uint8([[0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    with pytest.raises(Unmeasurable, match="too short or too straight"):
+        head_circumference(mask, (0.2, 0.2))
+
+
 def test_measure_follows_the_scheme():
     assert measure(fetus(), (0.2, 0.2), FETUS) == crown_rump_length(fetus(), (0.2, 0.2))
     assert measure(head(), (0.5, 0.5), HEAD) == head_circumference(head(), (0.5, 0.5))
