@@ -90,7 +90,7 @@ SITES = {
             slice_mm=0.35,
             looks=2,
             dynamic_range_db=(38.0, 44.0),
-            gain_db=(-4.0, 3.0),
+            gain_db=(-3.5, 2.5),
             gamma=(1.3, 1.6),
             noise_db=(-46.0, -36.0),
             clutter_db=(-40.0, -30.0),
@@ -103,18 +103,18 @@ SITES = {
             standoff_mm=(15.0, 40.0),
             overlay="corner",
         ),
-        fill=(0.66, 0.84),
-        small=0.06,
+        fill=(0.68, 0.84),
+        small=0.04,
         tilt_deg=6.0,
-        oblique=0.06,
+        oblique=0.05,
         flexion_deg=6.0,
         chin_down=0.08,
         chin_up=0.08,
         prone=0.05,
         plane_mm=1.3,
-        fluid=(0.10, 0.26),
+        fluid=(0.14, 0.28),
         off_centre=0.6,
-        at_edge=0.06,
+        at_edge=0.05,
     ),
     "B": Site(
         grid=(344, 480),
@@ -149,7 +149,7 @@ SITES = {
         chin_up=0.14,
         prone=0.10,
         plane_mm=2.0,
-        fluid=(0.03, 0.20),
+        fluid=(0.05, 0.22),
         off_centre=0.9,
         at_edge=0.12,
     ),
@@ -371,17 +371,17 @@ def draw_case(site: str, seed: int, index: int) -> Case:
         raise ValueError(f"there is no simulated site {site!r}; choose one of {', '.join(SITES)}")
     if seed < 0 or index < 0:
         raise ValueError(f"seed and index count from 0, got seed {seed} and index {index}")
+    hospital = SITES[site]
     patient, picture = patient_of(site, seed, index)
     build, length = draw_build(generator(site, seed, 1, patient))
     rng = generator(site, seed, 2, patient, picture)
-    drawn = draw_fetus(build, draw_pose(rng, SITES[site]), length)
-    fetus, view = place(drawn, SITES[site], rng)
-    plane_mm = abs(rng.normal(0.0, SITES[site].plane_mm))
+    fetus, view = place(draw_fetus(build, draw_pose(rng, hospital), length), hospital, rng)
+    plane_mm = abs(rng.normal(0.0, hospital.plane_mm))
     return Case(
         case=f"{site}{index:05d}",
         patient=f"{site}-{patient:04d}",
         site=site,
-        image=scan(lay_out(fetus, SITES[site].fluid, plane_mm, rng), view, SITES[site].machine, rng),
+        image=scan(lay_out(fetus, hospital.fluid, plane_mm, rng), view, hospital.machine, rng),
         mask=draw_mask(fetus, view, palate=plane_mm <= PALATE_PLANE_MM),
         spacing=(view.spacing, view.spacing),
         measure_mm=length,
