@@ -175,7 +175,7 @@ def configure(root: Path, profile: str, out: Path) -> None:
 
 
 def copy_chapter(chapter: str, build: Path, out: Path) -> None:
-    """Copy one executed notebook; its row goes behind its title, and its captions lead to the result files.
+    """Copy one executed notebook, for readers: code folded, row behind the title, captions that lead to their files.
 
     Raises
     ------
@@ -195,6 +195,10 @@ def copy_chapter(chapter: str, build: Path, out: Path) -> None:
         raise BookError(f"{executed} has no title: its first text cell must begin with '# '")
     title, newline, rest = first.source.partition("\n")
     first.source = title + (f": {row_title(name)}" if row_title(name) else "") + newline + rest
+    for cell in notebook.cells:
+        tags = cell.metadata.setdefault("tags", [])
+        if cell.cell_type == "code" and "injected-parameters" not in tags:  # what this page was run with stays open
+            cell.metadata.tags = sorted({*tags, "hide-input"})
     for output in outputs:
         if "text/html" in output.get("data", {}):
             output.data["text/html"] = link_sources(output.data["text/html"], out / "published" / "results", cohort)

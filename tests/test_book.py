@@ -83,6 +83,19 @@ def test_every_row_has_a_page_below_the_quality_models_in_the_order_of_the_paper
     assert page.cells[0].source == "# Chapter quality_model: Single ResNet-18, pretrained, seed 0"
 
 
+def test_code_is_folded_but_what_the_page_was_run_with_is_not(build, tmp_path):
+    source = build / "quick/simulated/notebooks/cohorts.ipynb"
+    notebook = nbformat.read(source, as_version=4)
+    notebook.cells.insert(1, new_code_cell("seed = 4", metadata={"tags": ["injected-parameters"]}))
+    nbformat.write(notebook, source)
+    assemble(ROOT, build / "quick", "quick", tmp_path / "source")
+    page = nbformat.read(tmp_path / "source/notebooks/cohorts.ipynb", as_version=4)
+    assert [cell.metadata.get("tags") for cell in page.cells if cell.cell_type == "code"] == [
+        ["injected-parameters"],
+        ["hide-input"],
+    ]
+
+
 def test_captions_lead_to_published_files_only(build, tmp_path):
     assemble(ROOT, build / "quick", "quick", tmp_path / "source")
     page = nbformat.read(tmp_path / "source/notebooks/cohorts.ipynb", as_version=4)
