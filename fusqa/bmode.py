@@ -241,6 +241,15 @@ def blur(plane: np.ndarray, along: float, across: float) -> np.ndarray:
     return cv2.GaussianBlur(plane, (0, 0), sigmaX=max(across, 0.1), sigmaY=max(along, 0.1))
 
 
+def ratio(level_db: np.ndarray, per: float = 10.0) -> np.ndarray:
+    """Decibels -> power (`per` 10) or amplitude (`per` 20), float32.
+
+    Computed in double precision: in single precision the last bit depends on the processor's vector unit, and one
+    seed would not give the same bytes on another machine.
+    """
+    return (10.0 ** (np.asarray(level_db, float) / per)).astype(np.float32)
+
+
 def paint_tissue(parts: tuple[Part, ...], beams: Beams, rng: np.random.Generator) -> np.ndarray:
     """Tissue numbers ``(SAMPLES, BEAMS)`` uint8 of the slice; no border in a body is as even as a drawn one."""
     tissue = np.full((SAMPLES, BEAMS), TISSUE_NUMBER["maternal"], np.uint8)
@@ -259,7 +268,7 @@ def echogenicity(tissue: np.ndarray, beams: Beams, rng: np.random.Generator) -> 
     grain = 0.75 * patches(rng, beams, 1.6, 2.6) + 0.65 * patches(rng, beams, 5.0, 7.0)
     sheets = patches(rng, beams, 1.0, 7.0) + 0.9 * patches(rng, beams, 2.5, 14.0)
     sheets += 1.1 * patches(rng, beams, 14.0, 22.0)
-    return np.exp((np.log(10) / 20) * (level + patchy * np.where(tissue <= SHEETS, 0.5 * grain + sheets, grain)))
+    return ratio(level + patchy * np.where(tissue <= SHEETS, 0.5 * grain + sheets, grain), 20.0)
 
 
 def mirror_echoes(
@@ -350,7 +359,7 @@ def transmission_db(tissue: np.ndarray, machine: Machine, beams: Beams, skull: n
     met = np.maximum.accumulate(skull, axis=0) / max(float(skull.max()), 1e-9)
     passed -= SKULL_SHADOW_DB * np.minimum(3 * met, 1)
     passed = blur(passed.astype(np.float32), 1.0, 2.5)  # a wide aperture sees round small obstacles
-    passed -= passed.mean(axis=1, keepdims=True) * 0.8  # automatic depth gain: right on average
+    passed -= 0.8 * passed.mean(axis=1, keepdims=True, dtype=float)  # automatic depth gain: right on average
     error = rng.normal(0.0, machine.tgc_error_db, 8) + rng.uniform(*machine.near_db) * np.exp(-np.arange(8) / 1.5)
     sliders = np.interp(np.linspace(0, 7, SAMPLES), np.arange(8), error)
     return passed + sliders[:, None].astype(np.float32) - contact_loss(machine, rng)[None, :]
@@ -379,15 +388,14 @@ def haze(intensity: np.ndarray, machine: Machine, rng: np.random.Generator) -> n
 def receiver_noise(machine: Machine, rng: np.random.Generator) -> np.ndarray:
     """Electronic noise, which the depth gain lifts with depth, ``(SAMPLES, BEAMS)`` float32."""
     level_db = rng.uniform(*machine.noise_db) + np.linspace(-6.0, 6.0, SAMPLES, dtype=np.float32)
-    power = 10 ** (level_db / 10).astype(np.float32)
-    return power[:, None] * rng.standard_exponential((SAMPLES, BEAMS), np.float32)
+    return ratio(level_db)[:, None] * rng.standard_exponential((SAMPLES, BEAMS), np.float32)
 
 
 def compress(intensity: np.ndarray, machine: Machine, rng: np.random.Generator) -> np.ndarray:
     """Log compression to grey 0–255, ``(SAMPLES, BEAMS)`` float32; at a gain of 0 dB mean tissue is mid-grey."""
     span, gain, gamma = (rng.uniform(*pair) for pair in (machine.dynamic_range_db, machine.gain_db, machine.gamma))
-    level = 10 * np.log10(intensity + np.float32(1e-9)) + np.float32(gain)
-    return 255 * np.clip(level / np.float32(span) + np.float32(0.5), 0, 1) ** np.float32(gamma)
+    level = 10 * np.log10(intensity.astype(float) + 1e-9) + gain  # double precision for the reason given in `ratio`
+    return (255 * np.clip(level / span + 0.5, 0, 1) ** gamma).astype(np.float32)
 
 
 def scan_convert(grey: np.ndarray, beams: Beams, view: View) -> np.ndarray:
@@ -452,7 +460,7 @@ def scan(scene: Slice, view: View, machine: Machine, rng: np.random.Generator) -
 
     intensity = receive(reflectors, mirrors, machine, beams, rng.uniform(*machine.focus_mm), rng)
     level = transmission_db(tissue, machine, beams, skull, rng)
-    intensity = intensity * np.exp(level * np.float32(np.log(10) / 10))
+    intensity = intensity * ratio(level)
     intensity = intensity + haze(intensity, machine, rng) + receiver_noise(machine, rng)
     picture = scan_convert(compress(intensity, machine, rng), beams, view)
     OVERLAYS[machine.overlay](picture, view, rng)
