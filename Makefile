@@ -7,6 +7,7 @@ PYTHON ?= python3
 PROFILE ?= quick
 JOBS ?= 2
 PORT ?= 8000
+HTML = build/$(basename $(notdir $(PROFILE)))/book/html
 
 VENV := .venv
 READY := $(VENV)/.set-up
@@ -68,10 +69,10 @@ test: $(READY)  ## the whole test suite
 	$(VENV)/bin/python -m pytest
 
 serve: $(READY)  ## show the book of PROFILE on this machine alone: PORT=8000
-	@[ -f 'build/$(PROFILE)/book/html/index.html' ] || \
+	@[ -f '$(HTML)/index.html' ] || \
 	  { echo "no book of '$(PROFILE)' yet; make it: make book PROFILE=$(PROFILE)" >&2; exit 1; }
 	@echo 'The book is at http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)'
-	@$(VENV)/bin/python -m http.server '$(PORT)' --bind 127.0.0.1 --directory 'build/$(PROFILE)/book/html' >/dev/null
+	@$(VENV)/bin/python -m http.server '$(PORT)' --bind 127.0.0.1 --directory '$(HTML)' >/dev/null
 
 clean:  ## remove every study and book in build/; the environment stays
 	rm -rf build .snakemake

@@ -31,6 +31,9 @@ __all__ = ["BookError", "assemble", "bind", "main"]
 COHORTS = {"notebooks": "simulated", "hc18": "hc18"}
 """Folder of the book -> the cohort whose executed notebooks lie in it."""
 
+BINDING = ".binding-"
+"""How the name of the folder begins in which a book is built before it takes its place."""
+
 PROVENANCE = ("seed", "date", "cpu_seconds", "commit", "device", "threads")
 
 
@@ -88,7 +91,9 @@ def bind(source: Path, place: Path) -> None:
     BookError
         If Jupyter Book fails; every warning of its is a failure.
     """
-    with tempfile.TemporaryDirectory(prefix=".binding-", dir=place.parent) as scratch:
+    for left in place.parent.glob(f"{BINDING}*"):  # by a run that was killed
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=BINDING, dir=place.parent) as scratch:
         command = [Path(sys.executable).with_name("jupyter-book"), "build", source, "--path-output", scratch]
         strict = ["--warningiserror", "--keep-going", "--quiet"]
         done = subprocess.run([*command, *strict], cwd=source, capture_output=True, text=True)
