@@ -39,7 +39,7 @@ class Severities:
         A good mask keeps at least this Dice with the label that was changed, or another change is drawn: a 3×3
         erosion that removes most of a small label is not slight.
     over_dilation : (low, high)
-        Width of the added rim, in equivalent radii of the label.
+        Width of the added rim, in equivalent radii of the label; never less than two pixels, one is slight.
     over_erosion : (low, high)
         Width of the removed rim, in inscribed radii of the label; below 1, so that something of it remains.
     cut : (low, high)
@@ -396,7 +396,7 @@ class _Draw:
 def _over_dilation(draw: _Draw) -> dict:
     label = draw.one_of(draw.present)
     radius = draw.within(draw.severities.over_dilation) * draw.equivalent_radius(label)
-    return {"operation": "grow", "label": label, "radius_px": round(max(radius, 2.0), 2)}  # more than slight
+    return {"operation": "grow", "label": label, "radius_px": round(max(radius, 2.0), 2)}
 
 
 def _over_erosion(draw: _Draw) -> dict:

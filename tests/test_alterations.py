@@ -96,6 +96,10 @@ def test_unaltered_is_the_mask_itself_and_nothing_shares_its_memory(kind):
         assert not np.shares_memory(altered.mask, mask)
         altered.mask[:] = 0
     np.testing.assert_array_equal(mask, original)
+    mask = mask.copy()
+    masks = altered_masks(mask, np.random.default_rng(0), scheme)
+    mask[:] = masks[0].mask[:] = 0
+    np.testing.assert_array_equal(masks[1].reference, original)
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)

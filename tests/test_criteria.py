@@ -149,6 +149,13 @@ def test_crumbs_of_a_palate_do_not_add_up():
     assert "palate" in unmet(mask)
 
 
+def test_pixels_that_touch_at_their_corners_are_one_piece():
+    mask = fetus(without=("palate",))
+    steps = np.arange(110)  # 110 pixels, 4.4 mm²
+    mask[100 + steps, 240 + steps] = FETUS.id("palate")
+    assert criteria(mask, (0.2, 0.2))["palate"].value == pytest.approx(4.4)
+
+
 def test_an_end_on_an_island_is_no_end():
     mask = fetus()
     mask[160:165, 20:25] = FETUS.id("body")
