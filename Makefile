@@ -59,7 +59,7 @@ lock:  ## choose every version anew, within the ranges of pyproject.toml
 	"$$uv" pip compile --universal --generate-hashes --python-version 3.11 --extra dev --upgrade --quiet \
 	  pyproject.toml --output-file requirements.lock --no-header
 
-study: $(READY)  ## run the study: PROFILE=quick (a file in profiles/), JOBS=2 notebooks at once
+study: $(READY)  ## run the study: PROFILE=quick (a file in profiles/), JOBS=2 processors
 	$(RUN)
 
 book: $(READY)  ## run the study where needed and bind the book: PROFILE and JOBS as above
