@@ -9,13 +9,13 @@ Everything happens on the picture's own grid: on a small square of 224 pixels a 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 import cv2
 import numpy as np
 
-from fusqa.biometry import EQUATIONS, Unmeasurable, measure
+from fusqa.biometry import EQUATIONS, Unmeasurable, check_spacing, measure
 from fusqa.criteria import criteria
 from fusqa.labels import FETUS, HEAD, Scheme
 
@@ -110,17 +110,20 @@ class Altered:
     reference: np.ndarray
     recipe: dict
     scheme: Scheme
+    _judged: dict = field(default_factory=dict, repr=False)  # of the reference, by spacing: the ten share it
 
     def effect(self, spacing: tuple[float, float]) -> Effect:
         """Measure what the alteration did; `spacing` is (row_mm, col_mm)."""
-        before, after = (_length_mm(mask, spacing, self.scheme) for mask in (self.reference, self.mask))
+        spacing = check_spacing(spacing)
+        if spacing not in self._judged:
+            self._judged[spacing] = _judge(self.reference, spacing, self.scheme)
+        (before, met), (after, still_met) = self._judged[spacing], _judge(self.mask, spacing, self.scheme)
         days = EQUATIONS[self.scheme.equation].days
-        met, still = (criteria(mask, spacing, self.scheme) for mask in (self.reference, self.mask))
         return Effect(
             dice=_dice(self.reference, self.mask, self.scheme),
             delta_mm=after - before,
             delta_days=float(days(after) - days(before)),
-            criteria_lost=tuple(name for name in met if met[name].met and not still[name].met),
+            criteria_lost=tuple(name for name in met if name not in still_met),
         )
 
 
@@ -178,8 +181,9 @@ def altered_masks(
     recipes = [("unaltered", GOOD, {"operation": "keep"})]
     recipes += [(f"slight-{i}", GOOD, recipe) for i, recipe in enumerate(draw.slight(), start=1)]
     recipes += [(name, POOR, recipe(draw)) for name, recipe in POOR_RECIPES[scheme.name].items()]
+    judged: dict = {}
     return tuple(
-        Altered(name, quality, replay(reference, recipe, scheme), reference, recipe, scheme)
+        Altered(name, quality, replay(reference, recipe, scheme), reference, recipe, scheme, judged)
         for name, quality, recipe in recipes
     )
 
@@ -191,12 +195,13 @@ def replay(mask: np.ndarray, recipe: dict, scheme: Scheme = FETUS) -> np.ndarray
     return OPERATIONS[recipe["operation"]](mask, scheme, **numbers)
 
 
-def _length_mm(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme) -> float:
-    """Measured length in mm, NaN where there is none."""
+def _judge(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme) -> tuple[float, tuple[str, ...]]:
+    """Measured length in mm, NaN where there is none, and the names of the criteria met."""
+    met = tuple(name for name, found in criteria(mask, spacing, scheme).items() if found.met)
     try:
-        return measure(mask, spacing, scheme).mm
+        return measure(mask, spacing, scheme).mm, met
     except Unmeasurable:
-        return float("nan")
+        return float("nan"), met
 
 
 def _dice(reference: np.ndarray, altered: np.ndarray, scheme: Scheme) -> dict[str, float]:
