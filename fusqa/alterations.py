@@ -18,6 +18,7 @@ import numpy as np
 from fusqa.biometry import EQUATIONS, Unmeasurable, check_spacing, measure
 from fusqa.criteria import criteria
 from fusqa.labels import FETUS, HEAD, Scheme
+from fusqa.metrics import dice
 
 __all__ = ["GOOD", "POOR", "SEVERITIES", "Altered", "Effect", "Severities", "altered_masks", "replay"]
 
@@ -119,8 +120,9 @@ class Altered:
             self._judged[spacing] = _judge(self.reference, spacing, self.scheme)
         (before, met), (after, still_met) = self._judged[spacing], _judge(self.mask, spacing, self.scheme)
         days = EQUATIONS[self.scheme.equation].days
+        overlap = dice(self.reference, self.mask, self.scheme.classes)
         return Effect(
-            dice=_dice(self.reference, self.mask, self.scheme),
+            dice=dict(zip(self.scheme.names, overlap.tolist(), strict=True)),
             delta_mm=after - before,
             delta_days=float(days(after) - days(before)),
             criteria_lost=tuple(name for name in met if name not in still_met),
@@ -202,16 +204,6 @@ def _judge(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme) -> tu
         return measure(mask, spacing, scheme).mm, met
     except Unmeasurable:
         return float("nan"), met
-
-
-def _dice(reference: np.ndarray, altered: np.ndarray, scheme: Scheme) -> dict[str, float]:
-    """Dice of each label between two masks, NaN where it is in neither."""
-    dice = {}
-    for name in scheme.names:
-        first, second = reference == scheme.id(name), altered == scheme.id(name)
-        size = np.count_nonzero(first) + np.count_nonzero(second)
-        dice[name] = float(2 * np.count_nonzero(first & second) / size) if size else float("nan")
-    return dice
 
 
 # ---------------------------------------------------------------------------------------------------------------

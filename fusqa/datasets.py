@@ -18,7 +18,7 @@ from fusqa.files import whole
 from fusqa.labels import Scheme
 from fusqa.metrics import dice
 
-__all__ = ["AlteredSet", "balanced_sample", "judge", "load_masks", "resize_labels", "save_masks"]
+__all__ = ["AlteredSet", "balanced_sample", "judge", "load_masks", "resize_labels", "save_masks", "to_native"]
 
 
 @dataclass(frozen=True, eq=False)
