@@ -158,7 +158,8 @@ def confusions(reports: Mapping[str, Mapping]) -> Figure:
             columns=["good", "poor"],
         )
         sns.heatmap(table, annot=True, fmt="d", cmap="Blues", cbar=False, square=True, ax=axis)
-        axis.set_title(title + (" (one class only)" if report["collapsed"] else ""), fontsize=7)
+        note = "\n(one class only)" if report["collapsed"] else ""
+        axis.set_title(title.replace(", ", "\n") + note, fontsize=7)
         axis.set_axis_on()
         axis.set_xlabel("called", fontsize=7)
         axis.set_ylabel("reviewed as", fontsize=7)

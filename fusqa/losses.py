@@ -30,10 +30,10 @@ class SegmentationLoss(nn.Module):
 
     @classmethod
     def balanced(cls, masks: Tensor, classes: int) -> "SegmentationLoss":
-        """Weight each class by its frequency in `masks` to the power −½, scaled to mean one over the pixels."""
+        """Weight each class by its frequency in `masks` to the power −¾, scaled to mean one over the pixels."""
         frequency = torch.bincount(masks.flatten().long(), minlength=classes).float().clamp_min(1)
         frequency /= frequency.sum()
-        weights = frequency.rsqrt()
+        weights = frequency**-0.75
         return cls(weights / (weights * frequency).sum())
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:

