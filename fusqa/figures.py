@@ -167,12 +167,17 @@ def confusions(reports: Mapping[str, Mapping]) -> Figure:
 
 
 def roc_curves(scores: Mapping[str, pd.DataFrame]) -> Figure:
-    """Receiver operating characteristic of several classifiers; each table has ``good`` and ``probability``."""
+    """Receiver operating characteristic of several classifiers; each table has ``good`` and ``probability``.
+
+    Where only good or only poor cases occur there is no curve, and the table is left out.
+    """
     from sklearn.metrics import roc_auc_score, roc_curve  # here: one second of import that most figures do not need
 
     figure, axis = plt.subplots(figsize=(5.2, 4.2))
     for title, table in scores.items():
         truth = table["good"].astype(bool)
+        if truth.nunique() < 2:
+            continue
         false, true, _ = roc_curve(truth, table["probability"])
         axis.plot(false, true, linewidth=1.4, label=f"{title} ({roc_auc_score(truth, table['probability']):.2f})")
     axis.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)

@@ -85,7 +85,8 @@ def test_reports_follow_from_the_scores_of_the_cases(small_study):
                         rows["good"], rows["probability"], rows["patient"], result["thresholds"][name]
                     ).as_dict()
                     for key in ("tp", "fp", "fn", "tn", "f1", "auroc"):
-                        assert report[key] == pytest.approx(again[key], nan_ok=True, abs=1e-9), (path, name, part, key)
+                        stored = float("nan") if report[key] is None else report[key]  # JSON has no NaN
+                        assert stored == pytest.approx(again[key], nan_ok=True, abs=1e-9), (path, name, part, key)
 
 
 def test_a_row_without_its_weights_is_recorded_as_not_run(small_study):
@@ -95,7 +96,7 @@ def test_a_row_without_its_weights_is_recorded_as_not_run(small_study):
         pytest.skip("ImageNet weights could be had on this machine")
     assert "hub/checkpoints" in result["reason"]
     page = (small_study.folder / "simulated/notebooks/classification.ipynb").read_text()
-    assert "not run: ImageNet weights of resnet18" in page
+    assert "not run" in page and "ImageNet weights of resnet18" in page
 
 
 def test_predictions_of_site_a_are_out_of_fold(small_study):
