@@ -58,9 +58,11 @@ def show(figure: Figure, caption: str, alt: str, source: str = "") -> None:
 def show_table(table: pd.DataFrame, caption: str, source: str = "") -> None:
     """Publish a table with its caption, and the result file that it shows; an empty place prints as a dash.
 
+    A line break in a cell or a heading is kept.
+
     The table sits in a frame of its own that scrolls sideways, so that no page is wider than a phone.
     """
-    body = table.to_html(index=False, border=0, na_rep="–", justify="left", classes="table")
+    body = table.to_html(index=False, border=0, na_rep="–", justify="left", classes="table").replace("\\n", "<br>")
     page = (
         f'<figure class="fusqa-table"><div class="fusqa-scroll" tabindex="0">{body}</div>'
         f"<figcaption>{html.escape(caption)}{_origin(source)}</figcaption></figure>"

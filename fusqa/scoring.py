@@ -9,7 +9,7 @@ from torch import Tensor
 from fusqa.metrics import best_threshold, classification_report
 from fusqa.pairs import ALTERED, AT_B, Pairs
 
-__all__ = ["FIGURES", "TEST", "THRESHOLD", "printed", "report_table", "reports", "scores"]
+__all__ = ["CONFUSION", "FIGURES", "TEST", "THRESHOLD", "printed", "report_table", "reports", "scores"]
 
 THRESHOLD = 0.5  # the paper's, for a network that ends in a probability
 TEST = "test set, site B"  # the balanced sample of its predictions
@@ -21,6 +21,7 @@ FIGURES = {
     "balanced_accuracy": "balanced accuracy",
     "auroc": "AUROC",
 }  # fields of fusqa.metrics.Report that tables print
+CONFUSION = "TP FN\nFP TN"  # heading of the confusion matrix, laid out as the matrix is
 
 
 def scores(sets: Mapping[str, Pairs], probability: Callable[[Pairs], Tensor]) -> pd.DataFrame:
@@ -76,8 +77,9 @@ def report_table(reports: Mapping[str, Mapping[str, Mapping]]) -> pd.DataFrame:
 
 def printed(report: Mapping) -> dict[str, str]:
     """Return the columns of a table row: cases, confusion matrix, figures with their intervals in a line below."""
+    collapsed = "\none class only" if report["collapsed"] else ""
     return {
-        "TP  FN\nFP  TN": f"{report['tp']}  {report['fn']}\n{report['fp']}  {report['tn']}",
+        CONFUSION: f"{report['tp']} {report['fn']}\n{report['fp']} {report['tn']}{collapsed}",
     } | {title: _figure(report[key], report["intervals"][key]) for key, title in FIGURES.items()}
 
 
