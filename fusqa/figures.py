@@ -62,7 +62,8 @@ def show_table(table: pd.DataFrame, caption: str, source: str = "") -> None:
 
     The table sits in a frame of its own that scrolls sideways, so that no page is wider than a phone.
     """
-    body = table.to_html(index=False, border=0, na_rep="–", justify="left", classes="table").replace("\\n", "<br>")
+    marked = table.rename(columns=lambda heading: str(heading).replace("\n", "\\n"))  # as pandas marks those of cells
+    body = marked.to_html(index=False, border=0, na_rep="–", justify="left", classes="table").replace("\\n", "<br>")
     page = (
         f'<figure class="fusqa-table"><div class="fusqa-scroll" tabindex="0">{body}</div>'
         f"<figcaption>{html.escape(caption)}{_origin(source)}</figcaption></figure>"
