@@ -49,7 +49,7 @@ def test_a_second_run_does_nothing_and_says_so(small_study):
         (
             "segmentation",
             "width",
-            8,
+            10,
             {"segmentation", "quality_model", "autoencoder", "classification", "gestational_age"},
         ),
     ],
