@@ -1,4 +1,4 @@
-"""The two sets of masks that a study passes from notebook to notebook: altered ones, and a segmenter's predictions."""
+"""The sets of masks that a study passes from notebook to notebook: altered ones, predictions, a segmenter's errors."""
 
 import hashlib
 import json
@@ -18,7 +18,16 @@ from fusqa.files import whole
 from fusqa.labels import Scheme
 from fusqa.metrics import dice
 
-__all__ = ["AlteredSet", "balanced_sample", "judge", "load_masks", "resize_labels", "save_masks", "to_native"]
+__all__ = [
+    "AlteredSet",
+    "ErrorSet",
+    "balanced_sample",
+    "judge",
+    "load_masks",
+    "resize_labels",
+    "save_masks",
+    "to_native",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,21 +64,59 @@ class AlteredSet:
         return cls(np.stack(masks), pd.DataFrame(rows))
 
     def save(self, folder: Path) -> None:
-        """Write ``altered.npz`` (masks and table together, so that they cannot part)."""
-        with whole(folder / "altered.npz") as part:
-            np.savez_compressed(part, masks=self.masks, table=np.frombuffer(self.table.to_json().encode(), np.uint8))
+        """Write ``altered.npz``."""
+        _save_set(folder / "altered.npz", self.table, masks=self.masks)
 
     @classmethod
     def load(cls, path: Path) -> "AlteredSet":
         """Read what :meth:`save` wrote."""
-        with np.load(path) as stored:
-            table = pd.DataFrame(json.loads(stored["table"].tobytes())).reset_index(drop=True)
-            return cls(stored["masks"], table)
+        return cls(**_load_set(path))
 
     def of(self, cases: Iterable[str]) -> "AlteredSet":
         """Return the masks of some cases."""
         chosen = self.table["case"].isin(list(cases)).to_numpy()
         return AlteredSet(self.masks[chosen], self.table[chosen].reset_index(drop=True))
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorSet:
+    """What a segmenter made, out of fold, of site A's pictures as they are and spoilt.
+
+    Attributes
+    ----------
+    images, masks : (M, S, S) uint8
+        Pictures and predicted masks, at the segmenter's size.
+    table : DataFrame
+        One row a prediction: ``case``, ``patient``, ``spoilt`` (0 for the picture as it is), and what :func:`judge`
+        says of it.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+    table: pd.DataFrame
+
+    def save(self, folder: Path) -> None:
+        """Write ``errors.npz``."""
+        _save_set(folder / "errors.npz", self.table, images=self.images, masks=self.masks)
+
+    @classmethod
+    def load(cls, path: Path) -> "ErrorSet":
+        """Read what :meth:`save` wrote."""
+        return cls(**_load_set(path))
+
+
+def _save_set(path: Path, table: pd.DataFrame, **arrays: np.ndarray) -> None:
+    """Write a table and its arrays into one file, so that they cannot part."""
+    with whole(path) as part:
+        np.savez_compressed(part, table=np.frombuffer(table.to_json().encode(), np.uint8), **arrays)
+
+
+def _load_set(path: Path) -> dict:
+    """Read the table and the arrays of a file."""
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    table = pd.DataFrame(json.loads(arrays.pop("table").tobytes())).reset_index(drop=True)
+    return arrays | {"table": table}
 
 
 def _generator(seed: int, name: str) -> np.random.Generator:

@@ -182,8 +182,13 @@ def dice(reference: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarr
 
 
 def best_threshold(y: Sequence[bool], p: Sequence[float]) -> float:
-    """Threshold with the highest balanced accuracy on a validation set, midway between neighbouring scores."""
+    """Threshold with the highest balanced accuracy on a validation set, midway between neighbouring scores.
+
+    Where only one class occurs there is nothing to choose by, and the threshold is 0.5.
+    """
     y, p = np.asarray(y, bool), np.asarray(p, float)
+    if y.all() or not y.any():
+        return 0.5
     scores = np.unique(p)
     cuts = np.concatenate([scores[:1], (scores[1:] + scores[:-1]) / 2])
     called = p >= cuts[:, None]

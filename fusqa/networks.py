@@ -21,7 +21,16 @@ from torch import Tensor, nn
 
 from fusqa.losses import one_hot
 
-__all__ = ["BACKBONES", "TOPOLOGIES", "Autoencoder", "Backbone", "WeightsUnavailable", "anomaly_ratio", "quality_model"]
+__all__ = [
+    "BACKBONES",
+    "ENCODINGS",
+    "TOPOLOGIES",
+    "Autoencoder",
+    "Backbone",
+    "WeightsUnavailable",
+    "anomaly_ratio",
+    "quality_model",
+]
 
 # Channel statistics of ImageNet: what the pretrained backbones expect, harmless to those trained from scratch.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -97,35 +106,59 @@ BACKBONES = {
 }
 
 
-class _Quality(nn.Module):
-    """What the topologies share: scaling of the two inputs to the statistics that the backbones expect."""
+class GreyLevels(nn.Module):
+    """The paper's encoding: label ``k`` is the grey level ``k / (classes - 1)``, in an order without meaning."""
 
     def __init__(self, classes: int):
         super().__init__()
-        self.classes = classes
+        self.highest = classes - 1
+
+    def forward(self, mask: Tensor) -> Tensor:
+        """``(B, H, W)`` labels -> ``(B, 1, H, W)`` in [0, 1]."""
+        return mask.unsqueeze(1).float() / self.highest
+
+
+class LearnedLevels(nn.Module):
+    """Every label gets two levels that are learnt: a one-hot mask and a 1×1 convolution, in one look-up."""
+
+    def __init__(self, classes: int):
+        super().__init__()
+        self.levels = nn.Embedding.from_pretrained(torch.rand(classes, 2), freeze=False)
+
+    def forward(self, mask: Tensor) -> Tensor:
+        """``(B, H, W)`` labels -> ``(B, 2, H, W)``."""
+        return self.levels(mask.long()).permute(0, 3, 1, 2)
+
+
+ENCODINGS = {"grey": GreyLevels, "learned": LearnedLevels}
+
+
+class _Quality(nn.Module):
+    """What the topologies share: the mask's encoding, and the statistics that the backbones expect."""
+
+    def __init__(self, encode: nn.Module):
+        super().__init__()
+        self.encode = encode
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
     def normalised(self, *channels: Tensor) -> Tensor:
-        """Stack three channels ``(B, 1, H, W)`` in [0, 1] and normalise them: ``(B, 3, H, W)``."""
+        """Stack `channels`, three in all and in [0, 1], and normalise them: ``(B, 3, H, W)``."""
         return (torch.cat(channels, 1) - self.mean) / self.std
-
-    def grey(self, mask: Tensor) -> Tensor:
-        """Label mask ``(B, H, W)`` as a grey channel ``(B, 1, H, W)`` in [0, 1], as the paper feeds it."""
-        return mask.unsqueeze(1).to(self.mean.dtype) / (self.classes - 1)
 
 
 class Single(_Quality):
-    """One CNN over the channels (x, x, ŷ): image, image, mask."""
+    """One CNN over the channels (x, x, ŷ): image, image, mask; an encoding of two channels takes one of the image's."""
 
-    def __init__(self, backbone: Backbone, pretrained: bool, classes: int):
-        super().__init__(classes)
+    def __init__(self, backbone: Backbone, pretrained: bool, encode: nn.Module):
+        super().__init__(encode)
         self.cnn, width = backbone.features(pretrained)
         self.head = nn.Linear(width, 1)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Return the logit of "good" ``(B,)``."""
-        return self.head(self.cnn(self.normalised(image, image, self.grey(mask)))).squeeze(1)
+        shown = self.encode(mask)  # (B, 1 or 2, H, W)
+        return self.head(self.cnn(self.normalised(*[image] * (3 - shown.shape[1]), shown))).squeeze(1)
 
 
 class _TwoStreams(_Quality):
@@ -133,17 +166,17 @@ class _TwoStreams(_Quality):
 
     towers: int  # 1: both streams share one CNN; 2: each has its own
 
-    def __init__(self, backbone: Backbone, pretrained: bool, classes: int):
-        super().__init__(classes)
+    def __init__(self, backbone: Backbone, pretrained: bool, encode: nn.Module):
+        super().__init__(encode)
         built = [backbone.features(pretrained) for _ in range(self.towers)]
         self.cnns = nn.ModuleList(cnn for cnn, _ in built)
         self.head = nn.Linear(2 * built[0][1], 1)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Return the logit of "good" ``(B,)``."""
-        grey = self.grey(mask)
+        shown = self.encode(mask)  # (B, 1 or 2, H, W)
         of_image = self.cnns[0](self.normalised(image, image, image))  # (B, width)
-        of_mask = self.cnns[-1](self.normalised(grey, grey, grey))  # (B, width)
+        of_mask = self.cnns[-1](self.normalised(torch.cat([shown] * 3, 1)[:, :3]))  # (B, width)
         return self.head(torch.cat([of_image, of_mask], 1)).squeeze(1)
 
 
@@ -162,7 +195,9 @@ class Synergic(_TwoStreams):
 TOPOLOGIES = {"single": Single, "siamese": Siamese, "synergic": Synergic}
 
 
-def quality_model(topology: str, backbone: str, pretrained: bool, classes: int = 5) -> nn.Module:
+def quality_model(
+    topology: str, backbone: str, pretrained: bool, classes: int = 5, encoding: str = "grey"
+) -> nn.Module:
     """Build a quality network.
 
     Parameters
@@ -173,7 +208,9 @@ def quality_model(topology: str, backbone: str, pretrained: bool, classes: int =
     pretrained : bool
         Start from ImageNet weights instead of random ones.
     classes : int
-        Number of mask labels including background; label ``k`` enters the network as grey level ``k / (classes - 1)``.
+        Number of mask labels including background.
+    encoding : {"grey", "learned"}
+        How the mask enters the network: as the paper's grey levels, or as levels that are learnt for each label.
 
     Returns
     -------
@@ -183,14 +220,14 @@ def quality_model(topology: str, backbone: str, pretrained: bool, classes: int =
     Raises
     ------
     KeyError
-        For an unknown topology or backbone; the message lists the known ones.
+        For an unknown topology, backbone or encoding; the message lists the known ones.
     WeightsUnavailable
         When pretrained weights are not to be had on this machine.
     """
-    for name, table in ((topology, TOPOLOGIES), (backbone, BACKBONES)):
+    for name, table in ((topology, TOPOLOGIES), (backbone, BACKBONES), (encoding, ENCODINGS)):
         if name not in table:
             raise KeyError(f"'{name}' is not one of {', '.join(table)}")
-    return TOPOLOGIES[topology](BACKBONES[backbone], pretrained, classes)
+    return TOPOLOGIES[topology](BACKBONES[backbone], pretrained, ENCODINGS[encoding](classes))
 
 
 class Autoencoder(nn.Module):

@@ -7,6 +7,8 @@ copied from print to stand beside ours; nothing is computed from them but their 
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fusqa.recipes import RECIPES
+
 __all__ = ["AUTOENCODER_PRINTED", "PRINTED_CRITERIA", "PRINTED_ERRORS", "ROWS", "Printed", "Row"]
 
 
@@ -42,23 +44,28 @@ class Row:
         Arguments of :func:`fusqa.networks.quality_model`.
     printed : Printed or None
         The paper's figures; None for a row that the paper does not have.
+    recipe : str
+        What it learns from, a key of :data:`fusqa.recipes.RECIPES`.
     """
 
     topology: str
     backbone: str
     pretrained: bool
     printed: Printed | None = None
+    recipe: str = "paper"
 
     @property
     def key(self) -> str:
         """Name of the row in profiles and files, such as ``single-resnet18-scratch``."""
-        return f"{self.topology}-{self.backbone}-{'pretrained' if self.pretrained else 'scratch'}"
+        start = "pretrained" if self.pretrained else "scratch"
+        return "-".join([self.topology, self.backbone, start] + [self.recipe] * (self.recipe != "paper"))
 
     @property
     def title(self) -> str:
         """Name of the row in print, such as "Single ResNet-18, from scratch"."""
         start = "pretrained" if self.pretrained else "from scratch"
-        return f"{_TITLES.get(self.topology, self.topology)} {_TITLES.get(self.backbone, self.backbone)}, {start}"
+        network = f"{_TITLES.get(self.topology, self.topology)} {_TITLES.get(self.backbone, self.backbone)}"
+        return ", ".join([network, start, *RECIPES[self.recipe].notes])
 
     def result(self, seed: int) -> str:
         """Name of its result files when trained with `seed`, such as ``quality__single-resnet18-scratch__seed0``."""
@@ -89,6 +96,7 @@ ROWS = {
         Row(topology, backbone, True, pretrained and Printed(*pretrained)),
     )
 }
+ROWS |= {row.key: row for row in (Row("single", "resnet18", False, recipe=recipe) for recipe in ("errors", "blind"))}
 AUTOENCODER_PRINTED = Printed(1.0, 0.72, 0.70, 0.83)
 
 # Table 2, upper half: mean |error| of the crown-rump length in mm and of the gestational age in days, among masks that

@@ -30,7 +30,7 @@ def scores(sets: Mapping[str, Pairs], probability: Callable[[Pairs], Tensor]) ->
     return pd.concat(parts, ignore_index=True)
 
 
-def reports(table: pd.DataFrame, fixed: float, seed: int) -> dict:
+def reports(table: pd.DataFrame, fixed: float, seed: int, validation: str = ALTERED) -> dict:
     """Judge the scores of one model on every set, at a fixed threshold and at one chosen on validation.
 
     Parameters
@@ -41,6 +41,8 @@ def reports(table: pd.DataFrame, fixed: float, seed: int) -> dict:
         The paper's threshold.
     seed : int
         Of the bootstrap.
+    validation : str
+        The set on which the second threshold is chosen: of the kind that the model was trained on.
 
     Returns
     -------
@@ -49,8 +51,8 @@ def reports(table: pd.DataFrame, fixed: float, seed: int) -> dict:
         :class:`fusqa.metrics.Report` as a dictionary. Site B is judged on the balanced test set (:data:`TEST`) and as
         it comes (its own name); a set without cases has no report.
     """
-    validation = table[table["set"] == ALTERED]
-    chosen = best_threshold(validation["good"], validation["probability"])
+    known = table[table["set"] == validation]
+    chosen = best_threshold(known["good"], known["probability"])
     thresholds = {"paper": fixed, "validation": chosen}
     sets = dict(list(table.groupby("set", sort=False))) | {TEST: table[table["test"] & (table["set"] == AT_B)]}
     return {

@@ -61,10 +61,19 @@ class Training(_Strict):
 
 
 class Segmentation(Training):
-    """Training of the segmenter, once a fold."""
+    """Training of the segmenter, once a fold.
+
+    Attributes
+    ----------
+    width, folds : int
+        Channels of the U-Net's first level; folds of the cross-validation.
+    spoilt : int
+        How many spoilt versions of every picture of site A are predicted, to collect the segmenter's errors.
+    """
 
     width: PositiveInt
     folds: PositiveInt
+    spoilt: PositiveInt
 
 
 class CohortPlan(_Strict):
