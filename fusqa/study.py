@@ -180,7 +180,7 @@ class Study:
     """
 
     def __init__(self, profile: str = "quick", cohort: str = "simulated", build: str | Path = "build"):
-        self._profile = str(profile)
+        self._profile = str(Path(profile).resolve() if Path(profile).suffix == ".yaml" else profile)
         self.profile = Profile.read(profile)
         if cohort not in self.profile.cohorts:
             raise KeyError(f"profile '{self.profile.name}' has no cohort '{cohort}', only {list(self.profile.cohorts)}")
@@ -219,16 +219,7 @@ class Study:
         if not path.exists():
             print(f"{path.relative_to(self.build)} is not there yet: Snakemake makes it first")
             command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow/Snakefile")]
-            command += [
-                "--directory",
-                str(ROOT),
-                "--cores",
-                "all",
-                "--nolock",
-                "--rerun-incomplete",
-                "--quiet",
-                "rules",
-            ]
+            command += ["--profile", str(ROOT / "workflow/profiles/local"), "--directory", str(ROOT), "--cores", "all"]
             build, target = (_from_root(place) for place in (self.build, path))
             command += ["--config", f"profile={self._profile}", f"build={build}", "--", target]
             subprocess.run(command, check=True)
