@@ -20,7 +20,7 @@ define RUN
   { code=$$?; [ $$code -ne 75 ] || echo 'Another run is at work in build/: wait for it, or end it' >&2; exit $$code; }
 endef
 
-.PHONY: help setup lock study book test serve clean
+.PHONY: help setup lock study book test bench serve clean
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -67,6 +67,9 @@ book: $(READY)  ## run the study where needed and bind the book: PROFILE and JOB
 
 test: $(READY)  ## the whole test suite
 	$(VENV)/bin/python -m pytest
+
+bench: $(READY)  ## speed beside other ways to the same end, both sides in one run
+	$(VENV)/bin/python benchmarks/speed.py
 
 serve: $(READY)  ## show the book of PROFILE on this machine alone: PORT=8000
 	@[ -f '$(HTML)/index.html' ] || \
