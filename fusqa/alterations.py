@@ -15,7 +15,7 @@ from itertools import product
 import cv2
 import numpy as np
 
-from fusqa.biometry import EQUATIONS, Unmeasurable, check_spacing, measure
+from fusqa.biometry import EQUATIONS, check_spacing, measured_mm
 from fusqa.criteria import criteria
 from fusqa.labels import FETUS, HEAD, Scheme
 from fusqa.metrics import dice
@@ -200,10 +200,7 @@ def replay(mask: np.ndarray, recipe: dict, scheme: Scheme = FETUS) -> np.ndarray
 def _judge(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme) -> tuple[float, tuple[str, ...]]:
     """Measured length in mm, NaN where there is none, and the names of the criteria met."""
     met = tuple(name for name, found in criteria(mask, spacing, scheme).items() if found.met)
-    try:
-        return measure(mask, spacing, scheme).mm, met
-    except Unmeasurable:
-        return float("nan"), met
+    return measured_mm(mask, spacing, scheme), met
 
 
 # ---------------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ __all__ = [
     "gestational_age",
     "head_circumference",
     "measure",
+    "measured_mm",
 ]
 
 Point = tuple[float, float]
@@ -435,6 +436,14 @@ _MEASUREMENTS: dict[str, Callable[[np.ndarray, tuple[float, float]], Length]] = 
 def measure(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FETUS) -> Length:
     """Measure what `scheme` measures: the crown-rump length or the head circumference; errors as there."""
     return _MEASUREMENTS[scheme.measurement](mask, spacing)
+
+
+def measured_mm(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FETUS) -> float:
+    """Length by :func:`measure` in mm, NaN where there is nothing to measure; for tables, which go on with a gap."""
+    try:
+        return measure(mask, spacing, scheme).mm
+    except Unmeasurable:
+        return float("nan")
 
 
 # ---------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fusqa.alterations import GOOD, altered_masks
-from fusqa.biometry import EQUATIONS, Unmeasurable, measure
+from fusqa.biometry import EQUATIONS, measured_mm
 from fusqa.cohort import Case, Cohort
 from fusqa.criteria import review
 from fusqa.files import whole
@@ -159,10 +159,7 @@ def judge(case: Case, predicted: np.ndarray, scheme: Scheme) -> dict:
         cannot be measured); one boolean a criterion; ``met``, how many; ``good``, the verdict of the review.
     """
     days = EQUATIONS[scheme.equation].days
-    try:
-        mm = measure(predicted, case.spacing, scheme).mm
-    except Unmeasurable:
-        mm = float("nan")
+    mm = measured_mm(predicted, case.spacing, scheme)
     verdict = review(predicted, case.spacing, scheme)
     overlap = dice(case.mask, predicted, scheme.classes)
     return (

@@ -76,19 +76,15 @@ def _origin(source: str) -> str:
     return f' <span class="source">Data: <code>{html.escape(source)}</code>.</span>' if source else ""
 
 
-def contact_sheet(
-    cases: Sequence[Case], scheme: Scheme, titles: Sequence[str] | None = None, columns: int = 4, masked: bool = True
-) -> Figure:
-    """Pictures of `cases` side by side, with mask outlines and the measured line where `masked`."""
-    figure, axes = _grid(len(cases), columns, _aspect(cases[0].image.shape, cases[0].spacing))
-    for place, (axis, case) in enumerate(zip(axes, cases, strict=False)):
+def contact_sheet(cases: Sequence[Case], scheme: Scheme, titles: Sequence[str]) -> Figure:
+    """Pictures of `cases` side by side, four in a row, with mask outlines and the measured line."""
+    figure, axes = _grid(len(cases), 4, _aspect(cases[0].image.shape, cases[0].spacing))
+    for axis, case, title in zip(axes, cases, titles, strict=False):
         _picture(axis, case.image, case.spacing)
-        if masked and case.mask is not None:
-            _outlines(axis, case.mask, scheme)
-            _line(axis, _measured(case.mask, case.spacing, scheme))
-        axis.set_title(titles[place] if titles else case.case, fontsize=8)
-    if masked:
-        _legend(figure, scheme)
+        _outlines(axis, case.mask, scheme)
+        _line(axis, _measured(case.mask, case.spacing, scheme))
+        axis.set_title(title, fontsize=8)
+    _legend(figure, scheme)
     return figure
 
 

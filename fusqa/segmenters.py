@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["SEGMENTERS", "UNet"]
+__all__ = ["UNet"]
 
 
 def _double(ins: int, outs: int) -> nn.Sequential:
@@ -46,6 +46,3 @@ class UNet(nn.Module):
             x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
             x = level(torch.cat([x, skip], 1))
         return self.head(x)
-
-
-SEGMENTERS = {"unet": UNet}
