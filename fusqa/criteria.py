@@ -1,9 +1,12 @@
 """Image criteria: whether a careful reviewer would measure from this mask.
 
 The screening programme judges a picture of a fetus by seven questions (is it horizontal, large enough, is the palate
-seen, ...). Here they are asked of the mask alone, in millimetres on the picture's own grid, so that a predicted mask
+seen, ...). Here they are asked of the mask, in millimetres on the picture's own grid, so that a predicted mask
 can be reviewed without a reviewer and the answer carries its number. None of them depends on which side the head
 lies on. Where a published threshold was found it is used; where none was found the number says "chosen".
+
+A reviewer also sees the picture, and with it whether a caliper lies on the crown that is really there. Where a
+reference mask is given it stands for that eye: calipers are held against the true ends, a head against the true one.
 
 Each question is one function from what the mask shows to a finding, and one row of :data:`RULES`.
 """
@@ -80,6 +83,9 @@ class Thresholds:
         Smallest distance from a caliper to the picture's edge, mm (chosen: the next tissue is seen beyond the end).
     caliper_beyond_mm : float
         How far the fetus may reach beyond a caliper along the line, mm (chosen: a caliper's own size).
+    caliper_off_mm : float
+        How far a caliper may lie from the true end, where that is known, mm (chosen: an error that dates about a day
+        and a half wrong).
     piece_share : float
         Smallest share of the head's area in its largest piece (chosen).
     hole_share : float
@@ -100,6 +106,7 @@ class Thresholds:
     face_mm: float = 1.0
     caliper_room_mm: float = 3.0
     caliper_beyond_mm: float = 2.0
+    caliper_off_mm: float = 3.0
     piece_share: float = 0.99
     hole_share: float = 0.01
     ellipse_dice: float = 0.95
@@ -132,6 +139,7 @@ def criteria(
     spacing: tuple[float, float],
     scheme: Scheme = FETUS,
     thresholds: Thresholds = Thresholds(),
+    reference: np.ndarray | None = None,
 ) -> dict[str, Criterion]:
     """Ask every criterion of `scheme` about `mask`.
 
@@ -145,6 +153,8 @@ def criteria(
         :data:`fusqa.labels.FETUS` (seven criteria) or :data:`fusqa.labels.HEAD` (five).
     thresholds : Thresholds
         The numbers to judge by.
+    reference : (H, W) uint8, optional
+        The true mask of the same picture, in place of a reviewer who sees the picture.
 
     Returns
     -------
@@ -155,8 +165,9 @@ def criteria(
     Raises
     ------
     ValueError
-        If `mask` is no mask of `scheme` or `spacing` no spacing. What the mask *shows* never raises: a criterion
-        that cannot be measured is not met, its value is NaN and its `why` says what is missing.
+        If `mask` or `reference` is no mask of `scheme`, their sizes differ, or `spacing` is no spacing. What the mask
+        *shows* never raises: a criterion that cannot be measured is not met, its value is NaN and its `why` says what
+        is missing.
 
     Examples
     --------
@@ -164,19 +175,29 @@ def criteria(
     >>> criteria(empty, (0.2, 0.2))["palate"].why
     'there is no palate'
     """
+    view, spacing, truth = _VIEWS[scheme.name], check_spacing(spacing), None
     scheme.require(mask)
-    rules = RULES[scheme.name]
-    shown = _VIEWS[scheme.name](np.ascontiguousarray(mask), check_spacing(spacing))
-    return {rule.name: rule.ask(shown, thresholds) for rule in rules}
+    if reference is not None:
+        scheme.require(reference)
+        if reference.shape != mask.shape:
+            raise ValueError(f"the mask is {mask.shape} pixels and its reference {reference.shape}: of one picture?")
+        truth = view(np.ascontiguousarray(reference), spacing)
+    shown = view(np.ascontiguousarray(mask), spacing, truth)
+    return {rule.name: rule.ask(shown, thresholds) for rule in RULES[scheme.name]}
 
 
-def review(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FETUS) -> Review:
+def review(
+    mask: np.ndarray,
+    spacing: tuple[float, float],
+    scheme: Scheme = FETUS,
+    reference: np.ndarray | None = None,
+) -> Review:
     """Count the criteria that `mask` meets; a mask without anything to measure meets none.
 
     Parameters and errors are those of :func:`criteria`. Source of the rule "at least four of seven": Cengiz, Almakky
     & Yaqub, MIDL 2023; for the head, four of five is chosen.
     """
-    answers = criteria(mask, spacing, scheme)
+    answers = criteria(mask, spacing, scheme, reference=reference)
     met = sum(answer.met for answer in answers.values())
     return Review(met, len(answers), met >= scheme.review_minimum, answers)
 
@@ -288,6 +309,7 @@ class _Fetus:
 
     mask: np.ndarray  # (H, W) uint8
     spacing: tuple[float, float]  # row_mm, col_mm
+    truth: "_Fetus | None" = None  # the same of the reference mask, where there is one
 
     @cached_property
     def _pieces(self) -> dict[str, _Piece | None]:
@@ -424,15 +446,17 @@ def _right_caliper(fetus: _Fetus, limits: Thresholds) -> _Finding:
 
 
 def _caliper(fetus: _Fetus, limits: Thresholds, left: bool) -> _Finding:
-    """Whether one end of the crown-rump line is the end of head or body, and lies well inside the picture."""
+    """Whether one end of the crown-rump line is the end of head or body, well inside the picture, and the true end."""
     crown, rump = fetus.line.ends
     at_crown = (crown[1] <= rump[1]) == left
     name, end, outwards = ("head", crown, -fetus.to_rump) if at_crown else ("body", rump, fetus.to_rump)
     room, beyond = _room_mm(fetus, end), _beyond_mm(fetus, end, outwards)
+    off = _off_mm(fetus, end, of=0 if name == "head" else 1)
     faults = {
         f"on an island apart from the {name}": not fetus.piece(name).touches(end),
         f"{beyond:.1f} mm short of the end of the fetus": beyond > limits.caliper_beyond_mm,
         f"too near the picture's edge, {room:.1f} mm from it": room < limits.caliper_room_mm,
+        f"{off:.1f} mm off the true end": off > limits.caliper_off_mm,
     }
     found = " and ".join(fault for fault, there in faults.items() if there)
     sound = f"on the {'crown' if at_crown else 'rump'}, {room:.1f} mm inside the picture"
@@ -450,6 +474,13 @@ def _beyond_mm(fetus: _Fetus, end: Point, outwards: np.ndarray) -> float:
     return max(0.0, float(((fetus.hull - np.array(end)) * fetus.spacing @ outwards).max()))
 
 
+def _off_mm(fetus: _Fetus, end: Point, of: int) -> float:
+    """How far a caliper lies from the same end of the true line, in mm; 0 where the truth is not known."""
+    if fetus.truth is None:
+        return 0.0
+    return float(np.hypot(*(np.array(end) - fetus.truth.line.ends[of]) * fetus.spacing))
+
+
 # ---------------------------------------------------------------------------------------------------------------
 # Five questions about a head
 # ---------------------------------------------------------------------------------------------------------------
@@ -461,6 +492,7 @@ class _Head:
 
     mask: np.ndarray  # (H, W) uint8, 0 and 1
     spacing: tuple[float, float]  # row_mm, col_mm
+    truth: "_Head | None" = None  # the same of the reference mask, where there is one
 
     @cached_property
     def contours(self) -> list[np.ndarray]:
@@ -499,11 +531,11 @@ def _no_holes(head: _Head, limits: Thresholds) -> _Finding:
 
 
 def _elliptic(head: _Head, limits: Thresholds) -> _Finding:
-    """Dice between the head and its ellipse, as far as that lies inside the picture."""
-    ellipse = head.ellipse.fill(head.mask.shape)
+    """Dice between the head and its ellipse (the true head's where known), as far as that lies inside the picture."""
+    ellipse = (head.truth or head).ellipse.fill(head.mask.shape)
     shared = np.count_nonzero(ellipse & (head.mask > 0))
     dice = 2 * shared / (np.count_nonzero(ellipse) + cv2.countNonZero(head.mask))
-    why = f"the head and its ellipse agree to {dice:.3f} (Dice)"
+    why = f"the head and {'the true' if head.truth else 'its'} ellipse agree to {dice:.3f} (Dice)"
     return _Finding(dice, dice >= limits.ellipse_dice, why, (head.outline,))
 
 

@@ -56,8 +56,10 @@ def unmet(mask, spacing=(0.2, 0.2), **kwargs):
     return [name for name, found in criteria(mask, spacing, **kwargs).items() if not found.met]
 
 
-def assert_mirrored(mask, spacing):
-    here, there = criteria(mask, spacing), criteria(mask[:, ::-1], spacing)
+def assert_mirrored(mask, spacing, reference=None):
+    mirrored = None if reference is None else reference[:, ::-1]
+    here = criteria(mask, spacing, reference=reference)
+    there = criteria(mask[:, ::-1], spacing, reference=mirrored)
     for name, found in here.items():
         other = there[MIRRORED.get(name, name)]
         assert found.met == other.met, name
@@ -210,6 +212,47 @@ def test_real_expert_mask_meets_all_and_its_mirror_too(real_data):
 def test_most_simulated_masks_of_site_a_are_reviewed_as_good():
     verdicts = [review(case.mask, case.spacing) for case in (draw_case("A", 0, index) for index in range(6))]
     assert sum(verdict.good for verdict in verdicts) >= 5
+
+
+# --- with the truth in place of a reviewer who sees the picture ---
+
+
+def test_a_mask_that_is_true_meets_what_it_meets_without_the_truth():
+    assert unmet(fetus(), reference=fetus()) == []
+    assert unmet(head(), scheme=HEAD, reference=head()) == []
+
+
+@pytest.mark.parametrize(("off", "lost"), [(2.5, []), (3.5, ["left_caliper", "right_caliper"])])
+def test_calipers_beside_the_true_ends_are_wrong_however_plausible_the_mask(off, lost):
+    moved = fetus(shift=(off, 0.0))
+    assert unmet(moved) == []
+    assert unmet(moved, reference=fetus()) == lost
+    assert_mirrored(moved, (0.2, 0.2), reference=fetus())
+
+
+def test_only_the_wrong_caliper_is_lost():
+    mask = fetus()
+    mask[:, : np.flatnonzero((mask == FETUS.id("body")).any(0))[0] + 25] = 0  # the rump, 5 mm of it
+    assert unmet(mask) == []
+    assert unmet(mask, reference=fetus()) == ["left_caliper"]
+    found = criteria(mask, (0.2, 0.2), reference=fetus())["left_caliper"]
+    assert "off the true end" in found.why
+
+
+def test_a_head_beside_the_true_one_is_wrong():
+    assert unmet_head(head(centre=(150, 230))) == set()
+    assert set(unmet(head(centre=(150, 230)), scheme=HEAD, reference=head())) == {"elliptic"}
+
+
+def test_a_reference_of_another_picture_is_refused():
+    with pytest.raises(ValueError, match="of one picture"):
+        review(head(), (0.2, 0.2), HEAD, reference=head()[:, :-1])
+    with pytest.raises(ValueError, match="not in scheme"):
+        review(head(), (0.2, 0.2), HEAD, reference=head() * 3)
+
+
+def test_a_reference_that_cannot_be_measured_leaves_no_caliper_right():
+    assert unmet(fetus(), reference=np.zeros_like(fetus())) == ["left_caliper", "right_caliper"]
 
 
 # --- anything at all ---
