@@ -24,7 +24,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from fusqa.paper import ROWS
+from fusqa.paper import ROWS, SEGMENTERS
 
 __all__ = ["BookError", "assemble", "bind", "main"]
 
@@ -120,12 +120,12 @@ def files_of(chapters: list[dict]) -> Iterator[str]:
 
 
 def runs(build: Path, file: str) -> list[str]:
-    """Files of the book that stand behind entry `file`: the executed copies, rows in the order of the paper's table."""
+    """Files of the book that stand behind entry `file`: the executed copies, in the order of the paper's tables."""
     folder, _, name = file.partition("/")
     executed = build / COHORTS[folder] / "notebooks"
     lone = [executed / f"{name}.ipynb"]
     rows = sorted(executed.glob(f"{name}__*.ipynb"))
-    known = list(ROWS)
+    known = [*SEGMENTERS, *ROWS]
     rows.sort(key=lambda path: known.index(row_of(path.stem)[0]) if row_of(path.stem)[0] in known else len(known))
     return [f"{folder}/{path.stem}" for path in lone + rows if path.is_file()]
 
@@ -139,7 +139,8 @@ def row_of(name: str) -> tuple[str, str]:
 def row_title(name: str) -> str:
     """Row and seed in words, "Single ResNet-18, from scratch, seed 0"; empty for a notebook that is run once."""
     row, seed = row_of(name)
-    return ", ".join(part for part in (ROWS[row].title if row in ROWS else row, seed and f"seed {seed}") if part)
+    titles = SEGMENTERS | {key: known.title for key, known in ROWS.items()}
+    return ", ".join(part for part in (titles.get(row, row), seed and f"seed {seed}") if part)
 
 
 def require_executed(toc: dict, build: Path, profile: str) -> None:

@@ -16,11 +16,11 @@ from torch import nn
 
 from fusqa.files import write_bytes, write_json
 from fusqa.networks import Autoencoder, quality_model
-from fusqa.segmenters import UNet
+from fusqa.segmenters import SEGMENTERS
 
 __all__ = ["KINDS", "Card", "load_model", "save_model"]
 
-KINDS = {"quality": quality_model, "autoencoder": Autoencoder, "unet": UNet}
+KINDS = {"quality": quality_model, "autoencoder": Autoencoder} | SEGMENTERS
 
 
 @dataclass(frozen=True)

@@ -63,9 +63,9 @@ class AlteredSet:
                 )
         return cls(np.stack(masks), pd.DataFrame(rows))
 
-    def save(self, folder: Path) -> None:
-        """Write ``altered.npz``."""
-        _save_set(folder / "altered.npz", self.table, masks=self.masks)
+    def save(self, path: Path) -> None:
+        """Write masks and table into one ``.npz`` file."""
+        _save_set(path, self.table, masks=self.masks)
 
     @classmethod
     def load(cls, path: Path) -> "AlteredSet":
@@ -95,9 +95,9 @@ class ErrorSet:
     masks: np.ndarray
     table: pd.DataFrame
 
-    def save(self, folder: Path) -> None:
-        """Write ``errors.npz``."""
-        _save_set(folder / "errors.npz", self.table, images=self.images, masks=self.masks)
+    def save(self, path: Path) -> None:
+        """Write pictures, masks and table into one ``.npz`` file."""
+        _save_set(path, self.table, images=self.images, masks=self.masks)
 
     @classmethod
     def load(cls, path: Path) -> "ErrorSet":
@@ -156,11 +156,12 @@ def judge(case: Case, predicted: np.ndarray, scheme: Scheme) -> dict:
     -------
     dict
         ``dice_<label>``; ``mm``, ``delta_mm``, ``delta_days`` against the case's own measurement (NaN where the mask
-        cannot be measured); one boolean a criterion; ``met``, how many; ``good``, the verdict of the review.
+        cannot be measured); one boolean a criterion; ``met``, how many; ``good``, the verdict of the review, for
+        which the case's own mask stands in for a reviewer who sees the picture.
     """
     days = EQUATIONS[scheme.equation].days
     mm = measured_mm(predicted, case.spacing, scheme)
-    verdict = review(predicted, case.spacing, scheme)
+    verdict = review(predicted, case.spacing, scheme, reference=case.mask)
     overlap = dice(case.mask, predicted, scheme.classes)
     return (
         {f"dice_{name}": float(value) for name, value in zip(scheme.names, overlap, strict=True)}

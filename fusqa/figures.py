@@ -29,6 +29,7 @@ __all__ = [
     "alteration_sheet",
     "confusions",
     "contact_sheet",
+    "criteria_met",
     "criteria_sheet",
     "curves",
     "errors_by_verdict",
@@ -182,6 +183,22 @@ def roc_curves(scores: Mapping[str, pd.DataFrame]) -> Figure:
     axis.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
     axis.set(xlabel="poor masks called good", ylabel="good masks called good", aspect="equal")
     axis.legend(fontsize=7, loc="lower right", title="AUROC in brackets", title_fontsize=7)
+    return figure
+
+
+def criteria_met(table: pd.DataFrame, most: int, minimum: int) -> Figure:
+    """Histograms of the criteria met (columns ``met``, ``good``, ``site``), a panel a site."""
+    sites = sorted(table["site"].unique())
+    figure, axes = plt.subplots(1, len(sites), figsize=(8, 2.8), layout="constrained", squeeze=False)
+    for ax, site in zip(axes[0], sites, strict=True):
+        part = table[table["site"] == site]
+        verdict = part["good"].map({True: "good", False: "poor"})
+        sns.histplot(
+            x=part["met"], hue=verdict, hue_order=list(VERDICT_COLOURS), palette=VERDICT_COLOURS,
+            bins=np.arange(most + 2) - 0.5, multiple="stack", shrink=0.85, ax=ax,
+        )  # fmt: skip
+        ax.axvline(minimum - 0.5, color="0.3", linestyle=":")
+        ax.set(title=f"site {site}", xlabel="criteria met", ylabel="masks", xticks=range(most + 1))
     return figure
 
 

@@ -104,7 +104,7 @@ def error_pairs(cohort: Cohort, errors: ErrorSet, size: int) -> Pairs:
 
 def predicted_pairs(study: Study, cohort: Cohort, size: int) -> Pairs:
     """Pair the segmenter's predictions for `cohort` with their pictures; site A's are out of fold."""
-    table = study.table("segmentation").set_index("case").loc[cohort.table["case"]].reset_index()
+    table = study.table("review").set_index("case").loc[cohort.table["case"]].reset_index()
     predicted = load_masks(study.need("predictions.npz"))
     masks = [resize_labels(predicted[case], (size, size)) for case in cohort.table["case"]]
     columns = ["case", "patient", "good", "delta_mm", "delta_days", "test"]

@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 from fusqa.recipes import RECIPES
 
-__all__ = ["AUTOENCODER_PRINTED", "PRINTED_CRITERIA", "PRINTED_ERRORS", "ROWS", "Printed", "Row"]
+__all__ = ["AUTOENCODER_PRINTED", "PRINTED_CRITERIA", "PRINTED_ERRORS", "ROWS", "SEGMENTERS", "Printed", "Row"]
+
+
+SEGMENTERS = {"fetal-transunet": "Fetal-TransUNet", "unet": "U-Net"}  # the paper's, and ours beside it
 
 
 class Printed(NamedTuple):

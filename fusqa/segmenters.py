@@ -1,10 +1,15 @@
-"""Segmentation networks: an image ``(B, 1, H, W)`` in [0, 1] goes in, class logits ``(B, classes, H, W)`` come out."""
+"""Segmentation networks: an image ``(B, 1, H, W)`` in [0, 1] goes in, class logits ``(B, classes, H, W)`` come out.
+
+Every network of :data:`SEGMENTERS` is built as ``network(classes, size, **arguments)`` for pictures of `size` pixels
+square.
+"""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.models.resnet import Bottleneck
 
-__all__ = ["UNet"]
+__all__ = ["SEGMENTERS", "FetalTransUNet", "UNet"]
 
 
 def _double(ins: int, outs: int) -> nn.Sequential:
@@ -15,6 +20,17 @@ def _double(ins: int, outs: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def _enlarged(x: Tensor, side: int) -> Tensor:
+    """Bilinear up-sampling of ``(B, C, H, W)`` to a square of `side` pixels."""
+    return F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
+
+
+def _require_multiple(size: int, of: int) -> None:
+    """Raise ValueError unless the network's halvings leave whole pixels."""
+    if size % of:
+        raise ValueError(f"pictures of {size} pixels cannot be halved down to 1/{of}; take a multiple of {of}")
+
+
 class UNet(nn.Module):
     """U-Net (Ronneberger et al. 2015) with batch normalisation and bilinear up-sampling.
 
@@ -22,14 +38,17 @@ class UNet(nn.Module):
     ----------
     classes : int
         Number of classes including background.
+    size : int
+        Side of the picture in pixels, a multiple of ``2 ** depth``.
     width : int
         Channels of the first level; every deeper level doubles them.
     depth : int
-        Number of times the picture is halved; its side must be a multiple of ``2 ** depth``.
+        Number of times the picture is halved.
     """
 
-    def __init__(self, classes: int, width: int = 16, depth: int = 4):
+    def __init__(self, classes: int, size: int, width: int = 16, depth: int = 4):
         super().__init__()
+        _require_multiple(size, 2**depth)
         widths = [width * 2**level for level in range(depth + 1)]
         self.down = nn.ModuleList(_double(i, o) for i, o in zip([1, *widths[:-1]], widths, strict=True))
         self.up = nn.ModuleList(_double(i + o, o) for o, i in zip(widths[-2::-1], widths[:0:-1], strict=True))
@@ -43,6 +62,91 @@ class UNet(nn.Module):
             x = level(F.max_pool2d(x, 2))
         for level in self.up:
             skip = skips.pop()
-            x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
-            x = level(torch.cat([x, skip], 1))
+            x = level(torch.cat([_enlarged(x, skip.shape[-1]), skip], 1))
         return self.head(x)
+
+
+class FetalTransUNet(nn.Module):
+    """CNN and vision transformer encoder, cascaded decoder with three skips (Chen et al. 2021; Cengiz et al. 2022).
+
+    The first three stages of a ResNet shrink the picture to 1/16; every pixel of that is a token of a transformer,
+    which sees the whole picture; a decoder enlarges its answer four times, helped by the CNN's features at 1/8, 1/4
+    and 1/2. The defaults are the published R50-ViT-B/16. What differs from it: batch normalisation instead of group
+    normalisation with standardised weights, and no pretrained weights.
+
+    Parameters
+    ----------
+    classes : int
+        Number of classes including background.
+    size : int
+        Side of the picture in pixels, a multiple of 16; the position of every token is learnt, so no other size fits.
+    width : int
+        Channels after the CNN's first convolution; all others of CNN and decoder are multiples of it.
+    blocks : (int, int, int)
+        Bottleneck blocks of the CNN's stages.
+    dim, layers, heads : int
+        Features of a token, and depth and heads of the transformer.
+    dropout : float
+        In the transformer.
+    """
+
+    PATCH = 16  # pixels a token, along each side
+
+    def __init__(
+        self,
+        classes: int,
+        size: int,
+        width: int = 64,
+        blocks: tuple[int, int, int] = (3, 4, 9),
+        dim: int = 768,
+        layers: int = 12,
+        heads: int = 12,
+        dropout: float = 0.1,
+    ):
+        super().__init__()
+        _require_multiple(size, self.PATCH)
+        root = nn.Conv2d(1, width, 7, stride=2, padding=3, bias=False)
+        self.root = nn.Sequential(root, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+        outs = [Bottleneck.expansion * width * 2**stage for stage in range(3)]
+        self.stages = nn.ModuleList(
+            _stage(i, o, count, stride)
+            for i, o, count, stride in zip([width, *outs[:-1]], outs, blocks, (1, 2, 2), strict=True)
+        )
+        self.embed = nn.Conv2d(outs[-1], dim, 1)
+        self.position = nn.Parameter(torch.zeros(1, (size // self.PATCH) ** 2, dim).normal_(std=0.02))
+        layer = nn.TransformerEncoderLayer(
+            dim, heads, 4 * dim, dropout, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.transformer = nn.TransformerEncoder(layer, layers, nn.LayerNorm(dim), enable_nested_tensor=False)
+        neck = nn.Conv2d(dim, 8 * width, 3, padding=1, bias=False)
+        self.neck = nn.Sequential(neck, nn.BatchNorm2d(8 * width), nn.ReLU(inplace=True))
+        ups = [4 * width, 2 * width, width, max(width // 4, 8)]
+        skips = [outs[1], outs[0], width, 0]
+        self.up = nn.ModuleList(_double(i + s, o) for i, s, o in zip([8 * width, *ups[:-1]], skips, ups, strict=True))
+        self.head = nn.Conv2d(ups[-1], classes, 3, padding=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return class logits ``(B, classes, H, W)``."""
+        skips = [self.root(image - 0.5)]  # (B, width, H/2, W/2)
+        x = F.max_pool2d(skips[0], 3, stride=2, padding=1)
+        for stage in self.stages:
+            x = stage(x)
+            skips.append(x)
+        tokens = self.embed(skips.pop())  # (B, dim, H/16, W/16)
+        seen = self.transformer(tokens.flatten(2).transpose(1, 2) + self.position)  # (B, H/16 · W/16, dim)
+        x = self.neck(seen.transpose(1, 2).reshape(tokens.shape))
+        for level in self.up:
+            x = _enlarged(x, 2 * x.shape[-1])
+            x = level(torch.cat([x, skips.pop()], 1) if skips else x)
+        return self.head(x)
+
+
+def _stage(ins: int, outs: int, blocks: int, stride: int) -> nn.Sequential:
+    """Build one stage of a ResNet: bottleneck blocks, the first of which changes channels and resolution."""
+    shrink = nn.Sequential(nn.Conv2d(ins, outs, 1, stride=stride, bias=False), nn.BatchNorm2d(outs))
+    inner = outs // Bottleneck.expansion
+    first = Bottleneck(ins, inner, stride, downsample=shrink)
+    return nn.Sequential(first, *(Bottleneck(outs, inner) for _ in range(blocks - 1)))
+
+
+SEGMENTERS = {"unet": UNet, "fetal-transunet": FetalTransUNet}

@@ -10,6 +10,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from fusqa.cohort import Cohort
 from fusqa.files import write_csv, write_json
 from fusqa.labels import FETUS, HEAD, Scheme
-from fusqa.paper import ROWS, Row
+from fusqa.paper import ROWS, SEGMENTERS, Row
 
 __all__ = ["COHORTS", "Profile", "Study", "Training", "hc18_folder", "provenance"]
 
@@ -60,27 +61,39 @@ class Training(_Strict):
     decay: float = Field(default=0.01, ge=0)
 
 
-class Segmentation(Training):
-    """Training of the segmenter, once a fold.
+class Segmenter(Training):
+    """Training of one segmentation network, once a fold.
 
     Attributes
     ----------
-    width, folds : int
-        Channels of the U-Net's first level; folds of the cross-validation.
+    arguments : dict
+        Of its constructor in :data:`fusqa.segmenters.SEGMENTERS`, beside classes and size.
+    """
+
+    arguments: dict[str, int | tuple[int, ...]] = {}
+
+
+class CrossValidation(_Strict):
+    """What all segmentation networks of a study share.
+
+    Attributes
+    ----------
+    folds : int
+        Folds of the cross-validation by patient.
     spoilt : int
         How many spoilt versions of every picture of site A are predicted, to collect the segmenter's errors.
     """
 
-    width: PositiveInt
-    folds: PositiveInt
+    folds: int = Field(ge=2)
     spoilt: PositiveInt
 
 
 class CohortPlan(_Strict):
-    """One cohort of a study: how many cases of each site, and which rows are run on it."""
+    """One cohort of a study: how many cases of each site, which segmenters and which rows are run on it."""
 
     A: PositiveInt
     B: PositiveInt
+    segmenters: tuple[str, ...] = Field(min_length=1)
     rows: tuple[str, ...]
 
 
@@ -99,6 +112,12 @@ class Profile(_Strict):
         Share of site A's patients that is kept for validation.
     per_class : int
         Cases drawn from the good and from the poor predictions of site B for the test set.
+    cohorts : dict of str to CohortPlan
+        Key of :data:`COHORTS` to its plan.
+    segmentation, segmenters
+        What all segmentation networks share, and the training of each, by its name in :data:`fusqa.paper.SEGMENTERS`.
+    quality, autoencoder : Training
+        Of every quality model, of the autoencoder.
     """
 
     name: str
@@ -108,7 +127,8 @@ class Profile(_Strict):
     validation: float = Field(gt=0, lt=1)
     per_class: PositiveInt
     cohorts: dict[str, CohortPlan]
-    segmentation: Segmentation
+    segmentation: CrossValidation
+    segmenters: dict[str, Segmenter]
     quality: Training
     autoencoder: Training
 
@@ -121,17 +141,24 @@ class Profile(_Strict):
         FileNotFoundError
             For an unknown name; the message lists the known ones.
         ValueError
-            When a setting is missing, misspelt or out of range, or a row is not in :data:`ROWS`.
+            When a setting is missing, misspelt or out of range, or a row or a segmenter is not known.
         """
         path = Path(name) if Path(name).suffix == ".yaml" else ROOT / "profiles" / f"{name}.yaml"
         if not path.is_file():
             known = ", ".join(sorted(file.stem for file in (ROOT / "profiles").glob("*.yaml")))
             raise FileNotFoundError(f"no profile '{name}': {path} is not a file; known profiles are {known}")
         profile = cls(name=path.stem, **yaml.safe_load(path.read_text(encoding="utf-8")))
-        unknown = {row for plan in profile.cohorts.values() for row in plan.rows} - set(ROWS)
-        if unknown:
-            raise ValueError(f"{path}: rows {sorted(unknown)} are not in the grid; its rows are {', '.join(ROWS)}")
+        plans = profile.cohorts.values()
+        _require_known(path, "rows", {row for plan in plans for row in plan.rows}, ROWS)
+        _require_known(path, "segmenters", set(profile.segmenters), SEGMENTERS)
+        _require_known(path, "segmenters", {name for plan in plans for name in plan.segmenters}, profile.segmenters)
         return profile
+
+
+def _require_known(path: Path, what: str, named: set[str], known: Iterable[str]) -> None:
+    """Raise ValueError where a profile names something that there is not."""
+    if unknown := named - set(known):
+        raise ValueError(f"{path}: {what} {sorted(unknown)} are not known; known {what} are {', '.join(known)}")
 
 
 @dataclass(frozen=True)

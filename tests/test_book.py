@@ -18,7 +18,15 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from fusqa.book import BookError, assemble, bind, main
 
 ROOT = Path(__file__).resolve().parents[1]
-CHAPTERS = ("cohorts", "altered_masks", "segmentation", "autoencoder", "classification", "gestational_age")
+CHAPTERS = (
+    "cohorts",
+    "altered_masks",
+    "segmentation__unet",
+    "review",
+    "autoencoder",
+    "classification",
+    "gestational_age",
+)
 ROWS = ("synergic-resnet18-scratch", "single-resnet18-pretrained")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WIDTHS = (390, 768, 1440)
@@ -68,8 +76,8 @@ def test_a_notebook_that_was_not_executed_is_named_with_the_command_to_run(build
 
 def test_a_failed_run_is_not_published(build, tmp_path):
     failure = new_output("error", ename="ValueError", evalue="no such thing", traceback=[])
-    executed(build / "quick/simulated", "segmentation", failure)
-    with pytest.raises(BookError, match=r"segmentation\.ipynb ended in ValueError: no such thing"):
+    executed(build / "quick/simulated", "review", failure)
+    with pytest.raises(BookError, match=r"review\.ipynb ended in ValueError: no such thing"):
         assemble(ROOT, build / "quick", "quick", tmp_path / "source")
 
 

@@ -124,7 +124,7 @@ def test_prediction_does_not_depend_on_the_batch():
 MODELS = {
     "quality": ({"topology": "synergic", "backbone": "resnet18", "pretrained": False, "classes": 2}, quality_model),
     "autoencoder": ({"classes": 2}, Autoencoder),
-    "unet": ({"classes": 2, "width": 4}, UNet),
+    "unet": ({"classes": 2, "size": 64, "width": 4}, UNet),
 }
 LOAD = """
 import sys, numpy as np, torch
@@ -160,7 +160,7 @@ def test_a_saved_model_gives_the_same_probabilities_in_another_process(tmp_path)
 
 def test_card_and_weights_that_do_not_belong_together_are_refused(tmp_path):
     for name in "ab":
-        save_model(UNet(2, 4), tmp_path / name, Card("unet", {"classes": 2, "width": 4}, 64, "head"))
+        save_model(UNet(2, 64, 4), tmp_path / name, Card("unet", {"classes": 2, "size": 64, "width": 4}, 64, "head"))
     (tmp_path / "a/weights.safetensors").write_bytes((tmp_path / "b/weights.safetensors").read_bytes())
     with pytest.raises(ValueError, match="does not belong"):
         load_model(tmp_path / "a")

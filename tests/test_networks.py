@@ -11,7 +11,8 @@ import torch
 
 from fusqa.losses import ReconstructionLoss, SegmentationLoss, one_hot, soft_dice_loss
 from fusqa.networks import BACKBONES, TOPOLOGIES, Autoencoder, anomaly_ratio, quality_model
-from fusqa.segmenters import UNet
+from fusqa.paper import SEGMENTERS as TITLES
+from fusqa.segmenters import SEGMENTERS, FetalTransUNet
 
 
 def parameters(model):
@@ -114,10 +115,50 @@ def test_anomaly_ratio_counts_over_the_union_of_foregrounds():
     torch.testing.assert_close(ratio, torch.tensor([0.0, 32 / 48, 1.0]))  # both empty: nothing that could be good
 
 
+SMALL = {
+    "unet": {"width": 4},
+    "fetal-transunet": {"width": 8, "blocks": (1, 1, 2), "dim": 24, "layers": 2, "heads": 2},
+}
+
+
 @pytest.mark.parametrize("size", [32, 96])
-def test_the_unet_gives_logits_for_every_pixel(size):
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_every_segmenter_gives_logits_for_every_pixel(name, size):
     image = pair(size)[0]
-    assert UNet(5, width=4)(image).shape == (2, 5, size, size)
+    network = SEGMENTERS[name](5, size, **SMALL[name])
+    logits = network(image)
+    assert logits.shape == (2, 5, size, size)
+    logits.square().sum().backward()
+    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in network.parameters())
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_a_picture_that_cannot_be_halved_is_refused(name):
+    with pytest.raises(ValueError, match="take a multiple of 16"):
+        SEGMENTERS[name](5, 100, **SMALL[name])
+
+
+def test_every_segmenter_has_a_title():
+    assert set(SEGMENTERS) == set(TITLES)
+
+
+def test_the_published_transunet_has_the_size_of_r50_vit_b16():
+    with torch.device("meta"):
+        network = FetalTransUNet(2, 224)
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(105.3e6, rel=0.005)
+    assert len(network.transformer.layers) == 12 and network.position.shape == (1, 14 * 14, 768)
+
+
+def test_a_token_of_the_transunet_sees_the_whole_picture():
+    torch.manual_seed(0)
+    network = FetalTransUNet(2, 256, **SMALL["fetal-transunet"]).eval()
+    seen = []
+    for transformer in (network.transformer, torch.nn.Identity()):
+        network.transformer = transformer
+        image = torch.rand(1, 1, 256, 256, requires_grad=True)
+        network(image)[0, 1, 4, 4].backward()  # one corner of the answer
+        seen.append(bool(image.grad[0, 0, 200:, 200:].abs().sum() > 0))  # and the opposite one of the picture
+    assert seen == [True, False]
 
 
 def test_soft_dice_is_that_of_the_masks_and_ignores_absent_classes():

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from conftest import ROOT, SMOKE
 
+from fusqa.datasets import load_masks
 from fusqa.labels import FETUS
 from fusqa.metrics import classification_report
 from fusqa.scoring import TEST
@@ -101,15 +102,32 @@ def test_a_row_without_its_weights_is_recorded_as_not_run(small_study):
 
 def test_predictions_of_site_a_are_out_of_fold(small_study):
     for folder in cohorts(small_study):
-        table = pd.read_csv(folder / "results/segmentation.csv", dtype={"patient": str})
-        at_a = table[table["site"] == "A"]
-        assert (at_a.groupby("patient")["fold"].nunique() == 1).all()
-        assert not set(at_a["patient"]) & set(table.loc[table["site"] == "B", "patient"])
+        for path in folder.glob("results/segmentation__*.csv"):
+            table = pd.read_csv(path, dtype={"patient": str})
+            at_a = table[table["site"] == "A"]
+            assert (at_a.groupby("patient")["fold"].nunique() == 1).all()
+            assert not set(at_a["patient"]) & set(table.loc[table["site"] == "B", "patient"])
+
+
+def test_the_network_that_is_judged_did_best_on_held_out_patients_of_site_a(small_study):
+    folder = small_study.folder / "simulated"
+    dice = {}
+    for path in folder.glob("results/segmentation__*.csv"):
+        at_a = pd.read_csv(path).query("site == 'A'")
+        per_fold = at_a.groupby("fold")[[f"dice_{name}" for name in FETUS.names]].mean()
+        dice[path.stem.removeprefix("segmentation__")] = np.nanmean(per_fold.to_numpy())
+        result = json.loads(path.with_suffix(".json").read_text())
+        assert result["best_fold"] == per_fold.mean(axis=1).idxmax()
+    assert len(dice) == 2
+    chosen = json.loads((folder / "results/review.json").read_text())["chosen"]
+    assert chosen == max(dice, key=dice.get)
+    judged, own = (load_masks(folder / place / "predictions.npz") for place in (f"segmentation__{chosen}", "."))
+    assert all(np.array_equal(judged[name], own[name]) for name in judged)
 
 
 def test_the_test_set_is_balanced_and_from_site_b(small_study):
     for folder in cohorts(small_study):
-        drawn = pd.read_csv(folder / "results/segmentation.csv").query("test")
+        drawn = pd.read_csv(folder / "results/review.csv").query("test")
         assert (drawn["site"] == "B").all()
         assert drawn["good"].sum() == (~drawn["good"]).sum() <= 4
 

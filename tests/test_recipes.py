@@ -84,7 +84,7 @@ def test_pairs_hold_the_cases_asked_for_and_no_others(cohort):
 
 def test_errors_survive_the_disk(cohort, tmp_path):
     made = errors(cohort)
-    made.save(tmp_path)
+    made.save(tmp_path / "errors.npz")
     loaded = ErrorSet.load(tmp_path / "errors.npz")
     np.testing.assert_array_equal(loaded.images, made.images)
     np.testing.assert_array_equal(loaded.masks, made.masks)

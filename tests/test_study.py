@@ -91,7 +91,7 @@ def test_altered_sets_are_the_same_in_any_order_and_survive_the_disk(cohort, tmp
     np.testing.assert_array_equal(
         whole.masks[whole.table.sort_values("case", kind="stable").index], reverse.masks[again]
     )
-    whole.save(tmp_path)
+    whole.save(tmp_path / "altered.npz")
     loaded = AlteredSet.load(tmp_path / "altered.npz")
     np.testing.assert_array_equal(loaded.masks, whole.masks)
     pd.testing.assert_frame_equal(loaded.table, whole.table, check_dtype=False)

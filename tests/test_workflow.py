@@ -32,7 +32,7 @@ def test_nothing_half_written_is_left(small_study):
     left = [p for p in small_study.folder.rglob("*") if p.name.startswith(".part-")]
     assert not left
     for cohort in small_study.folder.glob("*/results"):
-        assert {p.stem for p in cohort.glob("*.json")} > {"cohorts", "altered_masks", "segmentation", "autoencoder"}
+        assert {p.stem for p in cohort.glob("*.json")} > {"cohorts", "altered_masks", "review", "autoencoder"}
 
 
 def test_a_second_run_does_nothing_and_says_so(small_study):
@@ -48,9 +48,9 @@ def test_a_second_run_does_nothing_and_says_so(small_study):
         ("quality", "rate", 0.002, {"quality_model", "classification", "gestational_age"}),
         (
             "segmentation",
-            "width",
-            10,
-            {"segmentation", "quality_model", "autoencoder", "classification", "gestational_age"},
+            "spoilt",
+            3,
+            {"segmentation", "review", "quality_model", "autoencoder", "classification", "gestational_age"},
         ),
     ],
 )
