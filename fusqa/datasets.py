@@ -80,7 +80,7 @@ class AlteredSet:
 
 @dataclass(frozen=True, eq=False)
 class ErrorSet:
-    """What a segmenter made, out of fold, of site A's pictures as they are and spoilt.
+    """What segmenters made, out of fold, of site A's pictures as they are and spoilt.
 
     Attributes
     ----------
@@ -103,6 +103,22 @@ class ErrorSet:
     def load(cls, path: Path) -> "ErrorSet":
         """Read what :meth:`save` wrote."""
         return cls(**_load_set(path))
+
+    @classmethod
+    def joined(cls, sets: Mapping[str, "ErrorSet"]) -> "ErrorSet":
+        """Put the errors of several segmenters together; the column ``network`` of the table names them.
+
+        Raises
+        ------
+        ValueError
+            When their pictures differ in size.
+        """
+        sizes = {name: errors.masks.shape[1:] for name, errors in sets.items()}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"segmenters of a study must share one size of picture; theirs are {sizes}")
+        tables = [errors.table.assign(network=name) for name, errors in sets.items()]
+        parts = [(errors.images, errors.masks) for errors in sets.values()]
+        return cls(*map(np.concatenate, zip(*parts, strict=True)), pd.concat(tables, ignore_index=True))
 
 
 def _save_set(path: Path, table: pd.DataFrame, **arrays: np.ndarray) -> None:

@@ -23,6 +23,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # fastai 2.8 still calls torch.jit.script when imported
     from fastai.callback import schedule  # noqa: F401  adds fit_one_cycle to Learner
     from fastai.callback.core import Callback
+    from fastai.callback.fp16 import MixedPrecision
     from fastai.callback.tracker import TrackerCallback
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
@@ -210,6 +211,8 @@ def learner(
     )
     model = model.to(train.device, memory_format=torch.channels_last)
     callbacks = [ToUnit(), augment or Augment(), KeepBest(monitor="valid_loss")]
+    if torch.device(train.device).type == "cuda":
+        callbacks.append(MixedPrecision(amp_mode="bf16"))  # a CPU gains nothing by it
     made = Learner(loaders, model, loss.to(train.device), wd=decay, metrics=list(metrics), cbs=callbacks)
     made.rounds = rounds
     return made

@@ -9,10 +9,24 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from scipy.stats import binomtest
 
-__all__ = ["Report", "best_threshold", "bootstrap_weights", "classification_report", "dice", "mean_interval"]
+__all__ = [
+    "FIGURES",
+    "Over",
+    "Report",
+    "best_threshold",
+    "bootstrap_weights",
+    "classification_report",
+    "dice",
+    "difference",
+    "mcnemar",
+    "mean_interval",
+    "over_seeds",
+]
 
 DRAWS = 1000
+FIGURES = ("precision", "recall", "accuracy", "f1", "balanced_accuracy", "auroc")
 
 
 @dataclass(frozen=True)
@@ -124,6 +138,140 @@ def _figures(y: np.ndarray, called: np.ndarray, p: np.ndarray, weights: np.ndarr
             "balanced_accuracy": (recall + specificity) / 2,
             "auroc": weighted_auroc(y, p, weights),
         }
+
+
+@dataclass(frozen=True)
+class Over:
+    """Figures of merit of one model that was trained several times, with other seeds, and judged on the same cases.
+
+    Attributes
+    ----------
+    seeds : int
+        Number of trainings.
+    confusion : (tp, fn, fp, tn)
+        Mean counts.
+    collapsed : int
+        Trainings that give every case the same verdict.
+    mean, sd : dict of str to float
+        Mean and standard deviation of every figure over the trainings; the latter NaN for a single one.
+    intervals : dict of str to (float, float)
+        95 % percentile interval of the mean: bootstrap by patient, and by training where there are several.
+    """
+
+    seeds: int
+    confusion: tuple[float, float, float, float]
+    collapsed: int
+    mean: dict[str, float]
+    sd: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+
+
+def over_seeds(
+    y: Sequence[bool],
+    p: np.ndarray,
+    groups: Sequence,
+    thresholds: Sequence[float],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Over:
+    """Judge several trainings of one model.
+
+    Parameters
+    ----------
+    y, groups : (N,)
+        Whether each case is good, and its patient.
+    p : (S, N) float
+        Probability of being good, a row a training.
+    thresholds : (S,) float
+        Threshold of each training.
+    draws, seed : int
+        Of the bootstrap.
+    """
+    y, p = np.asarray(y, bool), np.asarray(p, float)
+    called = p >= np.asarray(thresholds)[:, None]
+    values = _each(y, called, p, np.ones((1, len(y))))
+    drawn = _redrawn(_each(y, called, p, bootstrap_weights(groups, draws, seed)), seed)
+    counts = np.mean([_confusion(y, c) for c in called], axis=0)
+    return Over(
+        seeds=len(p),
+        confusion=tuple(float(counts[cell]) for cell in (0, 2, 1, 3)),
+        collapsed=int((called.all(1) | ~called.any(1)).sum()),
+        mean={name: float(v.mean()) for name, v in values.items()},
+        sd={name: float(v.std(ddof=1)) if len(p) > 1 else float("nan") for name, v in values.items()},
+        intervals={name: interval(v) for name, v in drawn.items()},
+    )
+
+
+def difference(
+    y: Sequence[bool],
+    ours: tuple[np.ndarray, Sequence[float]],
+    theirs: tuple[np.ndarray, Sequence[float]],
+    groups: Sequence,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> dict[str, tuple[float, float, float]]:
+    """How far one model is above another on the same cases: every figure's difference with its 95 % interval.
+
+    The bootstrap draws the same patients for both models, so what is hard for both cancels, and trainings for each.
+
+    Parameters
+    ----------
+    y, groups : (N,)
+        Whether each case is good, and its patient.
+    ours, theirs : ((S, N) float, (S,) float)
+        Probabilities of being good, a row a training, and the thresholds of the trainings.
+    draws, seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        Figure to (difference, low, high); an interval that holds 0 ranks neither model above the other.
+    """
+    y, weights = np.asarray(y, bool), bootstrap_weights(groups, draws, seed)
+    means, drawn = [], []
+    for number, (p, thresholds) in enumerate((ours, theirs)):
+        p = np.asarray(p, float)
+        called = p >= np.asarray(thresholds)[:, None]
+        means.append({name: v.mean() for name, v in _each(y, called, p, np.ones((1, len(y)))).items()})
+        drawn.append(_redrawn(_each(y, called, p, weights), [seed, number]))
+    return {
+        name: (float(means[0][name] - means[1][name]), *interval(drawn[0][name] - drawn[1][name])) for name in FIGURES
+    }
+
+
+def _each(y: np.ndarray, called: np.ndarray, p: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Every figure of every training under every row of case weights: ``(draws, S)``."""
+    each = [_figures(y, c, row, weights) for c, row in zip(called, p, strict=True)]
+    return {name: np.stack([figures[name] for figures in each], 1) for name in FIGURES}
+
+
+def _redrawn(values: dict[str, np.ndarray], seed) -> dict[str, np.ndarray]:
+    """Mean figures ``(draws,)`` over as many trainings as there are, drawn with replacement, from all of them."""
+    draws, trainings = values["auroc"].shape
+    taken = np.random.default_rng(seed).integers(trainings, size=(draws, trainings))
+    return {name: np.take_along_axis(v, taken, 1).mean(1) for name, v in values.items()}
+
+
+def mcnemar(ours: Sequence[bool], theirs: Sequence[bool]) -> tuple[int, int, float]:
+    """Ask by McNemar's exact test whether two classifiers are right on equally many cases.
+
+    Parameters
+    ----------
+    ours, theirs : (N,) bool
+        Which cases each classifier gets right. Cases of one patient are taken as independent, which makes p a little
+        too small where patients have several.
+
+    Returns
+    -------
+    int, int, float
+        Cases that only the first and only the second gets right, and the two-sided p.
+    """
+    ours, theirs = np.asarray(ours, bool), np.asarray(theirs, bool)
+    only, other = int((ours & ~theirs).sum()), int((~ours & theirs).sum())
+    return only, other, float(binomtest(only, only + other).pvalue) if only + other else 1.0
 
 
 def weighted_auroc(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:

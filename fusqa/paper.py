@@ -23,6 +23,17 @@ class Printed(NamedTuple):
     accuracy: float
     f1: float
 
+    def implied(self) -> dict[str, float]:
+        """Accuracy and F1 that follow from precision and recall on as many good as poor cases, as the paper has.
+
+        With recall r and precision q, of G good cases r G are called good, and so are r G (1 − q) / q poor ones.
+        """
+        called_poor = self.recall * (1 - self.precision) / self.precision  # as a share of the poor cases
+        return {
+            "accuracy": (self.recall + 1 - called_poor) / 2,
+            "f1": 2 * self.precision * self.recall / (self.precision + self.recall),
+        }
+
 
 _TITLES = {
     "single": "Single",

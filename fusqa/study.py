@@ -73,6 +73,13 @@ class Segmenter(Training):
     arguments: dict[str, int | tuple[int, ...]] = {}
 
 
+class Quality(_Strict):
+    """Training of quality models, by what they learn from (:attr:`fusqa.recipes.Recipe.material`)."""
+
+    altered: Training
+    errors: Training
+
+
 class CrossValidation(_Strict):
     """What all segmentation networks of a study share.
 
@@ -116,8 +123,8 @@ class Profile(_Strict):
         Key of :data:`COHORTS` to its plan.
     segmentation, segmenters
         What all segmentation networks share, and the training of each, by its name in :data:`fusqa.paper.SEGMENTERS`.
-    quality, autoencoder : Training
-        Of every quality model, of the autoencoder.
+    quality, autoencoder
+        Training of the quality models, of the autoencoder.
     """
 
     name: str
@@ -129,7 +136,7 @@ class Profile(_Strict):
     cohorts: dict[str, CohortPlan]
     segmentation: CrossValidation
     segmenters: dict[str, Segmenter]
-    quality: Training
+    quality: Quality
     autoencoder: Training
 
     @classmethod

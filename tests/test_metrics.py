@@ -7,12 +7,16 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from fusqa.metrics import (
+    FIGURES,
     best_threshold,
     bootstrap_weights,
     classification_report,
     dice,
+    difference,
     interval,
+    mcnemar,
     mean_interval,
+    over_seeds,
     weighted_auroc,
 )
 
@@ -114,3 +118,66 @@ def test_dice_of_each_label_and_none_where_it_is_absent():
     a[:2], b[1:3] = 1, 1
     b[3] = 3
     np.testing.assert_allclose(dice(a, b, 4), [0.5, np.nan, 0.0])
+
+
+# Several trainings, and two models on the same cases
+
+
+def trainings(count=3, noise=0.25, seed=0):
+    """Truth, patients, and the probabilities of `count` trainings: the more noise the worse."""
+    rng = np.random.default_rng(seed)
+    y = rng.random(160) < 0.5
+    p = np.clip(0.3 * y + rng.normal(0.35, noise, (count, 160)), 0, 1)
+    return y, p, np.arange(160) // 2
+
+
+def test_one_training_is_judged_as_a_report_does():
+    y, p, groups = trainings(1)
+    over, report = over_seeds(y, p, groups, [0.5]), classification_report(y, p[0], groups, 0.5)
+    assert over.confusion == (report.tp, report.fn, report.fp, report.tn)
+    for name in FIGURES:
+        assert over.mean[name] == pytest.approx(getattr(report, name))
+        assert over.intervals[name] == pytest.approx(report.intervals[name])
+        assert np.isnan(over.sd[name])
+
+
+def test_several_trainings_have_a_mean_a_spread_and_each_its_own_threshold():
+    y, p, groups = trainings()
+    thresholds = [0.4, 0.5, 0.6]
+    over = over_seeds(y, p, groups, thresholds)
+    each = [sk.f1_score(y, row >= t) for row, t in zip(p, thresholds, strict=True)]
+    assert over.mean["f1"] == pytest.approx(np.mean(each))
+    assert over.sd["f1"] == pytest.approx(np.std(each, ddof=1))
+    assert sum(over.confusion) == pytest.approx(len(y)) and over.collapsed == 0
+    assert over_seeds(y, np.vstack([p, np.ones_like(p[:1])]), groups, [*thresholds, 0.5]).collapsed == 1
+
+
+def test_an_interval_over_trainings_grows_with_what_the_seed_decides():
+    y, good, groups = trainings(4, noise=0.1)
+    steady, unsteady = np.repeat(good[:1], 4, 0), np.vstack([good[:2], 1 - good[2:]])
+    width = [np.ptp(over_seeds(y, p, groups, [0.5] * 4).intervals["auroc"]) for p in (steady, unsteady)]
+    assert width[1] > 3 * width[0]
+
+
+def test_the_difference_to_itself_is_nought_and_a_real_one_is_found():
+    y, p, groups = trainings(1)
+    assert difference(y, (p, [0.5]), (p, [0.5]), groups)["auroc"] == (0, 0, 0)
+    worse = trainings(3, noise=0.9)[1]
+    value, low, high = difference(y, (trainings(3)[1], [0.5] * 3), (worse, [0.5] * 3), groups)["auroc"]
+    assert 0 < low < value < high
+    back = difference(y, (worse, [0.5] * 3), (trainings(3)[1], [0.5] * 3), groups)["auroc"]
+    assert back[0] == pytest.approx(-value)
+
+
+def test_pairing_makes_the_interval_narrower_than_two_separate_ones():
+    y, p, groups = trainings(1)
+    nearly = np.clip(p + np.random.default_rng(1).normal(0, 0.02, p.shape), 0, 1)
+    _, low, high = difference(y, (p, [0.5]), (nearly, [0.5]), groups)["auroc"]
+    assert high - low < 0.3 * np.ptp(over_seeds(y, p, groups, [0.5]).intervals["auroc"])
+
+
+def test_mcnemar_counts_what_only_one_gets_right():
+    ours = np.array([1] * 10 + [1] * 8 + [0] * 1 + [0] * 5, bool)
+    theirs = np.array([1] * 10 + [0] * 8 + [1] * 1 + [0] * 5, bool)
+    assert mcnemar(ours, theirs) == (8, 1, pytest.approx(2 * (1 + 9) / 2**9))
+    assert mcnemar(ours, ours) == (0, 0, 1.0)

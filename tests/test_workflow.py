@@ -45,7 +45,12 @@ def test_a_second_run_does_nothing_and_says_so(small_study):
     ("section", "setting", "value", "concerned"),
     [
         ("autoencoder", "budget", 72, {"autoencoder", "classification", "gestational_age"}),
-        ("quality", "rate", 0.002, {"quality_model", "classification", "gestational_age"}),
+        (
+            "quality",
+            "errors",
+            {"size": 64, "budget": 80, "rounds": 2, "batch": 16, "rate": 0.001},
+            {"quality_model", "classification", "gestational_age"},
+        ),
         (
             "segmentation",
             "spoilt",
