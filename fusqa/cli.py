@@ -28,6 +28,13 @@ class Site(StrEnum):
     B = "B"
 
 
+class SplitName(StrEnum):
+    """Splits of :mod:`fusqa.hc18`."""
+
+    HASH = "hash"
+    TRIMESTER = "trimester"
+
+
 class SchemeName(StrEnum):
     """Schemes of :mod:`fusqa.labels`."""
 
@@ -101,6 +108,9 @@ def simulate(
 def hc18(
     folder: Annotated[Path, typer.Argument(help="HC18 as unpacked from doi.org/10.5281/zenodo.1327317.")],
     out: Annotated[Path, typer.Argument(help="Folder to write the cohort to.")],
+    split: Annotated[
+        SplitName, typer.Option(help="Site B: a third of the patients (hash), or the first trimester (trimester).")
+    ] = SplitName.HASH,
 ) -> None:
     """Import HC18, real pictures of fetal heads, and report what was odd about them."""
     from tqdm import tqdm
@@ -108,7 +118,7 @@ def hc18(
     from fusqa.hc18 import import_hc18
 
     with _mistakes():
-        report = import_hc18(folder, out, progress=lambda rows: tqdm(rows, disable=None, leave=False))
+        report = import_hc18(folder, out, str(split), progress=lambda rows: tqdm(rows, disable=None, leave=False))
     typer.echo(report)
 
 

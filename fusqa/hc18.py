@@ -14,7 +14,7 @@ published circumference.
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,18 +27,53 @@ from fusqa.hc18_layout import Published, locate, read_table, require_annotations
 from fusqa.labels import HEAD
 from fusqa.problems import CohortError, Problem
 
-__all__ = ["ImportReport", "import_hc18"]
+__all__ = ["SPLITS", "ImportReport", "Split", "import_hc18"]
 
 SOURCE = (
     "HC18 training set, https://doi.org/10.5281/zenodo.1327317; van den Heuvel, de Bruijn, de Korte and "
     "van Ginneken, PLoS ONE 13(8):e0200412, 2018"
 )
 LICENCE = "CC BY 4.0"
-HELD_OUT = 1 / 3  # share of the patients at site B
-SITES = (
-    "HC18 names no hospitals, so these sites are chosen: about a third of the patients, by hash of their number, "
-    "are B and held out, the others are A"
-)
+HELD_OUT = 1 / 3  # share of the patients at site B, where a hash chooses them
+TRIMESTER_DAYS = 14 * 7  # of gestational age: a trimester ends and the next begins, at 14 and at 28 weeks
+
+
+@dataclass(frozen=True)
+class Split:
+    """How patients become two sites; HC18 names no hospitals.
+
+    Attributes
+    ----------
+    about : str
+        The rule in words.
+    site : callable
+        From a patient's number and head circumferences (mm) to "A", "B", or None for a patient who is left out.
+    """
+
+    about: str
+    site: Callable[[str, list[float]], str | None]
+
+
+def _by_hash(patient: str, circumferences_mm: list[float]) -> str:
+    """Choose by the patient's number alone, so that a part of HC18 is parted like the whole."""
+    digest = hashlib.sha256(f"hc18:{patient}".encode()).digest()
+    return "B" if int.from_bytes(digest[:8], "big") < HELD_OUT * 2**64 else "A"
+
+
+def _by_trimester(patient: str, circumferences_mm: list[float]) -> str | None:
+    """Second trimester to A, first to B; a patient with heads of another or of two trimesters is left out."""
+    days = EQUATIONS[HEAD.equation].days(np.array(circumferences_mm))
+    trimesters = set((days // TRIMESTER_DAYS).astype(int).tolist())
+    return {(1,): "A", (0,): "B"}.get(tuple(trimesters))
+
+
+SPLITS = {
+    "hash": Split("about a third of the patients, by hash of their number, are B and held out, the others A", _by_hash),
+    "trimester": Split(
+        "heads of the second trimester are A, of the first B; patients with others, or with both, are left out",
+        _by_trimester,
+    ),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +90,8 @@ class ImportReport:
         Cases left out, each with the case kept instead: their pictures are the same to the last pixel.
     absent : tuple of str
         Pictures that are in the table and not in the folder.
+    left_out : tuple of str
+        Cases of patients whom the split puts at neither site.
     unlisted : tuple of str
         Pictures that are in the folder and not in the table.
     worst_mm : float
@@ -67,6 +104,7 @@ class ImportReport:
     unclosed: tuple[str, ...]
     duplicates: tuple[tuple[str, str], ...]
     absent: tuple[str, ...]
+    left_out: tuple[str, ...]
     unlisted: tuple[str, ...]
     worst_mm: float
     worst_case: str
@@ -91,6 +129,7 @@ class ImportReport:
                 f"{self.images} images of {self.patients} patients ({sites})",
                 f"outlines that do not close: {_listed(self.unclosed)}",
                 f"duplicates left out: {_listed(same)}",
+                f"left out by the choice of sites: {_listed(self.left_out)}",
                 f"in the table without a file: {_listed(self.absent)}",
                 f"files that the table does not list: {_listed(self.unlisted)}",
                 f"without gestational age, the circumference being out of the equation's range: {undated}",
@@ -102,6 +141,7 @@ class ImportReport:
 def import_hc18(
     folder: str | os.PathLike[str],
     out: str | os.PathLike[str],
+    split: str = "hash",
     progress: Callable[[list[Published]], Iterable[Published]] = iter,
 ) -> ImportReport:
     """Turn HC18 into a cohort of the scheme *head*.
@@ -115,28 +155,36 @@ def import_hc18(
         HC18 as published: the folder of the table, or the folder ``training_set`` beside it.
     out : path
         Where the cohort is written.
+    split : {"hash", "trimester"}
+        How patients become two sites, a key of :data:`SPLITS`.
     progress : callable
         Wraps the list of pictures, as ``tqdm.tqdm`` does, to show how far the work is.
 
     Raises
     ------
+    KeyError
+        For an unknown split.
     CohortError
         If the layout is another, with all that is missing; or a picture cannot be read.
     """
+    chosen = SPLITS[split]
     table, pictures = locate(Path(folder))
     rows = read_table(table)
     files = {path.name for path in pictures.glob("*.png")}
     present = [row for row in rows if row.name in files]
     require_annotations(present, pictures, files)
-    reading = _Reading(pictures)
+    sites = _sites(present, chosen)
+    taken = [row for row in present if sites[row.patient]]
+    reading = _Reading(pictures, sites)
     cohort = write_cohort(
         out,
-        reading.cases(progress(present)),
+        reading.cases(progress(taken)),
         scheme=HEAD,
         source=SOURCE,
         licence=LICENCE,
         # The lists fill while the cases are written; cohort.json is written after them.
-        notes={"sites": SITES, "unclosed": reading.unclosed, "duplicates": reading.duplicates},
+        notes={"sites": f"HC18 names no hospitals, so these sites are chosen: {chosen.about}"}
+        | {"unclosed": reading.unclosed, "duplicates": reading.duplicates},
     )
     worst = max(reading.differences_mm, key=reading.differences_mm.__getitem__)
     listed = {name for row in rows for name in (row.name, row.annotation)}
@@ -145,6 +193,7 @@ def import_hc18(
         unclosed=tuple(reading.unclosed),
         duplicates=tuple(reading.duplicates),
         absent=tuple(row.name for row in rows if row.name not in files),
+        left_out=tuple(row.case for row in present if not sites[row.patient]),
         unlisted=tuple(sorted(files - listed)),
         worst_mm=reading.differences_mm[worst],
         worst_case=worst,
@@ -156,6 +205,7 @@ class _Reading:
     """Reads the pictures one by one and notes on the way what the report will tell."""
 
     pictures: Path
+    sites: dict[str, str | None]
     unclosed: list[str] = field(default_factory=list)
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     differences_mm: dict[str, float] = field(default_factory=dict)
@@ -187,7 +237,7 @@ class _Reading:
         return Case(
             row.case,
             row.patient,
-            _site(row.patient),
+            self.sites[row.patient],
             image,
             mask,
             spacing,
@@ -196,10 +246,12 @@ class _Reading:
         )
 
 
-def _site(patient: str) -> str:
-    """Choose a patient's site by the patient's number alone, so that a part of HC18 is parted like the whole."""
-    digest = hashlib.sha256(f"hc18:{patient}".encode()).digest()
-    return "B" if int.from_bytes(digest[:8], "big") < HELD_OUT * 2**64 else "A"
+def _sites(rows: Sequence[Published], split: Split) -> dict[str, str | None]:
+    """Site of every patient."""
+    circumferences: dict[str, list[float]] = {}
+    for row in rows:
+        circumferences.setdefault(row.patient, []).append(row.circumference_mm)
+    return {patient: split.site(patient, values) for patient, values in circumferences.items()}
 
 
 def _encloses(outline: np.ndarray, centre: tuple[float, float]) -> bool:

@@ -7,6 +7,7 @@ out the cohorts, and reads and writes result files, each with its provenance.
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -95,6 +96,13 @@ class CrossValidation(_Strict):
     spoilt: PositiveInt
 
 
+class Request(_Strict):
+    """What a job may take; a cluster reserves it, and ends the job that takes more."""
+
+    minutes: PositiveInt
+    memory_mb: PositiveInt
+
+
 class CohortPlan(_Strict):
     """One cohort of a study: how many cases of each site, which segmenters and which rows are run on it."""
 
@@ -125,6 +133,8 @@ class Profile(_Strict):
         What all segmentation networks share, and the training of each, by its name in :data:`fusqa.paper.SEGMENTERS`.
     quality, autoencoder
         Training of the quality models, of the autoencoder.
+    requests : dict of str to Request
+        What a job of a rule of the workflow may take; "other" for the rules without an entry of their own.
     """
 
     name: str
@@ -138,6 +148,7 @@ class Profile(_Strict):
     segmenters: dict[str, Segmenter]
     quality: Quality
     autoencoder: Training
+    requests: dict[str, Request]
 
     @classmethod
     def read(cls, name: str | Path) -> "Profile":
@@ -159,7 +170,14 @@ class Profile(_Strict):
         _require_known(path, "rows", {row for plan in plans for row in plan.rows}, ROWS)
         _require_known(path, "segmenters", set(profile.segmenters), SEGMENTERS)
         _require_known(path, "segmenters", {name for plan in plans for name in plan.segmenters}, profile.segmenters)
+        if "other" not in profile.requests:
+            raise ValueError(f"{path}: requests need an entry 'other', for the rules without one of their own")
         return profile
+
+    def request(self, rule: str) -> dict[str, int]:
+        """Resources of a rule as Snakemake names them: ``runtime`` in minutes and ``mem_mb``."""
+        asked = self.requests.get(rule, self.requests["other"])
+        return {"runtime": asked.minutes, "mem_mb": asked.memory_mb}
 
 
 def _require_known(path: Path, what: str, named: set[str], known: Iterable[str]) -> None:
@@ -180,16 +198,21 @@ class CohortKind:
         Its labels.
     folders : dict of str to str
         Where each site lies below ``cohorts/``; HC18 comes as one folder with both.
+    split : str
+        How HC18's patients become two sites, a key of :data:`fusqa.hc18.SPLITS`; empty for simulated ones.
     """
 
     title: str
     scheme: Scheme
     folders: dict[str, str]
+    split: str = ""
 
 
+_ONE_FOLDER = {"A": "all", "B": "all"}
 COHORTS = {
     "simulated": CohortKind("simulated first-trimester fetuses", FETUS, {"A": "A", "B": "B"}),
-    "hc18": CohortKind("real fetal heads (HC18)", HEAD, {"A": "all", "B": "all"}),
+    "hc18": CohortKind("real fetal heads (HC18)", HEAD, _ONE_FOLDER, "hash"),
+    "hc18-early": CohortKind("real fetal heads (HC18), second trimester to first", HEAD, _ONE_FOLDER, "trimester"),
 }
 
 
@@ -287,7 +310,7 @@ def _from_root(path: Path) -> str:
 
 
 def provenance(study: Study, name: str, seed: int) -> dict[str, Any]:
-    """Where a result came from: profile, cohort, seed, versions, device, commit, date, processor time."""
+    """Where a result came from: profile, cohort, seed, versions, device, commit, date, processor time, memory."""
     import torch  # here, so that reading a profile does not load it
 
     gpu = torch.cuda.is_available()
@@ -303,6 +326,7 @@ def provenance(study: Study, name: str, seed: int) -> dict[str, Any]:
         "commit": _commit(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu_seconds": round(time.process_time(), 1),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
 
 

@@ -1,0 +1,155 @@
+"""How long a study will take on this machine: a few steps of every training, timed, times their number.
+
+``python -m fusqa.estimate PROFILE OUT.csv`` writes a row a job: ``file`` (its result below the profile's folder),
+``seconds`` (of one processor, or of the GPU). The workflow runs it first, prints the sum, and weighs its progress
+by it. An estimate, not a promise: validation, saving and the noise of a busy machine are left out.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from fusqa.datasets import judge, to_native
+from fusqa.files import write_csv
+from fusqa.labels import FETUS
+from fusqa.learner import Augment, Resident, fit, learner, predict, reproducible
+from fusqa.losses import ReconstructionLoss, SegmentationLoss
+from fusqa.networks import Autoencoder, WeightsUnavailable, quality_model
+from fusqa.paper import ROWS
+from fusqa.phantom import draw_case
+from fusqa.recipes import RECIPES
+from fusqa.segmenters import SEGMENTERS
+from fusqa.study import COHORTS, CohortPlan, Profile, Training, hc18_folder
+
+__all__ = ["estimate"]
+
+STEPS = 2  # timed steps of a training, after one that warms up
+
+
+def estimate(profile: Profile) -> pd.DataFrame:
+    """Time what the jobs of `profile` are made of and multiply.
+
+    Returns
+    -------
+    DataFrame
+        ``file``, ``seconds``; one row a job.
+    """
+    device = reproducible(profile.seeds[0], profile.threads)
+    start, case, judging = _start_seconds(), *_case_seconds()
+    jobs = {}
+    for cohort, plan in profile.cohorts.items():
+        if COHORTS[cohort].split and not hc18_folder():
+            continue
+        if not COHORTS[cohort].split:
+            jobs |= {f"simulated/cohorts/{site}/cases.csv": case * getattr(plan, site) for site in "AB"}
+        work = _segmentations(profile, plan, cohort, device, judging) | _models(profile, plan, cohort, device)
+        work |= dict.fromkeys(("cohorts", "altered_masks", "review", "classification", "gestational_age"), 0.0)
+        jobs |= {f"{cohort}/results/{name}.json": start + seconds for name, seconds in work.items()}
+    return pd.DataFrame({"file": jobs.keys(), "seconds": np.round(list(jobs.values()), 1)})
+
+
+def _segmentations(
+    profile: Profile, plan: CohortPlan, cohort: str, device: torch.device, judging: float
+) -> dict[str, float]:
+    """Seconds of every segmentation network: its folds, and its predictions of both sites."""
+    shared, classes = profile.segmentation, COHORTS[cohort].scheme.classes
+    seconds = {}
+    for name in plan.segmenters:
+        training = profile.segmenters[name]
+        model = SEGMENTERS[name](classes, training.size, **training.arguments)
+        loss, size = SegmentationLoss(torch.ones(classes)), training.size
+        columns = _picture(size), torch.randint(0, classes, (1, size, size), dtype=torch.uint8)
+        step, forward = _rates(model, loss, training, columns, device)
+        predictions = plan.A * (1 + shared.spoilt) + plan.B
+        trained = shared.folds * training.budget
+        seconds[f"segmentation__{name}"] = trained * step + predictions * (forward + judging)
+    return seconds
+
+
+def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.device) -> dict[str, float]:
+    """Seconds of every row and seed, and of the autoencoder; a row whose weights are not to be had takes none."""
+    classes, target = COHORTS[cohort].scheme.classes, torch.ones(1)
+
+    def mask(size: int) -> Tensor:
+        return torch.randint(0, classes, (1, size, size), dtype=torch.uint8)
+
+    @cache
+    def of_row(topology: str, backbone: str, pretrained: bool, recipe: str) -> float:
+        learns = RECIPES[recipe]
+        training = getattr(profile.quality, learns.material)
+        try:
+            model = quality_model(topology, backbone, pretrained, classes, learns.encoding)
+        except WeightsUnavailable:
+            return 0.0
+        columns = _picture(training.size), mask(training.size), target
+        step, forward = _rates(model, nn.BCEWithLogitsLoss(), training, columns, device)
+        return training.budget * step + plan.B * forward
+
+    rows = [ROWS[key] for key in plan.rows]
+    seconds = {
+        row.result(seed): of_row(row.topology, row.backbone, row.pretrained, row.recipe)
+        for row in rows
+        for seed in profile.seeds
+    }
+    training = profile.autoencoder
+    columns = mask(training.size), mask(training.size)
+    step, forward = _rates(Autoencoder(classes), ReconstructionLoss(), training, columns, device)
+    return seconds | {"autoencoder": training.budget * step + plan.B * forward}
+
+
+def _picture(size: int) -> Tensor:
+    """One picture of noise."""
+    return torch.randint(0, 256, (1, 1, size, size), dtype=torch.uint8)
+
+
+def _rates(
+    model: nn.Module, loss: nn.Module, training: Training, columns: tuple[Tensor, ...], device: torch.device
+) -> tuple[float, float]:
+    """Seconds that a sample takes in training and in prediction; `columns` are those of one sample."""
+    many = [torch.cat([column] * 2 * training.batch) for column in columns]
+    samples = Resident(*many, device=device)
+    settings = {"rounds": 1, "batch": training.batch, "seed": 0, "augment": Augment()}
+    one = Resident(*columns, device=device)
+
+    def train(steps: int) -> None:
+        fit(learner(model, loss, samples, one, budget=steps * training.batch, **settings), training.rate)
+
+    train(1)
+    step = _seconds(lambda: train(STEPS)) / (STEPS * training.batch)
+    forward = _seconds(lambda: predict(model, *many[:-1])) / len(many[0])
+    return step, forward
+
+
+def _case_seconds() -> tuple[float, float]:
+    """Seconds to simulate a case, and to bring a prediction of it back to its grid and judge it."""
+    case = draw_case("A", 0, 0)
+    probability = np.eye(FETUS.classes, dtype=np.float32)[case.mask[::2, ::2]].transpose(2, 0, 1)
+    drawing = _seconds(lambda: draw_case("A", 0, 1))
+    return drawing, _seconds(lambda: judge(case, to_native(probability, case.image.shape), FETUS))
+
+
+def _start_seconds() -> float:
+    """Seconds that a notebook needs before it does anything."""
+    return _seconds(lambda: subprocess.run([sys.executable, "-c", "import papermill, fusqa.learner, fusqa.figures"]))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """Seconds that `work` takes, once."""
+    begin = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - begin
+
+
+if __name__ == "__main__":
+    name, out = sys.argv[1:]
+    write_csv(Path(out), estimate(Profile.read(name)))
