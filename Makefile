@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 PROFILE ?= quick
 JOBS ?= 2
+ENGINE ?= local
 PORT ?= 8000
 HTML = build/$(basename $(notdir $(PROFILE)))/book/html
 
@@ -16,11 +17,12 @@ READY := $(VENV)/.set-up
 define RUN
 @mkdir -p build
 @flock --nonblock --conflict-exit-code 75 build/.lock $(VENV)/bin/snakemake --snakefile workflow/Snakefile \
-  --profile workflow/profiles/local --config profile='$(PROFILE)' --cores '$(JOBS)' -- $@ || \
+  --profile 'workflow/profiles/$(ENGINE)' --config profile='$(PROFILE)' \
+  $(if $(filter local,$(ENGINE)),--cores,--jobs) '$(JOBS)' -- $@ || \
   { code=$$?; [ $$code -ne 75 ] || echo 'Another run is at work in build/: wait for it, or end it' >&2; exit $$code; }
 endef
 
-.PHONY: help setup lock study book test bench serve clean
+.PHONY: help setup lock study book publish test bench serve clean
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -59,11 +61,14 @@ lock:  ## choose every version anew, within the ranges of pyproject.toml
 	"$$uv" pip compile --universal --generate-hashes --python-version 3.11 --extra dev --upgrade --quiet \
 	  pyproject.toml --output-file requirements.lock --no-header
 
-study: $(READY)  ## run the study: PROFILE=quick (a file in profiles/), JOBS=2 processors
+study: $(READY)  ## run the study: PROFILE=quick|classroom|paper, JOBS=2 processors, or ENGINE=slurm
 	$(RUN)
 
 book: $(READY)  ## run the study where needed and bind the book: PROFILE and JOBS as above
 	$(RUN)
+
+publish: $(READY)  ## make the finished study of PROFILE the edition in results/ that every book shows
+	$(VENV)/bin/python -m fusqa.edition '$(PROFILE)'
 
 test: $(READY)  ## the whole test suite
 	$(VENV)/bin/python -m pytest

@@ -25,10 +25,11 @@ import nbformat
 import yaml
 
 from fusqa.paper import ROWS, SEGMENTERS
+from fusqa.study import Profile
 
 __all__ = ["BookError", "assemble", "bind", "main"]
 
-COHORTS = {"notebooks": "simulated", "hc18": "hc18"}
+COHORTS = {"notebooks": "simulated", "hc18": "hc18", "hc18-early": "hc18-early"}
 """Folder of the book -> the cohort whose executed notebooks lie in it."""
 
 BINDING = ".binding-"
@@ -41,7 +42,7 @@ class BookError(RuntimeError):
     """The book cannot be bound; the message says what is missing and the command that makes it."""
 
 
-def assemble(root: Path, build: Path, profile: str, out: Path) -> None:
+def assemble(root: Path, build: Path, profile: Profile, out: Path) -> None:
     """Lay out the sources of the book in `out`: configuration, pages, executed notebooks, result files.
 
     Parameters
@@ -50,8 +51,8 @@ def assemble(root: Path, build: Path, profile: str, out: Path) -> None:
         The repository.
     build : Path
         Folder of the profile, with one folder for each cohort.
-    profile : str
-        Name of the profile.
+    profile : Profile
+        The profile; what an earlier version of it left in `build`, other rows or seeds, is passed over.
     out : Path
         Folder to write; whatever lay there is replaced.
 
@@ -62,7 +63,7 @@ def assemble(root: Path, build: Path, profile: str, out: Path) -> None:
     """
     written = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     require_executed(written, build, profile)
-    parts = [{**part, "chapters": expand(part["chapters"], build)} for part in written["parts"]]
+    parts = [{**part, "chapters": expand(part["chapters"], build, profile)} for part in written["parts"]]
     chapters = [file for part in parts for file in files_of(part["chapters"]) if is_notebook(file)]
 
     shutil.rmtree(out, ignore_errors=True)
@@ -73,8 +74,9 @@ def assemble(root: Path, build: Path, profile: str, out: Path) -> None:
     for cohort in COHORTS.values():
         results = out / "published" / "results" / cohort
         results.mkdir(parents=True)
-        if (build / cohort / "results").is_dir():
-            shutil.copytree(build / cohort / "results", results, dirs_exist_ok=True)
+        for file in (build / cohort / "results").glob("*"):
+            if belongs(file.stem, profile, cohort):
+                shutil.copy(file, results)
     for chapter in chapters:
         copy_chapter(chapter, build, out)
     if not any(chapter.startswith("hc18/") for chapter in chapters):
@@ -119,7 +121,14 @@ def files_of(chapters: list[dict]) -> Iterator[str]:
         yield from files_of(entry.get("sections", []))
 
 
-def runs(build: Path, file: str) -> list[str]:
+def belongs(name: str, profile: Profile, cohort: str) -> bool:
+    """Whether a file of a study is of a row, network and seed that the profile has; files of no row always are."""
+    row, seed = row_of(name)
+    plan = profile.cohorts.get(cohort)
+    return bool(plan) and (not row or row in plan.segmenters or (row in plan.rows and seed in map(str, profile.seeds)))
+
+
+def runs(build: Path, file: str, profile: Profile) -> list[str]:
     """Files of the book that stand behind entry `file`: the executed copies, in the order of the paper's tables."""
     folder, _, name = file.partition("/")
     executed = build / COHORTS[folder] / "notebooks"
@@ -127,7 +136,8 @@ def runs(build: Path, file: str) -> list[str]:
     rows = sorted(executed.glob(f"{name}__*.ipynb"))
     known = [*SEGMENTERS, *ROWS]
     rows.sort(key=lambda path: known.index(row_of(path.stem)[0]) if row_of(path.stem)[0] in known else len(known))
-    return [f"{folder}/{path.stem}" for path in lone + rows if path.is_file()]
+    known_here = [path for path in lone + rows if path.is_file() and belongs(path.stem, profile, COHORTS[folder])]
+    return [f"{folder}/{path.stem}" for path in known_here]
 
 
 def row_of(name: str) -> tuple[str, str]:
@@ -143,25 +153,27 @@ def row_title(name: str) -> str:
     return ", ".join(part for part in (titles.get(row, row), seed and f"seed {seed}") if part)
 
 
-def require_executed(toc: dict, build: Path, profile: str) -> None:
+def require_executed(toc: dict, build: Path, profile: Profile) -> None:
     """Raise :class:`BookError` unless every notebook was executed on the simulated cohort; HC18 may be absent."""
     files = [file for part in toc["parts"] for file in files_of(part["chapters"]) if file.startswith("notebooks/")]
-    missing = [file.removeprefix("notebooks/") for file in files if not runs(build, file)]
+    missing = [file.removeprefix("notebooks/") for file in files if not runs(build, file, profile)]
     if missing:
         place = build / COHORTS["notebooks"] / "notebooks"
-        raise BookError(f"not executed: {', '.join(missing)} (looked in {place}); run: make book PROFILE={profile}")
+        raise BookError(
+            f"not executed: {', '.join(missing)} (looked in {place}); run: make book PROFILE={profile.name}"
+        )
 
 
-def expand(chapters: list[dict], build: Path) -> list[dict]:
+def expand(chapters: list[dict], build: Path, profile: Profile) -> list[dict]:
     """Put the executed copies in place of their entries; a page whose sections are all absent goes with them."""
     expanded = []
     for entry in chapters:
         if is_notebook(entry["file"]):
-            for file in runs(build, entry["file"]):
+            for file in runs(build, entry["file"], profile):
                 title = row_title(file)
                 expanded.append({"file": file, "title": title} if title else {"file": file})
         elif "sections" in entry:
-            sections = expand(entry["sections"], build)
+            sections = expand(entry["sections"], build, profile)
             expanded += [{**entry, "sections": sections}] if sections else []
         else:
             expanded.append(entry)
@@ -171,12 +183,10 @@ def expand(chapters: list[dict], build: Path) -> list[dict]:
 # Pages ----------------------------------------------------------------------------------------------------------------
 
 
-def configure(root: Path, profile: str, out: Path) -> None:
+def configure(root: Path, profile: Profile, out: Path) -> None:
     """Copy the configuration; pages may write ``{{ edition }}`` for the profile and what it says of itself."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    settings = root / "profiles" / f"{profile}.yaml"
-    title = yaml.safe_load(settings.read_text(encoding="utf-8"))["title"] if settings.is_file() else ""
-    config["parse"]["myst_substitutions"] = {"edition": f"**{profile}**. {title}"}
+    config["parse"]["myst_substitutions"] = {"edition": f"**{profile.name}**. {profile.title}"}
     (out / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 
@@ -279,15 +289,16 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Bind the book of one profile; return 1 and say why if that cannot be done."""
     parser = argparse.ArgumentParser(prog="python -m fusqa.book", description="Bind executed notebooks into a book.")
-    parser.add_argument("--profile", default="quick", help="profile whose study is published (default: %(default)s)")
+    parser.add_argument("--profile", default="quick", help="profile whose study is bound (default: %(default)s)")
     parser.add_argument("--source", type=Path, default=Path("."), help="the repository (default: here)")
     parser.add_argument("--build", type=Path, default=Path("build"), help="where studies are kept (default: build)")
     chosen = parser.parse_args(arguments)
     root = chosen.source.resolve()
-    study = root / chosen.build / chosen.profile
+    profile = Profile.read(chosen.profile)
+    study = root / chosen.build / profile.name
     out = study / "book"
     try:
-        assemble(root, study, chosen.profile, out / "source")
+        assemble(root, study, profile, out / "source")
         bind(out / "source", out / "html")
     except BookError as error:
         print(error, file=sys.stderr)

@@ -51,7 +51,9 @@ def estimate(profile: Profile) -> pd.DataFrame:
         if not COHORTS[cohort].split:
             jobs |= {f"simulated/cohorts/{site}/cases.csv": case * getattr(plan, site) for site in "AB"}
         work = _segmentations(profile, plan, cohort, device, judging) | _models(profile, plan, cohort, device)
-        work |= dict.fromkeys(("cohorts", "altered_masks", "review", "classification", "gestational_age"), 0.0)
+        work |= dict.fromkeys(
+            ("cohorts", "altered_masks", "review", "classification", "gestational_age", "diagnosis", "edition"), 0.0
+        )
         jobs |= {f"{cohort}/results/{name}.json": start + seconds for name, seconds in work.items()}
     return pd.DataFrame({"file": jobs.keys(), "seconds": np.round(list(jobs.values()), 1)})
 

@@ -33,6 +33,8 @@ __all__ = [
     "criteria_sheet",
     "curves",
     "errors_by_verdict",
+    "forest",
+    "occlusion_sheet",
     "probabilities",
     "roc_curves",
     "show",
@@ -220,6 +222,59 @@ def errors_by_verdict(table: pd.DataFrame, errors: Mapping[str, str]) -> Figure:
         axis.set(xlabel="", ylabel=label)
         axis.legend(title="called", fontsize=7, title_fontsize=7)
     figure.tight_layout()
+    return figure
+
+
+def forest(table: pd.DataFrame, label: str) -> Figure:
+    """Points with intervals, a line a model and a colour a run.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``model``, ``run``, ``value``, ``low``, ``high``.
+    label : str
+        What the values are.
+    """
+    models, runs = list(dict.fromkeys(table["model"])), list(dict.fromkeys(table["run"]))
+    figure, axis = plt.subplots(figsize=(7.5, 0.8 + 0.32 * len(models)), layout="constrained")
+    for number, (run, colour) in enumerate(zip(runs, sns.color_palette("colorblind"), strict=False)):
+        part = table[table["run"] == run]
+        at = np.array([models.index(model) for model in part["model"]]) + 0.3 * (number - (len(runs) - 1) / 2)
+        axis.hlines(at, part["low"], part["high"], color=colour, linewidth=1.5)
+        axis.plot(part["value"], at, "os"[number % 2], color=colour, markersize=5, label=run)
+    axis.set(yticks=range(len(models)), yticklabels=models, xlabel=label)
+    axis.invert_yaxis()
+    axis.grid(axis="y", visible=False)
+    axis.legend(fontsize=8)
+    return figure
+
+
+def occlusion_sheet(
+    cases: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]], titles: Sequence[str], scheme: Scheme
+) -> Figure:
+    """A line a case: the picture with its mask, then the changes of the logit by hiding a patch of picture and mask.
+
+    Parameters
+    ----------
+    cases : sequence of (image (S, S), mask (S, S), of_image (P, P), of_mask (P, P))
+        What :func:`fusqa.saliency.occlusion` was given and what it returned.
+    titles : sequence of str
+        Title of each case.
+    scheme : Scheme
+        Labels of the masks.
+    """
+    names = ("", "hiding the picture", "hiding the mask")
+    figure, axes = plt.subplots(len(cases), 3, figsize=(7.5, 2.5 * len(cases)), squeeze=False, layout="constrained")
+    for line, (image, mask, *maps), title in zip(axes, cases, titles, strict=True):
+        side, most = image.shape[0], max(float(np.abs(part).max()) for part in maps) or 1.0
+        for axis, name in zip(line, names, strict=True):
+            axis.imshow(image, cmap="gray", vmin=0, vmax=255)
+            axis.set(title=name or title, xticks=[], yticks=[])
+            _outlines(axis, mask, scheme)
+        for axis, part in zip(line[1:], maps, strict=True):
+            span = (-0.5, side - 0.5, side - 0.5, -0.5)
+            shown = axis.imshow(part, cmap="RdBu_r", vmin=-most, vmax=most, extent=span, alpha=0.6)
+        figure.colorbar(shown, ax=line[2], shrink=0.8, label="change of the logit")
     return figure
 
 

@@ -13,7 +13,7 @@ from fusqa.paper import AUTOENCODER_PRINTED, ROWS, Printed
 from fusqa.scoring import CONFUSION, FIGURES
 from fusqa.study import Study
 
-__all__ = ["RIVALS", "Trained", "beside_print", "compare", "rivals", "table_3", "trained"]
+__all__ = ["RIVALS", "Trained", "beside_print", "compare", "rivals", "summary", "table_3", "trained"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +91,17 @@ def table_3(rows: Mapping[str, Trained], threshold: str) -> pd.DataFrame:
             | {title: _figure(over.mean[key], over.sd[key], over.intervals[key]) for key, title in FIGURES.items()}
         )
     return pd.DataFrame(lines)
+
+
+def summary(rows: Mapping[str, Trained], figure: str = "auroc", threshold: str = "validation") -> pd.DataFrame:
+    """One figure of every row that was run: columns ``model``, ``value``, ``low``, ``high``."""
+    lines = []
+    for row in rows.values():
+        if row.tables and len(cases := row.cases()):
+            over = over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds(threshold))
+            low, high = over.intervals[figure]
+            lines.append({"model": row.title, "value": over.mean[figure], "low": low, "high": high})
+    return pd.DataFrame(lines, columns=["model", "value", "low", "high"])
 
 
 def _figure(mean: float, sd: float, interval: tuple[float, float]) -> str:

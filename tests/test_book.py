@@ -16,6 +16,7 @@ import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from fusqa.book import BookError, assemble, bind, main
+from fusqa.study import Profile
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = (
@@ -26,7 +27,10 @@ CHAPTERS = (
     "autoencoder",
     "classification",
     "gestational_age",
+    "diagnosis",
+    "edition",
 )
+QUICK = Profile.read("quick")
 ROWS = ("synergic-resnet18-scratch", "single-resnet18-pretrained")
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WIDTHS = (390, 768, 1440)
@@ -78,11 +82,11 @@ def test_a_failed_run_is_not_published(build, tmp_path):
     failure = new_output("error", ename="ValueError", evalue="no such thing", traceback=[])
     executed(build / "quick/simulated", "review", failure)
     with pytest.raises(BookError, match=r"review\.ipynb ended in ValueError: no such thing"):
-        assemble(ROOT, build / "quick", "quick", tmp_path / "source")
+        assemble(ROOT, build / "quick", QUICK, tmp_path / "source")
 
 
 def test_every_row_has_a_page_below_the_quality_models_in_the_order_of_the_paper(build, tmp_path):
-    assemble(ROOT, build / "quick", "quick", tmp_path / "source")
+    assemble(ROOT, build / "quick", QUICK, tmp_path / "source")
     listed = files(tmp_path / "source")
     pages = [f"notebooks/quality_model__{row}__seed0" for row in ROWS]
     place = listed.index("book/quality_models")
@@ -96,7 +100,7 @@ def test_code_is_folded_but_what_the_page_was_run_with_is_not(build, tmp_path):
     notebook = nbformat.read(source, as_version=4)
     notebook.cells.insert(1, new_code_cell("seed = 4", metadata={"tags": ["injected-parameters"]}))
     nbformat.write(notebook, source)
-    assemble(ROOT, build / "quick", "quick", tmp_path / "source")
+    assemble(ROOT, build / "quick", QUICK, tmp_path / "source")
     page = nbformat.read(tmp_path / "source/notebooks/cohorts.ipynb", as_version=4)
     assert [cell.metadata.get("tags") for cell in page.cells if cell.cell_type == "code"] == [
         ["injected-parameters"],
@@ -105,7 +109,7 @@ def test_code_is_folded_but_what_the_page_was_run_with_is_not(build, tmp_path):
 
 
 def test_captions_lead_to_published_files_only(build, tmp_path):
-    assemble(ROOT, build / "quick", "quick", tmp_path / "source")
+    assemble(ROOT, build / "quick", QUICK, tmp_path / "source")
     page = nbformat.read(tmp_path / "source/notebooks/cohorts.ipynb", as_version=4)
     caption = page.cells[1].outputs[0].data["text/html"]
     assert '<a href="../results/simulated/cohorts.csv"><code>results/cohorts.csv</code></a>' in caption
@@ -113,12 +117,12 @@ def test_captions_lead_to_published_files_only(build, tmp_path):
 
 
 def test_real_heads_appear_when_the_study_was_run_on_them(build, tmp_path):
-    assemble(ROOT, build / "quick", "quick", tmp_path / "without")
+    assemble(ROOT, build / "quick", QUICK, tmp_path / "without")
     assert not any(file.startswith("hc18/") for file in files(tmp_path / "without"))
     assert "was not run on the HC18" in (tmp_path / "without/book/hc18.md").read_text()
     executed(build / "quick/hc18", "cohorts")
     executed(build / "quick/hc18", "quality_model__single-resnet18-scratch__seed0")
-    assemble(ROOT, build / "quick", "quick", tmp_path / "with")
+    assemble(ROOT, build / "quick", QUICK, tmp_path / "with")
     real = [file for file in files(tmp_path / "with") if "hc18" in file]
     row = "hc18/quality_model__single-resnet18-scratch__seed0"
     assert real == ["book/hc18", "hc18/cohorts", "book/hc18_models", row]

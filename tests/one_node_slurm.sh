@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# A SLURM cluster of one node on this machine, for tests: one_node_slurm.sh start|kill-node|revive|stop FOLDER
+#
+# Needs root and Debian's slurm-wlm and munge, and no other SLURM on the machine. Everything it writes lies in FOLDER,
+# except for a link /etc/slurm/slurm.conf while it runs: jobs find the cluster by it. There is no accounting database,
+# as on many a small cluster.
+set -euo pipefail
+
+action=$1
+folder=$2
+configuration=/etc/slurm/slurm.conf
+cores=$(nproc)
+
+write_configuration() {
+  mkdir -p "$folder"/{state,spool}
+  cat > "$folder/slurm.conf" <<CONF
+ClusterName=one
+SlurmctldHost=$(hostname -s)(127.0.0.1)
+SlurmctldPort=36817
+SlurmdPort=36818
+AuthType=auth/munge
+AuthInfo=socket=$folder/munge.socket
+CredType=cred/munge
+SlurmUser=root
+StateSaveLocation=$folder/state
+SlurmdSpoolDir=$folder/spool
+SlurmctldPidFile=$folder/slurmctld.pid
+SlurmdPidFile=$folder/slurmd.pid
+SlurmctldLogFile=$folder/slurmctld.log
+SlurmdLogFile=$folder/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SchedulerParameters=sched_interval=2,batch_sched_delay=0
+AccountingStorageType=accounting_storage/none
+JobAcctGatherType=jobacct_gather/none
+JobCompType=jobcomp/none
+MpiDefault=none
+SlurmdTimeout=10
+MinJobAge=120
+ReturnToService=2
+NodeName=$(hostname -s) NodeAddr=127.0.0.1 CPUs=$cores RealMemory=$(($(free -m | awk '/Mem:/ {print $2}') * 9 / 10)) State=UNKNOWN
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+CONF
+}
+
+wait_for_node() {
+  for _ in $(seq 60); do
+    sinfo --noheader --format=%t 2>/dev/null | grep -qE '^(idle|mix|alloc)$' && return
+    sleep 1
+  done
+  echo "the node does not come up; see $folder/*.log" >&2
+  exit 1
+}
+
+case $action in
+  start)
+    if [ -e "$configuration" ] || [ -L "$configuration" ]; then
+      echo "$configuration exists: another SLURM is set up here" >&2
+      exit 1
+    fi
+    mkdir -p "$folder"
+    head -c 1024 /dev/urandom > "$folder/munge.key"
+    chmod 700 "$folder"; chmod 400 "$folder/munge.key"
+    munged --force --socket="$folder/munge.socket" --key-file="$folder/munge.key" --pid-file="$folder/munged.pid" \
+      --log-file="$folder/munged.log" --seed-file="$folder/munge.seed"
+    write_configuration
+    ln -s "$folder/slurm.conf" "$configuration"
+    slurmctld
+    slurmd
+    wait_for_node
+    ;;
+  kill-node)  # as if its power had failed: the daemon and whatever ran under it
+    jobs=$(pgrep -f slurmstepd || true)
+    kill -9 "$(cat "$folder/slurmd.pid")" 2>/dev/null || true
+    for step in $jobs; do
+      for child in $(pgrep -P "$step"); do kill -9 -- "-$(ps -o pgid= -p "$child" | tr -d ' ')" 2>/dev/null || true; done
+      kill -9 "$step" 2>/dev/null || true
+    done
+    ;;
+  revive)
+    slurmd
+    wait_for_node
+    ;;
+  stop)
+    scancel --user="$(id -un)" 2>/dev/null || true
+    for daemon in slurmd slurmctld munged; do
+      [ ! -f "$folder/$daemon.pid" ] || kill "$(cat "$folder/$daemon.pid")" 2>/dev/null || true
+    done
+    [ "$(readlink "$configuration")" != "$folder/slurm.conf" ] || rm "$configuration"
+    ;;
+esac
