@@ -8,6 +8,7 @@ of the package serves both.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 __all__ = ["FETUS", "HEAD", "SCHEMES", "Label", "Scheme"]
@@ -81,7 +82,9 @@ class Scheme:
 
     def body(self, mask: np.ndarray) -> np.ndarray:
         """Boolean picture ``(H, W)`` of the measured body: the union of the solid structures."""
-        return np.isin(mask, [self.id(name) for name in self.solid])
+        solid = np.zeros(256, np.uint8)
+        solid[[self.id(name) for name in self.solid]] = 1
+        return cv2.LUT(mask, solid).view(bool)  # one look-up a pixel; np.isin takes ten times as long
 
     def require(self, mask: np.ndarray) -> None:
         """Raise ``ValueError`` unless `mask` is a two-dimensional ``uint8`` picture of this scheme's labels."""
