@@ -1,0 +1,60 @@
+"""What a study says of itself while it runs: an estimate from timed steps, and progress weighed by it."""
+
+import os
+import time
+
+import pandas as pd
+import pytest
+from conftest import SMOKE
+
+from fusqa.paper import ROWS
+from fusqa.progress import Progress
+from fusqa.study import Profile, hc18_folder
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study of three jobs, 100 s each by its estimate, of which one was done long ago."""
+    pd.DataFrame({"file": ["a", "b", "c"], "seconds": [100, 100, 100]}).to_csv(tmp_path / "estimate.csv", index=False)
+    (tmp_path / "a").touch()
+    os.utime(tmp_path / "a", (0, 0))
+    return tmp_path
+
+
+def test_nothing_is_said_before_there_is_an_estimate(tmp_path):
+    assert Progress(tmp_path / "estimate.csv", 2).line() is None
+
+
+def test_a_line_tells_what_is_done_and_what_is_left_and_is_not_repeated(study):
+    progress = Progress(study / "estimate.csv", 2)
+    assert progress.line() == (
+        "study: estimate for this machine: 2 min with 2 at once; 1 of 3 jobs done, 0 s so far, about 2 min left"
+    )
+    assert progress.line() is None
+    (study / "b").touch()
+    assert progress.line().startswith("study: 2 of 3 jobs done, 0 s so far, about ")
+
+
+def test_the_time_left_follows_the_pace_of_this_run_and_not_of_the_estimate(study):
+    progress = Progress(study / "estimate.csv", 1)
+    progress.line()
+    progress.begin = time.time() - 1000  # the estimate said 100 s for the job that took 1000
+    (study / "b").touch()
+    left = int(progress.line().split("about ")[1].split(" min")[0])
+    assert 10 <= left <= 14  # (100 + 60) s of work in 1060 s, 100 s are left: 11 min
+
+
+def test_every_job_of_a_study_has_an_estimate_and_leaves_the_file_it_names(small_study):
+    profile = Profile.read(SMOKE)
+    table = pd.read_csv(small_study.folder / "estimate.csv").set_index("file")["seconds"]
+    assert (table > 0).all()
+    assert all((small_study.folder / file).is_file() for file in table.index)
+    for cohort, plan in profile.cohorts.items():
+        if cohort == "hc18" and not hc18_folder():
+            continue
+        wanted = [ROWS[key].result(seed) for key in plan.rows for seed in profile.seeds]
+        wanted += [f"segmentation__{name}" for name in plan.segmenters]
+        wanted += ["cohorts", "altered_masks", "review", "autoencoder", "classification", "gestational_age", "edition"]
+        assert {f"{cohort}/results/{name}.json" for name in wanted} <= set(table.index)
+    trained = table["simulated/results/segmentation__unet.json"]
+    assert trained > table["simulated/results/review.json"]  # which trains nothing
