@@ -34,6 +34,7 @@ __all__ = [
 
 # Channel statistics of ImageNet: what the pretrained backbones expect, harmless to those trained from scratch.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+MEAN_GREY = 0.3  # about that of a scan
 LITE0_SHA256 = "579344248a93e230"  # first digits, of the file inside the wheel
 
 
@@ -107,76 +108,73 @@ BACKBONES = {
 
 
 class GreyLevels(nn.Module):
-    """The paper's encoding: label ``k`` is the grey level ``k / (classes - 1)``, in an order without meaning."""
+    """The paper's encoding (x, x, ŷ): label ``k`` is the grey level ``k / (classes - 1)``, in an order without meaning.
+
+    An input that is given alone takes all three channels. They are normalised as ImageNet's.
+    """
 
     def __init__(self, classes: int):
         super().__init__()
         self.highest = classes - 1
-
-    def forward(self, mask: Tensor) -> Tensor:
-        """``(B, H, W)`` labels -> ``(B, 1, H, W)`` in [0, 1]."""
-        return mask.unsqueeze(1).float() / self.highest
-
-
-class LearnedLevels(nn.Module):
-    """Every label gets two levels that are learnt: a one-hot mask and a 1×1 convolution, in one look-up."""
-
-    def __init__(self, classes: int):
-        super().__init__()
-        self.levels = nn.Embedding.from_pretrained(torch.rand(classes, 2), freeze=False)
-
-    def forward(self, mask: Tensor) -> Tensor:
-        """``(B, H, W)`` labels -> ``(B, 2, H, W)``."""
-        return self.levels(mask.long()).permute(0, 3, 1, 2)
-
-
-ENCODINGS = {"grey": GreyLevels, "learned": LearnedLevels}
-
-
-class _Quality(nn.Module):
-    """What the topologies share: the mask's encoding, and the statistics that the backbones expect."""
-
-    def __init__(self, encode: nn.Module):
-        super().__init__()
-        self.encode = encode
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
-    def normalised(self, *channels: Tensor) -> Tensor:
-        """Stack `channels`, three in all and in [0, 1], and normalise them: ``(B, 3, H, W)``."""
-        return (torch.cat(channels, 1) - self.mean) / self.std
+    def forward(self, image: Tensor | None, mask: Tensor | None) -> Tensor:
+        """``(B, 1, H, W)`` picture and ``(B, H, W)`` labels, or one of them -> ``(B, 3, H, W)``."""
+        grey = None if mask is None else mask.unsqueeze(1).float() / self.highest
+        given = [image if image is not None else grey] * 2 + [grey if grey is not None else image]
+        return (torch.cat(given, 1) - self.mean) / self.std
 
 
-class Single(_Quality):
-    """One CNN over the channels (x, x, ŷ): image, image, mask; an encoding of two channels takes one of the image's."""
+class OneHot(nn.Module):
+    """A channel for the picture and one for each label, mixed into three by weights that are learnt."""
+
+    def __init__(self, classes: int):
+        super().__init__()
+        self.mix = nn.Conv2d(classes, 3, 1)
+
+    def forward(self, image: Tensor | None, mask: Tensor | None) -> Tensor:
+        """``(B, 1, H, W)`` picture and ``(B, H, W)`` labels, or one of them -> ``(B, 3, H, W)``."""
+        if mask is None:
+            mask = torch.zeros_like(image[:, 0], dtype=torch.uint8)  # background everywhere
+        labels = one_hot(mask, self.mix.in_channels)[:, 1:]
+        picture = torch.zeros_like(labels[:, :1]) if image is None else image - MEAN_GREY
+        return self.mix(torch.cat([picture, labels], 1))
+
+
+ENCODINGS = {"grey": GreyLevels, "one-hot": OneHot}
+
+
+class Single(nn.Module):
+    """One CNN that sees picture and mask together, as channels of one input."""
 
     def __init__(self, backbone: Backbone, pretrained: bool, encode: nn.Module):
-        super().__init__(encode)
+        super().__init__()
+        self.encode = encode
         self.cnn, width = backbone.features(pretrained)
         self.head = nn.Linear(width, 1)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Return the logit of "good" ``(B,)``."""
-        shown = self.encode(mask)  # (B, 1 or 2, H, W)
-        return self.head(self.cnn(self.normalised(*[image] * (3 - shown.shape[1]), shown))).squeeze(1)
+        return self.head(self.cnn(self.encode(image, mask))).squeeze(1)
 
 
-class _TwoStreams(_Quality):
+class _TwoStreams(nn.Module):
     """The features of the image and of the mask, concatenated, then fully connected to the logit."""
 
     towers: int  # 1: both streams share one CNN; 2: each has its own
 
     def __init__(self, backbone: Backbone, pretrained: bool, encode: nn.Module):
-        super().__init__(encode)
+        super().__init__()
+        self.encode = encode
         built = [backbone.features(pretrained) for _ in range(self.towers)]
         self.cnns = nn.ModuleList(cnn for cnn, _ in built)
         self.head = nn.Linear(2 * built[0][1], 1)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Return the logit of "good" ``(B,)``."""
-        shown = self.encode(mask)  # (B, 1 or 2, H, W)
-        of_image = self.cnns[0](self.normalised(image, image, image))  # (B, width)
-        of_mask = self.cnns[-1](self.normalised(torch.cat([shown] * 3, 1)[:, :3]))  # (B, width)
+        of_image = self.cnns[0](self.encode(image, None))  # (B, width)
+        of_mask = self.cnns[-1](self.encode(None, mask))  # (B, width)
         return self.head(torch.cat([of_image, of_mask], 1)).squeeze(1)
 
 
@@ -209,8 +207,8 @@ def quality_model(
         Start from ImageNet weights instead of random ones.
     classes : int
         Number of mask labels including background.
-    encoding : {"grey", "learned"}
-        How the mask enters the network: as the paper's grey levels, or as levels that are learnt for each label.
+    encoding : {"grey", "one-hot"}
+        How picture and mask enter the network: as the paper's grey levels, or with a channel for each label.
 
     Returns
     -------

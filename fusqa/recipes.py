@@ -30,6 +30,6 @@ class Recipe:
 
 RECIPES = {
     "paper": Recipe("altered", "grey", picture=True),
-    "errors": Recipe("errors", "learned", picture=True, notes=("segmenter's errors",)),
-    "blind": Recipe("errors", "learned", picture=False, notes=("segmenter's errors", "mask only")),
+    "errors": Recipe("errors", "one-hot", picture=True, notes=("segmenter's errors",)),
+    "blind": Recipe("errors", "one-hot", picture=False, notes=("segmenter's errors", "mask only")),
 }

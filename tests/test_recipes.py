@@ -1,4 +1,4 @@
-"""A segmenter's errors as training material: spoilt pictures, error pairs, learned mask levels, hidden pictures."""
+"""A segmenter's errors as training material: spoilt pictures, error pairs, a channel a label, hidden pictures."""
 
 import numpy as np
 import pandas as pd
@@ -102,13 +102,13 @@ def test_who_sees_no_picture_cannot_use_it(cohort):
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
-def test_learned_levels_are_learnt(topology):
+def test_every_label_has_weights_that_are_learnt(topology):
     torch.manual_seed(0)
-    model = quality_model(topology, "resnet18", False, encoding="learned")
+    model = quality_model(topology, "resnet18", False, encoding="one-hot")
     image, mask = torch.rand(4, 1, 64, 64), torch.randint(0, 5, (4, 64, 64), dtype=torch.uint8)
     model(image, mask).sum().backward()
-    levels = model.encode.levels.weight
-    assert levels.shape == (5, 2) and levels.grad.abs().sum() > 0
+    weights = model.encode.mix.weight  # of the picture and of four labels
+    assert weights.shape == (3, 5, 1, 1) and (weights.grad.abs().sum((0, 2, 3)) > 0).all()
 
 
 def test_rows_of_other_recipes_stand_beside_the_papers():
