@@ -1,9 +1,11 @@
 """Speed, side by side: each row runs both sides in this process, one after the other, and prints their ratio.
 
-``make bench`` runs it. Times are the best of several, on one thread; they say nothing across machines, ratios do.
+``make bench`` runs it. Times are the best of several, on one thread; they say nothing across machines, ratios do. The
+second table says how each grows: the same work at several sizes, and its time relative to the smallest.
 """
 
-import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +15,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
+import yaml
+from monai.transforms.utils_morphological_ops import dilate, erode
 from scipy import ndimage
 from scipy.spatial.distance import pdist
 from skimage.measure import regionprops
@@ -20,21 +24,24 @@ from torch import nn
 
 from fusqa.alterations import altered_masks
 from fusqa.biometry import crown_rump_length
-from fusqa.datasets import resize_labels
+from fusqa.cohort import Cohort
+from fusqa.datasets import AlteredSet, resize_labels
+from fusqa.files import to_json
 from fusqa.labels import FETUS
 from fusqa.learner import Resident, fit, learner, pictures
 from fusqa.networks import quality_model
 from fusqa.phantom import draw_case, simulate
+from fusqa.study import ROOT
 
 SIZE, BATCH, STEPS = 64, 32, 30
 
 
-def best(call: Callable[[], object], repeats: int) -> float:
-    """Shortest of `repeats` runs in seconds."""
+def best(call: Callable, repeats: int, *arguments) -> float:
+    """Shortest of `repeats` runs of ``call(*arguments)``, in seconds."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
-        call()
+        call(*arguments)
         times.append(time.perf_counter() - start)
     return min(times)
 
@@ -111,25 +118,25 @@ def datablock(images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> float:
 
 
 def alterations() -> Iterator[dict]:
-    """Ten altered masks, against the same morphology by scipy.ndimage on the whole picture."""
+    """Ten altered masks, against the six morphological ones by scipy.ndimage and by MONAI on the whole picture."""
     mask = draw_case("A", 0, 0).mask
     body = mask == FETUS.id("body")
-    cross = np.ones((3, 3), bool)
+    square, tensor = np.ones((3, 3), bool), torch.from_numpy(body)[None, None].float()
 
     def with_scipy():
-        for _ in range(2):
-            ndimage.binary_dilation(body, cross)
-            ndimage.binary_erosion(body, cross)
-        ndimage.binary_dilation(body, cross, iterations=30)
-        ndimage.binary_erosion(body, cross, iterations=30)
+        for times in (1, 1, 30):
+            ndimage.binary_dilation(body, square, iterations=times)
+            ndimage.binary_erosion(body, square, iterations=times)
+
+    def with_monai():
+        for side in (3, 3, 61):  # one large square does what thirty small ones do
+            dilate(tensor, side)
+            erode(tensor, side)
 
     ours = best(lambda: altered_masks(mask, np.random.default_rng(0)), 10)
-    yield row(
-        f"ten altered masks, {mask.shape[1]}×{mask.shape[0]}",
-        ours,
-        "scipy.ndimage, the six morphological ones",
-        best(with_scipy, 3),
-    )
+    what = f"ten altered masks, {mask.shape[1]}×{mask.shape[0]}"
+    yield row(what, ours, "scipy.ndimage, six of them", best(with_scipy, 3))
+    yield row(what, ours, "MONAI, six of them", best(with_monai, 2))
 
 
 def lengths() -> Iterator[dict]:
@@ -149,7 +156,7 @@ def lengths() -> Iterator[dict]:
             "SciPy pdist of the contour": lambda points=outline: pdist(points).max(),
             "scikit-image feret_diameter_max": lambda fetus=fetus: regionprops(fetus)[0].feret_diameter_max,
         }
-        ours = best(lambda mask=mask, spacing=spacing: crown_rump_length(mask, spacing), 20)
+        ours = best(crown_rump_length, 20, mask, spacing)
         for name, call in sides.items():
             yield row(f"crown-rump length, {side} px", ours, name, best(call, 3))
 
@@ -162,10 +169,75 @@ def simulation() -> Iterator[dict]:
     yield row("one simulated case", drawn, "the same, written and checked", written)
 
 
+def studies() -> Iterator[dict]:
+    """A whole small study through Snakemake with two jobs at once, against one; and with one row against three."""
+    settings = yaml.safe_load((ROOT / "tests/smoke.yaml").read_text(encoding="utf-8"))
+    row_of = "single-resnet18-scratch"
+    plan = settings["cohorts"]["simulated"] | {"segmenters": ["unet"], "rows": [row_of]}
+    more = [row_of, f"{row_of}-errors", "synergic-resnet18-scratch"]
+
+    def run(jobs: int, rows: list[str]) -> float:
+        with TemporaryDirectory() as folder:
+            profile = Path(folder) / "small.yaml"
+            small = settings | {"cohorts": {"simulated": plan | {"rows": rows}}}
+            profile.write_text(yaml.safe_dump(small), encoding="utf-8")
+            command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", str(jobs)]
+            command += ["--profile", "workflow/profiles/local", "--quiet", "all"]
+            command += ["--config", f"profile={profile}", f"build={folder}/build", "--", "study"]
+            return best(lambda: subprocess.run(command, cwd=ROOT, check=True, capture_output=True), 1)
+
+    two = run(2, [row_of])
+    yield row("a small study, two jobs at once", two, "one job", run(1, [row_of]))
+    yield row("a small study, two jobs at once", two, "three rows instead of one", run(2, more))
+
+
+def growth() -> Iterator[dict]:
+    """The same work at several sizes: pixels along a side, or cases."""
+    case = draw_case("A", 0, 0)
+    for side in (256, 512, 1024, 2048):
+        mask = resize_labels(case.mask, (side, side))
+        spacing = tuple(0.2 * n / side for n in case.mask.shape)
+        yield {
+            "what": "crown-rump length",
+            "pixels": side**2,
+            "ms": 1e3 * best(crown_rump_length, 10, mask, spacing),
+        }
+    for side in (256, 512, 1024):
+        mask = resize_labels(case.mask, (side, side))
+        yield {
+            "what": "ten altered masks",
+            "pixels": side**2,
+            "ms": 1e3 * best(altered_masks, 3, mask, np.random.default_rng(0)),
+        }
+    for cases in (5, 20, 80):
+        with TemporaryDirectory() as folder:
+            drawn = best(simulate, 1, Path(folder) / "cohort", "A", cases, 0)
+            cohort = Cohort.open(Path(folder) / "cohort")
+            yield {"what": "simulated cohort", "cases": cases, "ms": 1e3 * drawn}
+            altered = best(AlteredSet.make, 1, cohort, SIZE, 0)
+            yield {"what": "altered set with its effects", "cases": cases, "ms": 1e3 * altered}
+
+
+def relative(table: pd.DataFrame) -> pd.DataFrame:
+    """Add how much more work there is than in the smallest of each kind, and how much longer it takes."""
+    size = table["pixels"].fillna(table["cases"])
+    of = table.groupby("what", sort=False)["ms"].transform("first")
+    first = size.groupby(table["what"], sort=False).transform("first")
+    return table.assign(**{"times the work": size / first, "times as long": table["ms"] / of}).sort_values(
+        "what", kind="stable"
+    )
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    table = pd.DataFrame([line for part in (lengths, alterations, simulation, training) for line in part()])
-    print(table.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
+    parts = (lengths, alterations, simulation, training, studies)
+    tables = {
+        "beside": pd.DataFrame([line for part in parts for line in part()]),
+        "growth": relative(pd.DataFrame(growth())),
+    }
+    for table in tables.values():
+        print(table.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.3g}"), end="\n\n")
     Path("build").mkdir(exist_ok=True)
-    Path("build/benchmarks.json").write_text(json.dumps(table.to_dict("records"), indent=2, ensure_ascii=False))
+    stored = {name: table.to_dict("records") for name, table in tables.items()}
+    Path("build/benchmarks.json").write_text(to_json(stored) + "\n", encoding="utf-8")
