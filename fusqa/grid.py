@@ -10,7 +10,7 @@ import pandas as pd
 from fusqa.metrics import difference, mcnemar, over_seeds
 from fusqa.pairs import AT_B
 from fusqa.paper import AUTOENCODER_PRINTED, ROWS, Printed
-from fusqa.scoring import CONFUSION, FIGURES
+from fusqa.scoring import CONFUSION, FIGURES, figure
 from fusqa.study import Study
 
 __all__ = ["RIVALS", "Trained", "beside_print", "compare", "rivals", "summary", "table_3", "trained"]
@@ -88,28 +88,20 @@ def table_3(rows: Mapping[str, Trained], threshold: str) -> pd.DataFrame:
         collapsed = f"\none class only: {over.collapsed} of {over.seeds}" if over.collapsed else ""
         lines.append(
             {"model": row.title, CONFUSION: "{} {}\n{} {}".format(*counts) + collapsed}
-            | {title: _figure(over.mean[key], over.sd[key], over.intervals[key]) for key, title in FIGURES.items()}
+            | {title: figure(over.mean[key], over.intervals[key], over.sd[key]) for key, title in FIGURES.items()}
         )
     return pd.DataFrame(lines)
 
 
-def summary(rows: Mapping[str, Trained], figure: str = "auroc", threshold: str = "validation") -> pd.DataFrame:
+def summary(rows: Mapping[str, Trained], key: str = "auroc", threshold: str = "validation") -> pd.DataFrame:
     """One figure of every row that was run: columns ``model``, ``value``, ``low``, ``high``."""
     lines = []
     for row in rows.values():
         if row.tables and len(cases := row.cases()):
             over = over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds(threshold))
-            low, high = over.intervals[figure]
-            lines.append({"model": row.title, "value": over.mean[figure], "low": low, "high": high})
+            low, high = over.intervals[key]
+            lines.append({"model": row.title, "value": over.mean[key], "low": low, "high": high})
     return pd.DataFrame(lines, columns=["model", "value", "low", "high"])
-
-
-def _figure(mean: float, sd: float, interval: tuple[float, float]) -> str:
-    """Print a figure over seeds; a dash where it is undefined."""
-    if math.isnan(mean):
-        return "–"
-    spread = "" if math.isnan(sd) else f" ± {sd:.3f}"
-    return f"{mean:.3f}{spread}\n" + "{:.2f}–{:.2f}".format(*interval)
 
 
 def beside_print(rows: Mapping[str, Trained]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from torch import Tensor
 from fusqa.metrics import best_threshold, classification_report
 from fusqa.pairs import ALTERED, AT_B, Pairs
 
-__all__ = ["CONFUSION", "FIGURES", "TEST", "THRESHOLD", "printed", "report_table", "reports", "scores"]
+__all__ = ["CONFUSION", "FIGURES", "TEST", "THRESHOLD", "figure", "printed", "report_table", "reports", "scores"]
 
 THRESHOLD = 0.5  # the paper's, for a network that ends in a probability
 TEST = "test set, site B"  # the balanced sample of its predictions
@@ -82,11 +82,15 @@ def printed(report: Mapping) -> dict[str, str]:
     collapsed = "\none class only" if report["collapsed"] else ""
     return {
         CONFUSION: f"{report['tp']} {report['fn']}\n{report['fp']} {report['tn']}{collapsed}",
-    } | {title: _figure(report[key], report["intervals"][key]) for key, title in FIGURES.items()}
+    } | {title: figure(report[key], report["intervals"][key]) for key, title in FIGURES.items()}
 
 
-def _figure(value: float | None, interval: Sequence[float | None]) -> str:
-    """Print a figure and its interval; a dash where it is undefined (NaN, which JSON keeps as null)."""
+def figure(value: float | None, interval: Sequence[float | None], sd: float = math.nan) -> str:
+    """Print a figure, ± its spread over seeds where known, and its interval in a line below.
+
+    A dash where the figure is undefined (NaN, which JSON keeps as null).
+    """
     if value is None or math.isnan(value):
         return "–"
-    return "{:.3f}\n{:.2f}–{:.2f}".format(value, *interval)
+    spread = "" if math.isnan(sd) else f" ± {sd:.3f}"
+    return f"{value:.3f}{spread}\n" + "{:.2f}–{:.2f}".format(*interval)

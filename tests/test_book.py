@@ -95,6 +95,17 @@ def test_every_row_has_a_page_below_the_quality_models_in_the_order_of_the_paper
     assert page.cells[0].source == "# Chapter quality_model: Single ResNet-18, pretrained, seed 0"
 
 
+def test_rows_and_seeds_that_the_profile_no_longer_has_are_passed_over(build, tmp_path):
+    left = ("quality_model__single-vgg16-scratch__seed0", f"quality_model__{ROWS[0]}__seed9", "segmentation__vnet")
+    for name in left:
+        executed(build / "quick/simulated", name)
+    (build / "quick/simulated/results/quality__single-vgg16-scratch__seed0.csv").write_text("case\n")
+    assemble(ROOT, build / "quick", QUICK, tmp_path / "source")
+    assert not {f"notebooks/{name}" for name in left} & set(files(tmp_path / "source"))
+    published = tmp_path / "source/published/results/simulated"
+    assert sorted(path.name for path in published.iterdir()) == ["cohorts.csv", "cohorts.json"]
+
+
 def test_code_is_folded_but_what_the_page_was_run_with_is_not(build, tmp_path):
     source = build / "quick/simulated/notebooks/cohorts.ipynb"
     notebook = nbformat.read(source, as_version=4)

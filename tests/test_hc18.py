@@ -12,7 +12,7 @@ from scipy.special import ellipe
 
 from fusqa.biometry import head_circumference
 from fusqa.cohort import Cohort, CohortError, check, read_mask
-from fusqa.hc18 import ImportReport, import_hc18
+from fusqa.hc18 import SPLITS, ImportReport, import_hc18
 from fusqa.hc18_layout import TABLE, read_table
 from fusqa.labels import HEAD
 
@@ -120,6 +120,33 @@ def test_a_part_of_the_set_is_parted_like_the_whole(hc18, tmp_path):
     part = import_hc18(hc18, tmp_path / "part").cohort.table
     sites = dict(zip(whole["patient"], whole["site"], strict=True))
     assert len(part) == 4 and all(sites[row.patient] == row.site for row in part.itertuples())
+
+
+def test_trimesters_may_be_the_sites(hc18, tmp_path):
+    report = import_hc18(hc18, tmp_path / "out", "trimester")
+    sites = report.cohort.table.groupby("site")["case"].apply(list).to_dict()
+    assert sites == {"A": ["001_HC", "001_2HC", "003_HC", "004_HC", "005_HC"], "B": ["002_HC"]}
+    assert report.left_out == ()
+    assert "second trimester" in json.loads((tmp_path / "out/cohort.json").read_text("utf-8"))["sites"]
+
+
+@pytest.mark.parametrize(
+    ("circumferences_mm", "site"),
+    [([83.0], "B"), ([83.0, 90.0], "B"), ([180.0, 200.0], "A"), ([83.0, 180.0], None), ([320.0], None)],
+)
+def test_a_patient_of_two_trimesters_or_of_the_third_is_left_out(circumferences_mm, site):
+    assert SPLITS["trimester"].site("007", circumferences_mm) == site
+
+
+def test_cases_that_are_left_out_are_reported(hc18, tmp_path):
+    header, *table = rows()
+    table[2][2] = "320.00"  # a head of the third trimester
+    write_table(hc18, [header, *table])
+    report = import_hc18(hc18, tmp_path / "out", "trimester")
+    assert report.left_out == ("002_HC",) and "002_HC" not in set(report.cohort.table["case"])
+    assert "left out by the choice of sites: 1: 002_HC" in str(report)
+    with pytest.raises(KeyError):
+        import_hc18(hc18, tmp_path / "other", "weekday")
 
 
 def test_what_the_table_does_not_list_is_reported(hc18, tmp_path):

@@ -43,7 +43,10 @@ def test_every_profile_reads(path):
         ({"bugdet": 3}, "bugdet"),
         ({"validation": 1.5}, "validation"),
         ({"seeds": []}, "seeds"),
-        ({"cohorts": {"simulated": {"A": 3, "B": 3, "rows": ["single-resnet19-scratch"]}}}, "resnet19"),
+        ({"cohorts": {"simulated": {"A": 3, "B": 3, "segmenters": ["unet"], "rows": ["resnet19"]}}}, "resnet19"),
+        ({"cohorts": {"simulated": {"A": 3, "B": 3, "segmenters": ["vnet"], "rows": []}}}, "vnet"),
+        ({"segmenters": {"vnet": {"size": 32, "budget": 8, "rounds": 1, "batch": 4, "rate": 0.1}}}, "vnet"),
+        ({"requests": {"review": {"minutes": 3, "memory_mb": 100}}}, "need an entry 'other'"),
     ],
 )
 def test_a_wrong_profile_is_refused_by_name(tmp_path, change, said):
@@ -51,6 +54,21 @@ def test_a_wrong_profile_is_refused_by_name(tmp_path, change, said):
     path.write_text(yaml.safe_dump(yaml.safe_load(SMOKE.read_text()) | change))
     with pytest.raises(ValueError, match=said):
         Profile.read(path)
+
+
+def test_a_rule_asks_for_its_own_or_for_what_others_ask(tmp_path):
+    profile = Profile.read("classroom")
+    asked = profile.requests["segmentation"]
+    assert profile.request("segmentation") == {"runtime": asked.minutes, "mem_mb": asked.memory_mb}
+    assert profile.request("review") == profile.request("other") != profile.request("segmentation")
+
+
+def test_the_paper_profile_has_the_papers_sizes_and_every_row():
+    profile = Profile.read("paper")
+    assert profile.cohorts["simulated"].A == 696 and profile.per_class == 113 and len(profile.seeds) >= 5
+    assert set(profile.cohorts["simulated"].rows) == set(ROWS)
+    assert not profile.segmenters["fetal-transunet"].arguments  # the published R50-ViT-B/16
+    assert profile.quality.altered.size == 224
 
 
 def test_an_unknown_profile_lists_the_known_ones():
