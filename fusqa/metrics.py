@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 __all__ = [
-    "FIGURES",
+    "MERITS",
     "Over",
     "Report",
     "best_threshold",
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 DRAWS = 1000
-FIGURES = ("precision", "recall", "accuracy", "f1", "balanced_accuracy", "auroc")
+MERITS = ("precision", "recall", "accuracy", "f1", "balanced_accuracy", "auroc")
 
 
 @dataclass(frozen=True)
@@ -238,14 +238,14 @@ def difference(
         means.append({name: v.mean() for name, v in _each(y, called, p, np.ones((1, len(y)))).items()})
         drawn.append(_redrawn(_each(y, called, p, weights), [seed, number]))
     return {
-        name: (float(means[0][name] - means[1][name]), *interval(drawn[0][name] - drawn[1][name])) for name in FIGURES
+        name: (float(means[0][name] - means[1][name]), *interval(drawn[0][name] - drawn[1][name])) for name in MERITS
     }
 
 
 def _each(y: np.ndarray, called: np.ndarray, p: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
     """Every figure of every training under every row of case weights: ``(draws, S)``."""
     each = [_figures(y, c, row, weights) for c, row in zip(called, p, strict=True)]
-    return {name: np.stack([figures[name] for figures in each], 1) for name in FIGURES}
+    return {name: np.stack([figures[name] for figures in each], 1) for name in MERITS}
 
 
 def _redrawn(values: dict[str, np.ndarray], seed) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from fusqa.metrics import (
-    FIGURES,
+    MERITS,
     best_threshold,
     bootstrap_weights,
     classification_report,
@@ -135,7 +135,7 @@ def test_one_training_is_judged_as_a_report_does():
     y, p, groups = trainings(1)
     over, report = over_seeds(y, p, groups, [0.5]), classification_report(y, p[0], groups, 0.5)
     assert over.confusion == (report.tp, report.fn, report.fp, report.tn)
-    for name in FIGURES:
+    for name in MERITS:
         assert over.mean[name] == pytest.approx(getattr(report, name))
         assert over.intervals[name] == pytest.approx(report.intervals[name])
         assert np.isnan(over.sd[name])
