@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -27,9 +28,14 @@ with warnings.catch_warnings():
     from fastai.callback.tracker import TrackerCallback
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
+    from fastai.optimizer import OptimWrapper
     from fastai.torch_core import set_seed
 
 __all__ = ["Augment", "Resident", "accuracy", "fit", "history", "learner", "predict", "reproducible"]
+
+# Adam with decoupled weight decay and fastai's defaults, in PyTorch's fused form: fastai's own goes over the weights
+# several times, which is an eighth of a ResNet-18 step at 64 px and a third of an AlexNet or VGG-16 step.
+ADAM = partial(OptimWrapper, opt=partial(torch.optim.AdamW, betas=(0.9, 0.99), eps=1e-5, fused=True))
 
 
 def reproducible(seed: int, threads: int) -> torch.device:
@@ -213,7 +219,7 @@ def learner(
     callbacks = [ToUnit(), augment or Augment(), KeepBest(monitor="valid_loss")]
     if torch.device(train.device).type == "cuda":
         callbacks.append(MixedPrecision(amp_mode="bf16"))  # a CPU gains nothing by it
-    made = Learner(loaders, model, loss.to(train.device), wd=decay, metrics=list(metrics), cbs=callbacks)
+    made = Learner(loaders, model, loss.to(train.device), ADAM, wd=decay, metrics=list(metrics), cbs=callbacks)
     made.rounds = rounds
     return made
 
