@@ -21,7 +21,7 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
 
 from fusqa.cohort import Cohort
 from fusqa.files import write_csv, write_json
@@ -72,6 +72,12 @@ class Segmenter(Training):
     """
 
     arguments: dict[str, int | tuple[int, ...]] = {}
+
+    @field_validator("arguments")
+    @classmethod
+    def _in_one_order(cls, given: dict) -> dict:
+        """Sort by name: the workflow compares settings as text, and another order is no other setting."""
+        return dict(sorted(given.items()))
 
 
 class Quality(_Strict):
