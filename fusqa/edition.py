@@ -79,7 +79,7 @@ def publish(name: str, build: Path, place: Path = PLACE) -> Path:
     with tempfile.TemporaryDirectory(prefix=".publishing-", dir=place) as scratch:
         made = Path(scratch) / profile.name
         for cohort in cohorts:
-            shutil.copytree(study / cohort / "results", made / cohort)
+            shutil.copytree(study / cohort / "results", made / cohort, ignore=shutil.ignore_patterns("edition.*"))
         _require_sound(made)
         source = Path(name) if Path(name).suffix == ".yaml" else ROOT / "profiles" / f"{name}.yaml"
         shutil.copy(source, made / f"{profile.name}.yaml")
