@@ -194,8 +194,9 @@ def _crop(mask: np.ndarray, pad: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _hull(picture: np.ndarray) -> np.ndarray:
-    """Corners (n, 2), as row and column, of the convex hull of the pixels that are not 0."""
-    return cv2.convexHull(np.ascontiguousarray(_pixels(picture))).reshape(-1, 2)
+    """Corners (n, 2), as row and column, of the convex hull of the pixels that are 1 in a picture of 0 and 1."""
+    found = np.flatnonzero(picture.view(bool))  # of a contour, few: several times faster than OpenCV's findNonZero
+    return cv2.convexHull(np.stack(np.divmod(found, picture.shape[1]), 1).astype(np.int32)).reshape(-1, 2)
 
 
 def _farthest_pair(first: np.ndarray, second: np.ndarray, scale: np.ndarray) -> tuple[tuple[Point, Point], float]:
