@@ -81,8 +81,7 @@ def publish(name: str, build: Path, place: Path = PLACE) -> Path:
         for cohort in cohorts:
             shutil.copytree(study / cohort / "results", made / cohort, ignore=shutil.ignore_patterns("edition.*"))
         _require_sound(made)
-        source = Path(name) if Path(name).suffix == ".yaml" else ROOT / "profiles" / f"{name}.yaml"
-        shutil.copy(source, made / f"{profile.name}.yaml")
+        shutil.copy(Profile.file(name), made / f"{profile.name}.yaml")
         for old in place.glob("*/*.yaml"):
             shutil.rmtree(old.parent)
         made.rename(place / profile.name)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from fusqa.datasets import judge, to_native
 from fusqa.files import write_csv
 from fusqa.labels import FETUS
-from fusqa.learner import Augment, Resident, fit, learner, predict, reproducible
+from fusqa.learner import Resident, fit, learner, predict, reproducible
 from fusqa.losses import ReconstructionLoss, SegmentationLoss
 from fusqa.networks import Autoencoder, WeightsUnavailable, quality_model
 from fusqa.paper import ROWS
@@ -118,7 +118,7 @@ def _rates(
     """Seconds that a sample takes in training and in prediction; `columns` are those of one sample."""
     many = [torch.cat([column] * 2 * training.batch) for column in columns]
     samples = Resident(*many, device=device)
-    settings = {"rounds": 1, "batch": training.batch, "seed": 0, "augment": Augment()}
+    settings = {"rounds": 1, "batch": training.batch, "seed": 0}
     one = Resident(*columns, device=device)
 
     def train(steps: int) -> None:

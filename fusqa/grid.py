@@ -40,6 +40,11 @@ class Trained:
     tables: list[pd.DataFrame]
     reason: str = ""
 
+    @property
+    def testable(self) -> bool:
+        """Whether it was run and the test set is not empty: only then are there figures."""
+        return bool(self.tables) and not self.cases().empty
+
     def cases(self, test: bool = True) -> pd.DataFrame:
         """Site B's predictions with their truth: those of the balanced test set, or all."""
         table = self.tables[0]
@@ -79,7 +84,7 @@ def table_3(rows: Mapping[str, Trained], threshold: str) -> pd.DataFrame:
     """
     lines = []
     for row in rows.values():
-        if not row.tables or row.cases().empty:
+        if not row.testable:
             lines.append({"model": row.title, CONFUSION: "no test set" if row.tables else "not run"})
             continue
         cases = row.cases()
@@ -97,7 +102,8 @@ def summary(rows: Mapping[str, Trained], key: str = "auroc", threshold: str = "v
     """One figure of every row that was run: columns ``model``, ``value``, ``low``, ``high``."""
     lines = []
     for row in rows.values():
-        if row.tables and len(cases := row.cases()):
+        if row.testable:
+            cases = row.cases()
             over = over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds(threshold))
             low, high = over.intervals[key]
             lines.append({"model": row.title, "value": over.mean[key], "low": low, "high": high})
@@ -111,7 +117,7 @@ def beside_print(rows: Mapping[str, Trained]) -> pd.DataFrame:
     """
     lines = []
     for row in rows.values():
-        if row.printed is None or not row.tables or row.cases().empty:
+        if row.printed is None or not row.testable:
             continue
         cases = row.cases()
         ours = over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds("paper")).mean

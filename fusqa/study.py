@@ -167,7 +167,7 @@ class Profile(_Strict):
         ValueError
             When a setting is missing, misspelt or out of range, or a row or a segmenter is not known.
         """
-        path = Path(name) if Path(name).suffix == ".yaml" else ROOT / "profiles" / f"{name}.yaml"
+        path = cls.file(name)
         if not path.is_file():
             known = ", ".join(sorted(file.stem for file in (ROOT / "profiles").glob("*.yaml")))
             raise FileNotFoundError(f"no profile '{name}': {path} is not a file; known profiles are {known}")
@@ -179,6 +179,11 @@ class Profile(_Strict):
         if "other" not in profile.requests:
             raise ValueError(f"{path}: requests need an entry 'other', for the rules without one of their own")
         return profile
+
+    @staticmethod
+    def file(name: str | Path) -> Path:
+        """Return the file that a profile's name, or the path of a YAML file, stands for."""
+        return Path(name) if Path(name).suffix == ".yaml" else ROOT / "profiles" / f"{name}.yaml"
 
     def request(self, rule: str) -> dict[str, int]:
         """Resources of a rule as Snakemake names them: ``runtime`` in minutes and ``mem_mb``."""
