@@ -27,8 +27,10 @@ __all__ = [
     "fit_head_ellipse",
     "gestational_age",
     "head_circumference",
+    "line_angle",
     "measure",
     "measured_mm",
+    "near_longest",
 ]
 
 Point = tuple[float, float]
@@ -150,9 +152,109 @@ def crown_rump_length(mask: np.ndarray, spacing: tuple[float, float], *, contour
     >>> crown_rump_length(mask, (0.5, 2.0), contour="boundary")
     Length(mm=58.0, ends=((10.0, 34.0), (10.0, 5.0)))
     """
+    scale = np.array(check_spacing(spacing))
+    sides, corner = _sides(mask, contour)
+    ends, distance = _farthest_pair(*(_hull(side) + corner for side in sides), scale)
+    return Length(distance, ends)
+
+
+def near_longest(
+    mask: np.ndarray, spacing: tuple[float, float], within: float = 0.01, *, contour: str = "outer"
+) -> np.ndarray:
+    """Every line between head and body that is nearly as long as the crown-rump length.
+
+    The longest line is the top of a flat hill: its height hardly depends on where exactly the top is, so many lines
+    of other directions are nearly as long. How far they fan out says how little the length fixes the line.
+
+    Parameters
+    ----------
+    mask, spacing, contour
+        As for :func:`crown_rump_length`.
+    within : float
+        Lines shorter than the longest by at most this share of it, 0 ≤ `within` < 1. Time and memory grow with the
+        number of lines found, which near 1 is that of all pairs of contour pixels.
+
+    Returns
+    -------
+    (k, 2, 2) int
+        Each line's crown end and rump end as row and column in pixels, the longest line first. Without head or body
+        the end nearer the left edge of the picture comes first.
+
+    Raises
+    ------
+    Unmeasurable
+        Neither head, body nor palate is in the mask.
+    ValueError
+        Wrong labels, shape, spacing, contour or share.
+
+    See Also
+    --------
+    line_angle : the directions of the lines.
+
+    Examples
+    --------
+    >>> mask = np.zeros((20, 40), np.uint8)
+    >>> mask[10, 5:15], mask[10, 15:35] = 2, 1
+    >>> near_longest(mask, (0.5, 2.0), within=0.05, contour="boundary").tolist()
+    [[[10, 34], [10, 5]], [[10, 33], [10, 5]], [[10, 34], [10, 6]]]
+    """
+    scale = np.array(check_spacing(spacing))
+    if not 0 <= within < 1:  # also true of NaN
+        raise ValueError(f"within = {within!r} is no share of the longest line: give 0 for it alone, 0.01 for 1 %")
+    sides, corner = _sides(mask, contour)
+    first, second = (np.argwhere(side) + corner for side in sides)
+    corners = [_hull(side) + corner for side in sides]
+    # The partner that is farthest from a point is a corner of the hull: most points drop out before any pair is made.
+    reach = [_squared_mm(points, far, scale).max(1) for points, far in ((first, corners[1]), (second, corners[0]))]
+    least = reach[0].max() * (1 - within) ** 2
+    first, second = (points[far >= least] for points, far in zip((first, second), reach, strict=True))
+    squared = _squared_mm(first, second, scale)
+    if sides[0] is sides[1]:  # every line was found from either end
+        squared = np.where(_left_first(first, second), squared, -1)
+    i, j = np.nonzero(squared >= least)
+    order = np.argsort(-squared[i, j], kind="stable")
+    return np.stack([first[i], second[j]], 1)[order]
+
+
+def line_angle(
+    ends: Sequence | np.ndarray, spacing: tuple[float, float], *, against: Sequence | np.ndarray | None = None
+) -> float | np.ndarray:
+    """Direction of a line, seen with square millimetres, whichever end comes first.
+
+    Parameters
+    ----------
+    ends : (..., 2, 2)
+        Both ends of each line as row and column in pixels.
+    spacing : (row_mm, col_mm)
+        Pixel spacing in millimetres.
+    against : (..., 2, 2), optional
+        Lines to count from, instead of the direction of rising columns.
+
+    Returns
+    -------
+    float or (...) float64
+        Degrees from there to the line, towards rising rows where columns rise, from -90 up to but not including 90.
+        A line whose ends are one point has the direction of rising columns.
+
+    Examples
+    --------
+    >>> round(line_angle(((0, 0), (3, 1)), (0.2, 0.6)), 1)
+    45.0
+    >>> round(line_angle(((3, 1), (0, 0)), (0.2, 0.6), against=((0, 0), (0, 1))), 1)
+    45.0
+    """
+    between = np.diff(np.asarray(ends, float), axis=-2)[..., 0, :] * check_spacing(spacing)
+    angle = np.degrees(np.arctan2(between[..., 0], between[..., 1]))
+    if against is not None:
+        angle = angle - line_angle(against, spacing)
+    angle = (angle + 90) % 180 - 90
+    return float(angle) if angle.ndim == 0 else angle
+
+
+def _sides(mask: np.ndarray, contour: str) -> tuple[list[np.ndarray], np.ndarray]:
+    """Contours of head and of body as pictures of 0 and 1 (twice the same if one is missing), and their corner."""
     mask = np.ascontiguousarray(mask)
     FETUS.require(mask)
-    scale = np.array(check_spacing(spacing))
     if contour not in _CONTOURS:
         raise ValueError(f"contour {contour!r} is unknown, choose one of {', '.join(_CONTOURS)}")
     crop, corner = _crop(mask, pad=1)
@@ -162,9 +264,7 @@ def crown_rump_length(mask: np.ndarray, spacing: tuple[float, float], *, contour
             "the mask has no head, body or palate, so there is no crown-rump length; "
             "leave this picture out or segment it again"
         )
-    sides = _CONTOURS[contour](crop, solid)
-    ends, distance = _farthest_pair(*(_hull(side) + corner for side in sides), scale)
-    return Length(distance, ends)
+    return _CONTOURS[contour](crop, solid), corner
 
 
 def _outer_contour(crop: np.ndarray, solid: np.ndarray) -> list[np.ndarray]:
@@ -199,10 +299,21 @@ def _hull(picture: np.ndarray) -> np.ndarray:
     return cv2.convexHull(np.stack(np.divmod(found, picture.shape[1]), 1).astype(np.int32)).reshape(-1, 2)
 
 
+def _squared_mm(first: np.ndarray, second: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Squared distances (n, m) in mm² between two sets of points (n, 2) and (m, 2)."""
+    between = (first[:, None] - second[None]) * scale  # (n, m, 2) mm
+    return (between**2).sum(-1)
+
+
+def _left_first(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Whether (n, m) a point of the first set lies left of one of the second, or above it in the same column."""
+    (row, col), (other_row, other_col) = first.T[:, :, None], second.T[:, None]
+    return (col < other_col) | ((col == other_col) & (row <= other_row))
+
+
 def _farthest_pair(first: np.ndarray, second: np.ndarray, scale: np.ndarray) -> tuple[tuple[Point, Point], float]:
     """Farthest pair between two sets of points (n, 2) and (m, 2), and their distance in millimetres."""
-    between = (first[:, None] - second[None]) * scale  # (n, m, 2) mm
-    squared = (between**2).sum(-1)
+    squared = _squared_mm(first, second, scale)
     if first.shape == second.shape and np.array_equal(first, second):
         # Either end may then come first: take the left one, so that the order does not depend on the hull's start.
         squared = np.where(first[:, None, 1] <= second[None, :, 1], squared, -1)

@@ -22,6 +22,7 @@ __all__ = [
     "AlteredSet",
     "ErrorSet",
     "balanced_sample",
+    "generator",
     "judge",
     "load_masks",
     "resize_labels",
@@ -51,7 +52,7 @@ class AlteredSet:
         """Alter every mask of `cohort`; each case draws from its own generator, so order does not matter."""
         masks, rows = [], []
         for case in cohort:
-            for altered in altered_masks(case.mask, _generator(seed, case.case), cohort.scheme):
+            for altered in altered_masks(case.mask, generator(seed, case.case), cohort.scheme):
                 effect = altered.effect(case.spacing)
                 masks.append(resize_labels(altered.mask, (size, size)))
                 rows.append(
@@ -135,7 +136,7 @@ def _load_set(path: Path) -> dict:
     return arrays | {"table": table}
 
 
-def _generator(seed: int, name: str) -> np.random.Generator:
+def generator(seed: int, name: str) -> np.random.Generator:
     """Generator that depends on the seed and the name of a case alone."""
     digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))

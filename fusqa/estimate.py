@@ -31,6 +31,10 @@ from fusqa.study import COHORTS, CohortPlan, Profile, Training, hc18_folder
 
 __all__ = ["estimate"]
 
+ANALYSES = (
+    "cohorts", "altered_masks", "review", "classification", "gestational_age", "diagnosis", "baselines", "risk",
+    "calibration", "advice", "edition",
+)  # fmt: skip
 STEPS = 2  # timed steps of a training, after one that warms up
 
 
@@ -51,9 +55,7 @@ def estimate(profile: Profile) -> pd.DataFrame:
         if not COHORTS[cohort].split:
             jobs |= {f"simulated/cohorts/{site}/cases.csv": case * getattr(plan, site) for site in "AB"}
         work = _segmentations(profile, plan, cohort, device, judging) | _models(profile, plan, cohort, device)
-        work |= dict.fromkeys(
-            ("cohorts", "altered_masks", "review", "classification", "gestational_age", "diagnosis", "edition"), 0.0
-        )
+        work |= dict.fromkeys(ANALYSES, 0.0)
         jobs |= {f"{cohort}/results/{name}.json": start + seconds for name, seconds in work.items()}
     return pd.DataFrame({"file": jobs.keys(), "seconds": np.round(list(jobs.values()), 1)})
 

@@ -5,6 +5,7 @@ altered masks, the segmenter's errors on spoilt pictures, and its predictions, a
 site B. Pictures are kept once, however many masks share them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -32,6 +33,7 @@ __all__ = [
 
 ALTERED, ERRORS = "altered masks, validation", "segmenter's errors, validation"
 AT_A, AT_B = "predictions, validation", "predictions, site B"
+_EFFECT = ["delta_mm", "delta_days"]
 ACCEPTED_DAYS = 3.0  # chosen: within the standard deviation of the dating equation itself
 
 
@@ -49,7 +51,8 @@ class Pairs:
         Label masks.
     table : DataFrame
         One row a mask: ``case``, ``patient``, ``name`` (what the mask is), ``good`` (by construction or by review),
-        ``delta_mm``, ``delta_days`` (what it does to the measurement), ``test`` (drawn for the balanced test set).
+        ``delta_mm``, ``delta_days`` (what it does to the measurement), ``dice`` (with the reference mask, mean over
+        labels), ``test`` (drawn for the balanced test set).
     """
 
     images: Tensor
@@ -61,13 +64,19 @@ class Pairs:
         """Columns for :class:`fusqa.learner.Resident` and :func:`fusqa.learner.predict`."""
         return (self.images, self.picture), self.masks
 
-    def blind(self) -> "Pairs":
-        """Return the same masks with black pictures: whoever judges them has nothing but the mask."""
-        return replace(self, images=torch.zeros_like(self.images))
+    def only(self, sees: Sequence[str]) -> "Pairs":
+        """Blacken what is not among "picture" and "mask": whoever judges the pairs has nothing but the rest."""
+        images = self.images if "picture" in sees else torch.zeros_like(self.images)
+        return replace(self, images=images, masks=self.masks if "mask" in sees else torch.zeros_like(self.masks))
 
-    def labelled(self, device: torch.device) -> Resident:
-        """Samples (picture, mask, 1 for good) in memory on `device`."""
-        return Resident(*self.inputs(), torch.from_numpy(self.table["good"].to_numpy(np.float32)), device=device)
+    def where(self, chosen: np.ndarray) -> "Pairs":
+        """Keep the pairs that a boolean array ``(M,)`` chooses."""
+        kept = torch.from_numpy(np.asarray(chosen, bool))
+        return Pairs(self.images, self.picture[kept], self.masks[kept], self.table[chosen].reset_index(drop=True))
+
+    def labelled(self, target: str, device: torch.device) -> Resident:
+        """Samples (picture, mask, column `target` of the table) in memory on `device`."""
+        return Resident(*self.inputs(), torch.from_numpy(self.table[target].to_numpy(np.float32)), device=device)
 
 
 def altered_pairs(cohort: Cohort, altered: AlteredSet) -> Pairs:
@@ -75,12 +84,11 @@ def altered_pairs(cohort: Cohort, altered: AlteredSet) -> Pairs:
     size = altered.masks.shape[-1]
     part = altered.of(cohort.table["case"])
     number = {case: row for row, case in enumerate(cohort.table["case"])}
-    columns = ["case", "patient", "name", "good", "delta_mm", "delta_days"]
     return Pairs(
         pictures(cohort.stack(size)[0]),
         torch.tensor([number[case] for case in part.table["case"]]),
         torch.from_numpy(part.masks),
-        part.table[columns].assign(test=False),
+        part.table[["case", "patient", "name", "good", *_EFFECT]].assign(dice=_mean_dice(part.table), test=False),
     )
 
 
@@ -98,7 +106,7 @@ def error_pairs(cohort: Cohort, errors: ErrorSet, size: int) -> Pairs:
         pictures(np.stack(resized)),
         torch.arange(len(table)),
         torch.from_numpy(np.stack(masks)),
-        table[["case", "patient", "delta_mm", "delta_days"]].assign(name="error", good=accepted, test=False),
+        table[["case", "patient", *_EFFECT]].assign(name="error", good=accepted, dice=_mean_dice(table), test=False),
     )
 
 
@@ -107,13 +115,17 @@ def predicted_pairs(study: Study, cohort: Cohort, size: int) -> Pairs:
     table = study.table("review").set_index("case").loc[cohort.table["case"]].reset_index()
     predicted = load_masks(study.need("predictions.npz"))
     masks = [resize_labels(predicted[case], (size, size)) for case in cohort.table["case"]]
-    columns = ["case", "patient", "good", "delta_mm", "delta_days", "test"]
     return Pairs(
         pictures(cohort.stack(size)[0]),
         torch.arange(len(cohort)),
         torch.from_numpy(np.stack(masks)),
-        table[columns].assign(name="prediction"),
+        table[["case", "patient", "good", *_EFFECT, "test"]].assign(name="prediction", dice=_mean_dice(table)),
     )
+
+
+def _mean_dice(table: pd.DataFrame) -> pd.Series:
+    """Mean over the labels that are in the mask or in its reference; 0 for a mask that shares nothing with it."""
+    return table.filter(regex="^dice_").mean(axis=1).fillna(0.0)
 
 
 def judged_sets(study: Study, validation: Cohort, size: int) -> dict[str, Pairs]:

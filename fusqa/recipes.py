@@ -1,8 +1,10 @@
-"""What a quality model learns from: the paper's altered masks, or a segmenter's own errors."""
+"""What a quality model learns from, what it is shown of it, and what it is asked."""
 
 from dataclasses import dataclass
 
 __all__ = ["RECIPES", "Recipe"]
+
+PICTURE, MASK = "picture", "mask"
 
 
 @dataclass(frozen=True)
@@ -16,20 +18,26 @@ class Recipe:
         accepts them and the measurement dates the pregnancy right.
     encoding : str
         How the mask enters the network, a key of :data:`fusqa.networks.ENCODINGS`.
-    picture : bool
-        Whether the model sees the picture; where it does not, what it still knows it knows from the mask alone.
+    sees : tuple of {"picture", "mask"}
+        What the model is shown. What one that lacks either still knows, it knows from the other alone.
+    target : {"good", "dice"}
+        What it predicts: the verdict, or the mean Dice with the reference mask.
     notes : tuple of str
         What to add to a row's name.
     """
 
     material: str
     encoding: str
-    picture: bool
+    sees: tuple[str, ...] = (PICTURE, MASK)
+    target: str = "good"
     notes: tuple[str, ...] = ()
 
 
+_ERRORS = "segmenter's errors"
 RECIPES = {
-    "paper": Recipe("altered", "grey", picture=True),
-    "errors": Recipe("errors", "one-hot", picture=True, notes=("segmenter's errors",)),
-    "blind": Recipe("errors", "one-hot", picture=False, notes=("segmenter's errors", "mask only")),
+    "paper": Recipe("altered", "grey"),
+    "errors": Recipe("errors", "one-hot", notes=(_ERRORS,)),
+    "blind": Recipe("errors", "one-hot", sees=(MASK,), notes=(_ERRORS, "mask only")),
+    "maskless": Recipe("errors", "one-hot", sees=(PICTURE,), notes=(_ERRORS, "picture only")),
+    "dice": Recipe("errors", "one-hot", target="dice", notes=(_ERRORS, "Dice regression")),
 }

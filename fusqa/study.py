@@ -81,10 +81,19 @@ class Segmenter(Training):
 
 
 class Quality(_Strict):
-    """Training of quality models, by what they learn from (:attr:`fusqa.recipes.Recipe.material`)."""
+    """Training of quality models, by what they learn from (:attr:`fusqa.recipes.Recipe.material`).
+
+    Attributes
+    ----------
+    altered, errors : Training
+        Of every row whose recipe has this material.
+    omitted : Training
+        Of the models for which one kind of altered mask is left out, to see what they make of it.
+    """
 
     altered: Training
     errors: Training
+    omitted: Training
 
 
 class CrossValidation(_Strict):

@@ -22,7 +22,9 @@ from fusqa.biometry import (
     fit_head_ellipse,
     gestational_age,
     head_circumference,
+    line_angle,
     measure,
+    near_longest,
 )
 from fusqa.labels import FETUS, HEAD
 
@@ -44,6 +46,11 @@ def fetus(shape=(90, 140), degrees=0.0):
 
 def by_all_pairs(mask, spacing, contour):
     """The definition itself: every contour pixel of the head against every one of the body, in millimetres."""
+    return all_pairs_mm(mask, spacing, contour)[0].max()
+
+
+def all_pairs_mm(mask, spacing, contour):
+    """Distances of all pairs of contour pixels, and whether they are pairs within one contour."""
     mask = np.pad(mask, 1)
     solid = np.isin(mask, [1, 2, 3])
     if contour == "outer":
@@ -52,9 +59,10 @@ def by_all_pairs(mask, spacing, contour):
     else:
         line = solid & ~ndimage.binary_erosion(solid, SQUARE)
         sides = [line & (mask == label) for label in (1, 2)]
-    if not all(side.any() for side in sides):
+    one = not all(side.any() for side in sides)
+    if one:
         sides = [line, line]
-    return cdist(*(np.argwhere(side) * spacing for side in sides)).max()
+    return cdist(*(np.argwhere(side) * spacing for side in sides)), one
 
 
 # --- crown-rump length ---
@@ -185,6 +193,74 @@ def test_wrong_spacing_is_refused_with_the_mend(spacing, said):
 def test_spacing_of_a_file_is_taken_as_it_is():
     assert check_spacing(np.array([0.2, 0.1])) == (0.2, 0.1)
     assert check_spacing(("0.2", 0.1)) == (0.2, 0.1)
+
+
+# --- lines nearly as long ---
+
+
+def span(mask, spacing=(0.5, 0.5)):
+    lines = near_longest(mask, spacing)
+    return np.ptp(line_angle(lines, spacing, against=lines[0]))
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    mask=small_masks.filter(lambda mask: np.isin(mask, [1, 2, 3]).any()),
+    spacing=spacings,
+    within=st.floats(0, 0.9),
+    contour=st.sampled_from(["outer", "boundary"]),
+)
+def test_lines_nearly_as_long_are_all_within_the_share_and_begin_with_the_longest(mask, spacing, within, contour):
+    lines = near_longest(mask, spacing, within, contour=contour)
+    mm = np.hypot(*((lines[:, 0] - lines[:, 1]) * spacing).T)
+    mm_of_all, one = all_pairs_mm(mask, spacing, contour)
+    assert mm[0] == pytest.approx(crown_rump_length(mask, spacing, contour=contour).mm)
+    assert (np.diff(mm) <= 1e-9).all()
+    found = [np.count_nonzero(mm_of_all >= (1 - within) * mm_of_all.max() * (1 + sign * 1e-9)) for sign in (1, -1)]
+    found = [count / 2 for count in found] if one and mm[0] > 0 and mm[-1] > 0 else found
+    assert found[0] <= len(np.unique(lines, axis=0)) == len(lines) <= found[1]  # rounding decides where both differ
+
+
+@pytest.mark.parametrize("contour", ["outer", "boundary"])
+def test_lines_nearly_as_long_hold_the_measured_one(contour):
+    mask = fetus(degrees=25)
+    ends = crown_rump_length(mask, (0.2, 0.3), contour=contour).ends
+    assert ends in [tuple(map(tuple, line)) for line in near_longest(mask, (0.2, 0.3), contour=contour).tolist()]
+
+
+def test_a_disc_has_lines_of_all_directions_and_a_rod_of_one():
+    rows, cols = np.indices((120, 120)) - 60
+    disc = np.where(rows**2 + cols**2 <= 50**2, np.where(cols < 0, 2, 1), 0).astype(np.uint8)
+    rod = np.zeros((120, 220), np.uint8)
+    rod[58:62, 10:110], rod[58:62, 110:210] = 2, 1
+    assert span(rod) < 4 < 150 < span(disc)
+    assert span(rod) < span(fetus()) < span(disc)
+
+
+def test_without_head_or_body_every_line_counts_once():
+    mask = np.zeros((9, 30), np.uint8)
+    mask[4, 3:27] = 2
+    assert near_longest(mask, (1, 1), contour="boundary").tolist() == [[[4, 3], [4, 26]]]
+
+
+def test_lines_nearly_as_long_refuse_what_the_length_refuses_and_a_wrong_share():
+    with pytest.raises(Unmeasurable, match="segment it again"):
+        near_longest(np.zeros((5, 5), np.uint8), (0.2, 0.2))
+    with pytest.raises(ValueError, match="outer, boundary"):
+        near_longest(fetus(), (0.2, 0.2), contour="inner")
+    for share in (-0.1, 1, float("nan")):
+        with pytest.raises(ValueError, match="no share of the longest line"):
+            near_longest(fetus(), (0.2, 0.2), share)
+
+
+def test_angle_of_a_line_is_seen_in_millimetres_whichever_end_comes_first():
+    line = ((0.0, 0.0), (2.0, 1.0))
+    assert line_angle(line, (0.5, 1.0)) == pytest.approx(45)
+    assert line_angle(line[::-1], (0.5, 1.0)) == pytest.approx(45)
+    assert type(line_angle(line, (0.5, 1.0))) is float
+    steep = [((0, 0), (10, 1)), ((0, 0), (10, -1))]
+    turned = line_angle(np.array(steep), (1, 1), against=steep[0])
+    np.testing.assert_allclose(turned, [0, 2 * math.degrees(math.atan(0.1))], atol=1e-9)
 
 
 # --- head circumference ---

@@ -27,8 +27,15 @@ CHAPTERS = (
     "autoencoder",
     "classification",
     "gestational_age",
-    "diagnosis",
     "edition",
+    "diagnosis",
+    "unseen",
+    "baselines",
+    "risk",
+    "calibration",
+    "dating",
+    "audit",
+    "advice",
 )
 QUICK = Profile.read("quick")
 ROWS = ("synergic-resnet18-scratch", "single-resnet18-pretrained")

@@ -96,7 +96,7 @@ def test_who_sees_no_picture_cannot_use_it(cohort):
     model = quality_model("single", "resnet18", False)
     other = error_pairs(cohort, errors(cohort), 64)
     other.images.fill_(200)
-    hidden, changed = (predict(model, *p.blind().inputs()) for p in (pairs, other))
+    hidden, changed = (predict(model, *p.only(["mask"]).inputs()) for p in (pairs, other))
     assert torch.equal(hidden, changed)
     assert not torch.equal(predict(model, *pairs.inputs()), predict(model, *other.inputs()))
 
@@ -111,8 +111,24 @@ def test_every_label_has_weights_that_are_learnt(topology):
     assert weights.shape == (3, 5, 1, 1) and (weights.grad.abs().sum((0, 2, 3)) > 0).all()
 
 
+def test_who_sees_no_mask_cannot_use_it(cohort):
+    pairs = error_pairs(cohort, errors(cohort), 64)
+    hidden = pairs.only(["picture"])
+    assert not hidden.masks.any() and torch.equal(hidden.images, pairs.images)
+    whole = pairs.only(["picture", "mask"])
+    assert torch.equal(whole.masks, pairs.masks) and torch.equal(whole.images, pairs.images)
+
+
+def test_a_target_is_a_column_of_the_table(cohort):
+    pairs = error_pairs(cohort, errors(cohort), 32)
+    samples = pairs.labelled("dice", "cpu").__getitems__([0, 3])
+    assert samples[-1].tolist() == pytest.approx(pairs.table["dice"].iloc[[0, 3]].tolist())
+    assert {recipe.target for recipe in RECIPES.values()} <= set(pairs.table)
+    assert pairs.where(pairs.table["good"]).table["good"].all()
+
+
 def test_rows_of_other_recipes_stand_beside_the_papers():
     others = {key: row for key, row in ROWS.items() if row.recipe != "paper"}
-    assert set(others) == {"single-resnet18-scratch-errors", "single-resnet18-scratch-blind"}
+    assert set(others) == {f"single-resnet18-scratch-{recipe}" for recipe in RECIPES if recipe != "paper"}
     assert all(row.printed is None and RECIPES[row.recipe].material == "errors" for row in others.values())
     assert len({row.title for row in ROWS.values()}) == len(ROWS)

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from fusqa.saliency import occlusion
+from fusqa.saliency import grad_cam, occlusion
 
 
 class Looker(nn.Module):
@@ -35,3 +35,28 @@ def test_picture_and_mask_are_left_as_they_were():
     image, mask = torch.full((1, 32, 32), 9, dtype=torch.uint8), torch.ones(32, 32, dtype=torch.uint8)
     occlusion(Looker(), image, mask, patches=4)
     assert (image == 9).all() and (mask == 1).all()
+
+
+class Spots(nn.Module):
+    """A convolution that keeps bright spots and dark ones apart; the bright speak for "good", the dark against."""
+
+    def __init__(self):
+        super().__init__()
+        self.stage = nn.Conv2d(1, 2, 1)
+        with torch.no_grad():
+            self.stage.weight.copy_(torch.tensor([1.0, -1.0]).view(2, 1, 1, 1))
+            self.stage.bias.copy_(torch.tensor([-0.5, 0.5]))
+
+    def forward(self, image, mask):
+        bright, dark = self.stage(image).relu().mean((2, 3)).T
+        return bright - dark
+
+
+def test_grad_cam_points_at_what_speaks_for_either_verdict():
+    image = torch.full((1, 16, 16), 128, dtype=torch.uint8)
+    image[0, 2:6, 2:6], image[0, 10:14, 10:14] = 255, 0
+    model = Spots()
+    cam = grad_cam(model, model.stage, image, torch.zeros(16, 16, dtype=torch.uint8))
+    assert cam.shape == (16, 16)
+    assert cam[3:5, 3:5].min() > 0 > cam[11:13, 11:13].max()
+    assert not model.stage._forward_hooks

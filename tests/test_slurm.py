@@ -51,7 +51,7 @@ def running() -> list[str]:
 
 def test_a_study_goes_on_when_its_node_dies(cluster, profile, tmp_path):
     command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile"]
-    command += ["--profile", "workflow/profiles/slurm", "--jobs", "2"]
+    command += ["--profile", "workflow/profiles/slurm", "--jobs", "8"]
     command += ["--config", f"profile={profile}", f"build={tmp_path / 'build'}", "--", "study"]
     log = tmp_path / "log"
     with log.open("w") as out:

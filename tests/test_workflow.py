@@ -46,7 +46,7 @@ def test_a_second_run_does_nothing_and_says_so(small_study):
     [
         ("autoencoder", "budget", 72, {"autoencoder"}),
         ("quality", "errors", {"size": 64, "budget": 80, "rounds": 2, "batch": 16, "rate": 0.001}, {"quality_model"}),
-        ("segmentation", "spoilt", 3, {"segmentation", "review", "quality_model", "autoencoder"}),
+        ("segmentation", "spoilt", 3, {"segmentation", "review", "quality_model", "autoencoder", "dating"}),
     ],
 )
 def test_a_changed_setting_reruns_what_it_concerns(small_study, tmp_path, section, setting, value, concerned):
@@ -54,7 +54,8 @@ def test_a_changed_setting_reruns_what_it_concerns(small_study, tmp_path, sectio
     settings[section][setting] = value
     profile = tmp_path / "smoke.yaml"
     profile.write_text(yaml.safe_dump(settings))
-    always = {"classification", "gestational_age", "diagnosis", "edition", "estimate"}
+    always = {"classification", "gestational_age", "diagnosis", "unseen", "baselines", "risk", "calibration"}
+    always |= {"advice", "edition", "estimate"}
     assert planned(small_study.build, profile) == concerned | always
 
 

@@ -1,0 +1,116 @@
+"""What follows from a study for somebody who has to decide: pieces of advice, each with the figures behind it.
+
+The advice is prose and holds no number; the figures are read from result files and printed, so that they change with
+the study.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from fusqa.pairs import ALTERED, AT_B
+from fusqa.paper import ROWS
+from fusqa.recipes import RECIPES
+from fusqa.risk import risk_coverage
+from fusqa.study import Study
+from fusqa.unseen import UNSEEN
+
+__all__ = ["ADVICE", "advice"]
+
+PAPER, OWN_ERRORS = "single-resnet18-scratch", "single-resnet18-scratch-errors"
+ALPHA = 0.1  # of the promises in the chapter on calibration, the one that is quoted
+
+
+def advice(study: Study) -> pd.DataFrame:
+    """Return every piece of advice with what this study found: columns ``advice``, ``found``.
+
+    A study that lacks the results behind one, such as an edition published before they existed, says so.
+    """
+    return pd.DataFrame([{"advice": what, "found": _found(study, of)} for what, of in ADVICE.items()])
+
+
+def _found(study: Study, of: Callable[[Study], str]) -> str:
+    try:
+        return of(study)
+    except FileNotFoundError as error:
+        return f"not part of this study: {error.filename or error.args[0]}"
+
+
+def _auroc(good: pd.Series, score: pd.Series) -> float:
+    """AUROC, NaN where only one class occurs."""
+    good = good.astype(bool)
+    return float(roc_auc_score(good, score)) if good.nunique() == 2 else float("nan")
+
+
+def _by_set(study: Study, key: str) -> dict[str, float]:
+    """AUROC of a row's first seed on each set of masks."""
+    table = study.table(ROWS[key].result(study.seed))
+    return {name: _auroc(part["good"], part["probability"]) for name, part in table.groupby("set", sort=False)}
+
+
+def _tested_on(study: Study) -> str:
+    of = _by_set(study, PAPER)
+    asked = f"AUROC {of[ALTERED]:.2f} on altered masks, {of[AT_B]:.2f} on predictions of another hospital"
+    return f"{ROWS[PAPER].title}: {asked}"
+
+
+def _own_errors(study: Study) -> str:
+    before, after = (_by_set(study, key)[AT_B] for key in (PAPER, OWN_ERRORS))
+    return f"the same network at the other hospital: AUROC {before:.2f} from altered masks, {after:.2f} from errors"
+
+
+def _without_a_model(study: Study) -> str:
+    table, trained = study.table("baselines"), {row.title for row in ROWS.values()}
+    of = {name: _auroc(table["good"], table[name]) for name in study.result("baselines")["scores"]}
+    simple = max((name for name in of if name not in trained), key=of.get)
+    model = max((name for name in of if name in trained), key=of.get)
+    best = f"best without a quality network: {simple}, AUROC {of[simple]:.2f}"
+    return f"{best}; best quality network: {model}, {of[model]:.2f}"
+
+
+def _picture(study: Study) -> str:
+    shown = study.result("diagnosis")["auroc"][RECIPES["errors"].notes[-1]]
+    own, other = shown["as trained"], shown["another's picture"]
+    return f"trained on errors: AUROC {own:.2f} with the right picture, {other:.2f} with another patient's"
+
+
+def _days(study: Study) -> str:
+    table = study.table("baselines").dropna(subset=["delta_days"])
+    curve = risk_coverage(table["delta_days"].abs(), table[ROWS[OWN_ERRORS].title])
+    left = {share: np.interp(share, curve.coverage, curve.risk) for share in (1.0, 0.8, 0.5)}
+    said = ", ".join(f"{days:.1f} days with {100 * share:.0f} % accepted" for share, days in left.items())
+    return f"mean error of the date: {said}"
+
+
+def _threshold(study: Study) -> str:
+    promises = study.result("calibration")["promises"]
+    quoted = [one for one in promises if one["key"] == OWN_ERRORS and one["alpha"] == ALPHA]
+    if not quoted:
+        return "the row that learns from errors was not run"
+    abroad, home = (one if one is None else f"{100 * one:.0f} %" for one in (quoted[0]["abroad"], quoted[0]["home"]))
+    promised = f"where at most {100 * ALPHA:.0f} % of the poor masks were promised to pass"
+    return f"{promised}: {abroad} with a threshold from elsewhere, {home} with one's own"
+
+
+def _unseen(study: Study) -> str:
+    table, model = study.table("unseen"), RECIPES["errors"].notes[-1]
+    own = table["name"] == "none"
+    of = {}
+    for name in table.loc[~own, "name"].unique():
+        part = table[own | ((table["name"] == name) & (table["severity"] == 1))]
+        of[UNSEEN[name].title] = _auroc(part["name"] == "none", part[model])
+    worst, best = min(of, key=of.get), max(of, key=of.get)
+    return f"trained on errors: AUROC {of[best]:.2f} for “{best}”, {of[worst]:.2f} for “{worst}”"
+
+
+ADVICE: dict[str, Callable[[Study], str]] = {
+    "Ask what a model was tested on. Altered masks are easier than a segmenter's failures.": _tested_on,
+    "Collect your segmenter's own errors, on spoilt pictures if there are no others, and train on those.": _own_errors,
+    "Try what needs no quality model first.": _without_a_model,
+    "Hide the picture, or show a wrong one. A model that does not mind judges the mask's shape alone.": _picture,
+    "Ask how many days of error remain, and how many masks have to go back for it.": _days,
+    "Choose the threshold on reviewed masks of your own hospital.": _threshold,
+    "Show it errors that nobody trained it on, before a patient does.": _unseen,
+}

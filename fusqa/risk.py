@@ -1,0 +1,132 @@
+"""What a score is worth where it is used: risk left among accepted masks, cost of wrong verdicts, other prevalences.
+
+A score orders masks from the most to the least trusted. *Coverage* is the share that is accepted, *risk* what is wrong
+among those. Masks of one score come in no order, so every figure here is the mean over all orders of tied masks:
+shuffling the cases changes nothing (a common implementation moves by a few per cent).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["RiskCoverage", "expected_cost", "predictive_values", "risk_coverage"]
+
+
+@dataclass(frozen=True, eq=False)
+class RiskCoverage:
+    """Risk among accepted cases as more and more of them are accepted.
+
+    Attributes
+    ----------
+    coverage : (K,) float
+        Share of the cases that is accepted at each threshold that the scores allow, rising to 1.
+    risk : (K,) float
+        Mean risk of the accepted ones.
+    threshold : (K,) float
+        The lowest score that is accepted.
+    aurc : float
+        Area under risk against coverage: the mean risk over all numbers of accepted cases (Geifman & El-Yaniv 2017).
+    augrc : float
+        The same for risk × coverage, the share of *all* cases that are accepted and wrong (Traub et al. 2024).
+    """
+
+    coverage: np.ndarray
+    risk: np.ndarray
+    threshold: np.ndarray
+    aurc: float
+    augrc: float
+
+    def coverage_for(self, limit: float) -> float:
+        """Largest coverage at which the mean risk of the accepted is at most `limit`; 0 if there is none."""
+        return float(self.coverage[self.risk <= limit].max(initial=0.0))
+
+
+def risk_coverage(
+    risk: Sequence[float], score: Sequence[float], weights: Sequence[float] | None = None
+) -> RiskCoverage:
+    """Risk against coverage.
+
+    Parameters
+    ----------
+    risk : (N,) float
+        What is lost by accepting each case: an error in days, or 1 for a failure.
+    score : (N,) float
+        Trust in each case; the highest is accepted first.
+    weights : (N,) of whole numbers, optional
+        How often each case counts (:func:`fusqa.metrics.bootstrap_weights`).
+
+    Raises
+    ------
+    ValueError
+        When lengths differ, nothing counts, or a number is not finite.
+    """
+    risk, score = np.asarray(risk, float), np.asarray(score, float)
+    counts = np.ones(len(risk), int) if weights is None else np.asarray(weights).astype(int)
+    if not len(risk) == len(score) == len(counts) or not counts.sum():
+        raise ValueError(
+            f"risk, score and weights must have one length above zero, not {len(risk)}, {len(score)} and {len(counts)}"
+        )
+    if not (np.isfinite(risk).all() and np.isfinite(score).all()):
+        raise ValueError("risk and score must be numbers; leave out what cannot be measured, and say how many")
+    levels, member = np.unique(-score, return_inverse=True)  # from the most trusted on
+    size = np.bincount(member, counts)
+    lost = np.bincount(member, counts * risk)
+    levels, lost, size = levels[size > 0], lost[size > 0], size[size > 0]
+    accepted, total = size.cumsum(), lost.cumsum()
+    before, lost_before, each = accepted - size, total - lost, lost / size
+    # Of n tied cases j are accepted, j = 1 … n, in any order: the expected loss is the one before + j · each.
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, counts.sum() + 1))])
+    between = harmonic[accepted.astype(int)] - harmonic[before.astype(int)]
+    selective = size * each + (lost_before - each * before) * between
+    generalised = size * lost_before + each * size * (size + 1) / 2
+    cases = accepted[-1]
+    return RiskCoverage(
+        coverage=accepted / cases,
+        risk=total / accepted,
+        threshold=-levels,
+        aurc=float(selective.sum() / cases),
+        augrc=float(generalised.sum() / cases**2),
+    )
+
+
+def predictive_values(sensitivity: float, specificity: float, prevalence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of masks called good that are good, and of masks called poor that are poor, at other prevalences.
+
+    Parameters
+    ----------
+    sensitivity, specificity : float
+        Share of good masks called good, of poor masks called poor: properties of the model, whatever the prevalence.
+    prevalence : float or array
+        Share of good masks where the model is used.
+
+    Returns
+    -------
+    float or array, float or array
+        Positive and negative predictive value (Bayes); NaN where nothing is called so.
+    """
+    prevalence = np.asarray(prevalence, float)
+    right_good, wrong_good = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
+    right_poor, wrong_poor = specificity * (1 - prevalence), (1 - sensitivity) * prevalence
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return right_good / (right_good + wrong_good), right_poor / (right_poor + wrong_poor)
+
+
+def expected_cost(sensitivity: float, specificity: float, prevalence: np.ndarray, ratio: float) -> np.ndarray:
+    """Cost of wrong verdicts a mask, as a share of what the better of "accept all" and "reject all" costs.
+
+    Parameters
+    ----------
+    sensitivity, specificity, prevalence
+        As in :func:`predictive_values`.
+    ratio : float
+        Cost of a poor mask that is accepted, in units of a good mask that is rejected.
+
+    Returns
+    -------
+    float or array
+        Below 1 the model earns its place; at 1 and above a rule without a model is as good.
+    """
+    prevalence = np.asarray(prevalence, float)
+    cost = (1 - sensitivity) * prevalence + ratio * (1 - specificity) * (1 - prevalence)
+    return cost / np.minimum(prevalence, ratio * (1 - prevalence))
