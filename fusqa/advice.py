@@ -20,6 +20,9 @@ from fusqa.unseen import UNSEEN
 __all__ = ["ADVICE", "advice"]
 
 PAPER, OWN_ERRORS = "single-resnet18-scratch", "single-resnet18-scratch-errors"
+MODELS = {
+    key: f"Quality model, {recipe.title}" for key, recipe in RECIPES.items()
+}  # as results/baselines.csv names them
 ALPHA = 0.1  # of the promises in the chapter on calibration, the one that is quoted
 
 
@@ -62,7 +65,7 @@ def _own_errors(study: Study) -> str:
 
 
 def _without_a_model(study: Study) -> str:
-    table, trained = study.table("baselines"), {row.title for row in ROWS.values()}
+    table, trained = study.table("baselines"), set(MODELS.values())
     of = {name: _auroc(table["good"], table[name]) for name in study.result("baselines")["scores"]}
     simple = max((name for name in of if name not in trained), key=of.get)
     model = max((name for name in of if name in trained), key=of.get)
@@ -71,14 +74,14 @@ def _without_a_model(study: Study) -> str:
 
 
 def _picture(study: Study) -> str:
-    shown = study.result("diagnosis")["auroc"][RECIPES["errors"].notes[-1]]
+    shown = study.result("diagnosis")["auroc"][RECIPES["errors"].title]
     own, other = shown["as trained"], shown["another's picture"]
     return f"trained on errors: AUROC {own:.2f} with the right picture, {other:.2f} with another patient's"
 
 
 def _days(study: Study) -> str:
     table = study.table("baselines").dropna(subset=["delta_days"])
-    curve = risk_coverage(table["delta_days"].abs(), table[ROWS[OWN_ERRORS].title])
+    curve = risk_coverage(table["delta_days"].abs(), table[MODELS["errors"]])
     left = {share: np.interp(share, curve.coverage, curve.risk) for share in (1.0, 0.8, 0.5)}
     said = ", ".join(f"{days:.1f} days with {100 * share:.0f} % accepted" for share, days in left.items())
     return f"mean error of the date: {said}"
@@ -95,7 +98,7 @@ def _threshold(study: Study) -> str:
 
 
 def _unseen(study: Study) -> str:
-    table, model = study.table("unseen"), RECIPES["errors"].notes[-1]
+    table, model = study.table("unseen"), RECIPES["errors"].title
     own = table["name"] == "none"
     of = {}
     for name in table.loc[~own, "name"].unique():

@@ -7,7 +7,14 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
-__all__ = ["acceptance_threshold", "expected_calibration_error", "reliability", "rescaled", "temperature"]
+__all__ = [
+    "acceptance_threshold",
+    "brier_score",
+    "expected_calibration_error",
+    "reliability",
+    "rescaled",
+    "temperature",
+]
 
 EDGE = 1e-6  # probabilities are kept this far from 0 and 1 before their logit is taken
 
@@ -26,10 +33,35 @@ def reliability(y: Sequence[bool], p: Sequence[float], bins: int = 10) -> pd.Dat
     return table.groupby("bin").agg(cases=("said", "size"), said=("said", "mean"), found=("found", "mean"))
 
 
-def expected_calibration_error(y: Sequence[bool], p: Sequence[float], bins: int = 10) -> float:
-    """Mean distance between what is said and what is found, over bins of equal width, weighed by their cases."""
-    table = reliability(y, p, bins)
-    return float(((table["said"] - table["found"]).abs() * table["cases"]).sum() / table["cases"].sum())
+def expected_calibration_error(
+    y: Sequence[bool], p: Sequence[float], weights: np.ndarray | None = None, bins: int = 10
+) -> float | np.ndarray:
+    """Mean distance between what is said and what is found, over bins of equal width, weighed by their cases.
+
+    Parameters
+    ----------
+    y, p : (N,)
+        Whether each case is good, and its probability of being so.
+    weights : (draws, N) float, optional
+        How often each case counts in each draw (:func:`fusqa.metrics.bootstrap_weights`).
+    bins : int
+        Number of bins.
+
+    Returns
+    -------
+    float, or (draws,) float with `weights`
+    """
+    y, p = np.asarray(y, float), np.asarray(p, float)
+    within = np.arange(bins) == np.minimum((p * bins).astype(int), bins - 1)[:, None]  # (N, bins)
+    counts = np.ones((1, len(p))) if weights is None else np.asarray(weights, float)
+    apart = np.abs(counts @ (within * (p - y)[:, None])).sum(1) / counts.sum(1)
+    return float(apart[0]) if weights is None else apart
+
+
+def brier_score(y: Sequence[bool], p: Sequence[float], weights: np.ndarray | None = None) -> float | np.ndarray:
+    """Mean squared distance between probability and truth; parameters as :func:`expected_calibration_error`."""
+    squared = (np.asarray(p, float) - np.asarray(y, float)) ** 2
+    return float(squared.mean()) if weights is None else weights @ squared / np.sum(weights, axis=1)
 
 
 def temperature(y: Sequence[bool], p: Sequence[float]) -> float:

@@ -228,10 +228,11 @@ def sweeps(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
             curve = table[(table["model"] == model) & table["name"].isin(["none", name])].sort_values("severity")
             axis.plot(curve["days"], curve["probability"], "o-", color=colour, markersize=3, label=model)
         axis.set(title=title, ylim=(0, 1))
+        axis.set_xlabel("mean |ΔGA| / days", fontsize=8)
     for axis in axes.flat[len(titles) :]:
         axis.set_axis_off()
-    figure.supxlabel("mean |ΔGA| / days", fontsize=9)
-    figure.supylabel("mean score", fontsize=9)
+    for axis in axes[:, 0]:
+        axis.set_ylabel("mean score", fontsize=8)
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(models), fontsize=8)
     return figure
 
@@ -316,7 +317,7 @@ def slipped(table: pd.DataFrame) -> Figure:
     """Share of poor masks accepted over many splits (columns ``model``, ``alpha``, ``slipped``), beside the promise."""
     models, alphas = list(dict.fromkeys(table["model"])), sorted(table["alpha"].unique())
     figure, axes = plt.subplots(
-        1, len(alphas), figsize=(8, 1.4 + 0.35 * len(models)), sharey=True, squeeze=False, layout="constrained"
+        1, len(alphas), figsize=(9, 1.6 + 0.35 * len(models)), sharey=True, squeeze=False, layout="constrained"
     )
     for axis, alpha in zip(axes[0], alphas, strict=True):
         part = table[table["alpha"] == alpha]
@@ -326,7 +327,5 @@ def slipped(table: pd.DataFrame) -> Figure:
             showmeans=True, meanprops=mean, width=0.5, linewidth=1, ax=axis,
         )  # fmt: skip
         axis.axvline(alpha, color="0.3", linestyle=":")
-        axis.set(
-            title=f"promised: at most {100 * alpha:.0f} %", xlabel="poor masks accepted", ylabel="", xlim=(0, None)
-        )
+        axis.set(title=f"at most {100 * alpha:.0f} % promised", xlabel="poor masks accepted", ylabel="", xlim=(0, None))
     return figure

@@ -12,13 +12,21 @@ Each question is one function from what the mask shows to a finding, and one row
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import cv2
 import numpy as np
 
-from fusqa.biometry import Ellipse, Length, Unmeasurable, check_spacing, crown_rump_length, fit_head_ellipse
+from fusqa.biometry import (
+    Ellipse,
+    Length,
+    Unmeasurable,
+    check_spacing,
+    crown_rump_length,
+    fit_head_ellipse,
+    near_longest,
+)
 from fusqa.labels import FETUS, HEAD, Scheme
 
 __all__ = ["RULES", "Criterion", "Review", "Rule", "Thresholds", "criteria", "review"]
@@ -84,8 +92,11 @@ class Thresholds:
     caliper_beyond_mm : float
         How far the fetus may reach beyond a caliper along the line, mm (chosen: a caliper's own size).
     caliper_off_mm : float
-        How far a caliper may lie from the true end, where that is known, mm (chosen: an error that dates about a day
-        and a half wrong).
+        How far a caliper may lie from the end of a true line, where that is known, mm (chosen: an error that dates
+        about a day and a half wrong).
+    true_line_share : float
+        True is every line that is shorter than the longest by at most this share of it (chosen: a hundredth, about
+        a third of a day; between such lines a sonographer has no reason to choose).
     piece_share : float
         Smallest share of the head's area in its largest piece (chosen).
     hole_share : float
@@ -107,6 +118,7 @@ class Thresholds:
     caliper_room_mm: float = 3.0
     caliper_beyond_mm: float = 2.0
     caliper_off_mm: float = 3.0
+    true_line_share: float = 0.01
     piece_share: float = 0.99
     hole_share: float = 0.01
     ellipse_dice: float = 0.95
@@ -310,6 +322,7 @@ class _Fetus:
     mask: np.ndarray  # (H, W) uint8
     spacing: tuple[float, float]  # row_mm, col_mm
     truth: "_Fetus | None" = None  # the same of the reference mask, where there is one
+    _lines: dict[float, np.ndarray] = field(default_factory=dict, repr=False)  # by share: both calipers ask for them
 
     @cached_property
     def _pieces(self) -> dict[str, _Piece | None]:
@@ -338,6 +351,13 @@ class _Fetus:
             if self._pieces[name] is None:
                 raise Unmeasurable(f"there is no {name}, so no crown-rump line")
         return crown_rump_length(self.mask, self.spacing)
+
+    def lines(self, share: float) -> np.ndarray:
+        """All lines (k, 2, 2) that are shorter than the crown-rump line by at most `share` of it."""
+        self.line  # noqa: B018  raises where head or body is missing
+        if share not in self._lines:
+            self._lines[share] = near_longest(self.mask, self.spacing, share)
+        return self._lines[share]
 
     @cached_property
     def to_rump(self) -> np.ndarray:
@@ -451,7 +471,7 @@ def _caliper(fetus: _Fetus, limits: Thresholds, left: bool) -> _Finding:
     at_crown = (crown[1] <= rump[1]) == left
     name, end, outwards = ("head", crown, -fetus.to_rump) if at_crown else ("body", rump, fetus.to_rump)
     room, beyond = _room_mm(fetus, end), _beyond_mm(fetus, end, outwards)
-    off = _off_mm(fetus, end, of=0 if name == "head" else 1)
+    off = _off_mm(fetus, limits.true_line_share)[0 if name == "head" else 1]
     faults = {
         f"on an island apart from the {name}": not fetus.piece(name).touches(end),
         f"{beyond:.1f} mm short of the end of the fetus": beyond > limits.caliper_beyond_mm,
@@ -474,11 +494,13 @@ def _beyond_mm(fetus: _Fetus, end: Point, outwards: np.ndarray) -> float:
     return max(0.0, float(((fetus.hull - np.array(end)) * fetus.spacing @ outwards).max()))
 
 
-def _off_mm(fetus: _Fetus, end: Point, of: int) -> float:
-    """How far a caliper lies from the same end of the true line, in mm; 0 where the truth is not known."""
+def _off_mm(fetus: _Fetus, share: float) -> tuple[float, float]:
+    """How far crown's and rump's caliper lie from those of the nearest true line, in mm; 0 where none is known."""
     if fetus.truth is None:
-        return 0.0
-    return float(np.hypot(*(np.array(end) - fetus.truth.line.ends[of]) * fetus.spacing))
+        return 0.0, 0.0
+    between = (fetus.truth.lines(share) - np.array(fetus.line.ends)) * fetus.spacing  # (k, 2, 2) mm
+    off = np.linalg.norm(between, axis=2)  # (k, 2) of crown and rump
+    return tuple(off[off.max(1).argmin()].tolist())
 
 
 # ---------------------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ class Judge:
     @property
     def title(self) -> str:
         """Its recipe in words, since that is what sets one judge apart from another."""
-        return self.recipe.notes[-1] if self.recipe.notes else "paper's recipe"
+        return self.recipe.title
 
     def probability(self, pairs: Pairs) -> np.ndarray:
         """Probability of "good" of every pair, ``(M,)``."""

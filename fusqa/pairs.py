@@ -71,7 +71,7 @@ class Pairs:
 
     def where(self, chosen: np.ndarray) -> "Pairs":
         """Keep the pairs that a boolean array ``(M,)`` chooses."""
-        kept = torch.from_numpy(np.asarray(chosen, bool))
+        kept = torch.from_numpy(np.array(chosen, bool))
         return Pairs(self.images, self.picture[kept], self.masks[kept], self.table[chosen].reset_index(drop=True))
 
     def labelled(self, target: str, device: torch.device) -> Resident:

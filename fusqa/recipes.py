@@ -32,6 +32,11 @@ class Recipe:
     target: str = "good"
     notes: tuple[str, ...] = ()
 
+    @property
+    def title(self) -> str:
+        """What sets it apart from the other recipes, in print."""
+        return self.notes[-1] if self.notes else "paper's recipe"
+
 
 _ERRORS = "segmenter's errors"
 RECIPES = {

@@ -2,9 +2,17 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import brier_score_loss
 
-from fusqa.calibration import acceptance_threshold, expected_calibration_error, reliability, rescaled, temperature
-from fusqa.metrics import weighted_auroc
+from fusqa.calibration import (
+    acceptance_threshold,
+    brier_score,
+    expected_calibration_error,
+    reliability,
+    rescaled,
+    temperature,
+)
+from fusqa.metrics import bootstrap_weights, weighted_auroc
 
 
 @pytest.fixture
@@ -48,6 +56,22 @@ def test_calibration_error_by_hand():
     assert expected_calibration_error([True, False, True, True], [0.95, 0.95, 0.15, 0.15]) == pytest.approx(
         (2 * 0.45 + 2 * 0.85) / 4
     )
+
+
+def test_weights_are_repetitions(honest):
+    y, p = (part[:60] for part in honest)
+    weights = bootstrap_weights(np.arange(60) // 3, draws=4)
+    again = [np.repeat(np.arange(60), weight.astype(int)) for weight in weights]
+    for of in (expected_calibration_error, brier_score):
+        np.testing.assert_allclose(of(y, p, weights), [of(y[drawn], p[drawn]) for drawn in again])
+    assert brier_score(y, p) == pytest.approx(brier_score_loss(y, p))
+
+
+def test_the_error_is_that_of_the_bins(honest):
+    y, p = honest
+    table = reliability(y, p)
+    by_bins = ((table["said"] - table["found"]).abs() * table["cases"]).sum() / table["cases"].sum()
+    assert expected_calibration_error(y, p) == pytest.approx(by_bins)
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.1, 0.3])

@@ -222,12 +222,20 @@ def test_a_mask_that_is_true_meets_what_it_meets_without_the_truth():
     assert unmet(head(), scheme=HEAD, reference=head()) == []
 
 
-@pytest.mark.parametrize(("off", "lost"), [(2.5, []), (3.5, ["left_caliper", "right_caliper"])])
+@pytest.mark.parametrize(("off", "lost"), [(2.5, []), (4.0, ["left_caliper", "right_caliper"])])
 def test_calipers_beside_the_true_ends_are_wrong_however_plausible_the_mask(off, lost):
-    moved = fetus(shift=(off, 0.0))
+    moved = fetus(shift=(0.0, off))
     assert unmet(moved) == []
     assert unmet(moved, reference=fetus()) == lost
     assert_mirrored(moved, (0.2, 0.2), reference=fetus())
+
+
+def test_a_caliper_on_another_true_line_is_right():
+    """Crown and rump are round: lines a hundredth shorter end millimetres away, and are as true as the longest."""
+    moved = fetus(shift=(4.0, 0.0))
+    assert unmet(moved, reference=fetus()) == []
+    strict = Thresholds(true_line_share=0.0)
+    assert unmet(moved, reference=fetus(), thresholds=strict) == ["left_caliper", "right_caliper"]
 
 
 def test_only_the_wrong_caliper_is_lost():
