@@ -34,11 +34,21 @@ def advice(study: Study) -> pd.DataFrame:
     return pd.DataFrame([{"advice": what, "found": _found(study, of)} for what, of in ADVICE.items()])
 
 
+class _NotRun(LookupError):
+    """The study does not hold what a piece of advice rests on."""
+
+
 def _found(study: Study, of: Callable[[Study], str]) -> str:
     try:
         return of(study)
-    except FileNotFoundError as error:
-        return f"not part of this study: {error.filename or error.args[0]}"
+    except (_NotRun, FileNotFoundError) as lacking:
+        return f"not part of this study: {lacking}"
+
+
+def _require(study: Study, *rows: str) -> None:
+    """Raise :class:`_NotRun` unless the study has these rows."""
+    if absent := [ROWS[row].title for row in rows if row not in study.plan.rows]:
+        raise _NotRun(" and ".join(absent))
 
 
 def _auroc(good: pd.Series, score: pd.Series) -> float:
@@ -49,6 +59,7 @@ def _auroc(good: pd.Series, score: pd.Series) -> float:
 
 def _by_set(study: Study, key: str) -> dict[str, float]:
     """AUROC of a row's first seed on each set of masks."""
+    _require(study, key)
     table = study.table(ROWS[key].result(study.seed))
     return {name: _auroc(part["good"], part["probability"]) for name, part in table.groupby("set", sort=False)}
 
@@ -74,12 +85,14 @@ def _without_a_model(study: Study) -> str:
 
 
 def _picture(study: Study) -> str:
+    _require(study, OWN_ERRORS)
     shown = study.result("diagnosis")["auroc"][RECIPES["errors"].title]
     own, other = shown["as trained"], shown["another's picture"]
     return f"trained on errors: AUROC {own:.2f} with the right picture, {other:.2f} with another patient's"
 
 
 def _days(study: Study) -> str:
+    _require(study, OWN_ERRORS)
     table = study.table("baselines").dropna(subset=["delta_days"])
     curve = risk_coverage(table["delta_days"].abs(), table[MODELS["errors"]])
     left = {share: np.interp(share, curve.coverage, curve.risk) for share in (1.0, 0.8, 0.5)}
@@ -88,16 +101,16 @@ def _days(study: Study) -> str:
 
 
 def _threshold(study: Study) -> str:
+    _require(study, OWN_ERRORS)
     promises = study.result("calibration")["promises"]
-    quoted = [one for one in promises if one["key"] == OWN_ERRORS and one["alpha"] == ALPHA]
-    if not quoted:
-        return "the row that learns from errors was not run"
-    abroad, home = (one if one is None else f"{100 * one:.0f} %" for one in (quoted[0]["abroad"], quoted[0]["home"]))
+    quoted = next(one for one in promises if one["key"] == OWN_ERRORS and one["alpha"] == ALPHA)
+    abroad, home = ("–" if quoted[at] is None else f"{100 * quoted[at]:.0f} %" for at in ("abroad", "home"))
     promised = f"where at most {100 * ALPHA:.0f} % of the poor masks were promised to pass"
     return f"{promised}: {abroad} with a threshold from elsewhere, {home} with one's own"
 
 
 def _unseen(study: Study) -> str:
+    _require(study, OWN_ERRORS)
     table, model = study.table("unseen"), RECIPES["errors"].title
     own = table["name"] == "none"
     of = {}
