@@ -52,26 +52,29 @@ def _require(study: Study, *rows: str) -> None:
 
 
 def _auroc(good: pd.Series, score: pd.Series) -> float:
-    """AUROC, NaN where only one class occurs."""
+    """AUROC, where both good and poor masks are among those scored."""
     good = good.astype(bool)
-    return float(roc_auc_score(good, score)) if good.nunique() == 2 else float("nan")
+    if good.nunique() < 2:
+        raise _NotRun("masks of both verdicts, to tell one from the other")
+    return float(roc_auc_score(good, score))
 
 
-def _by_set(study: Study, key: str) -> dict[str, float]:
-    """AUROC of a row's first seed on each set of masks."""
+def _auroc_on(study: Study, key: str, name: str) -> float:
+    """AUROC of a row's first seed on one set of masks."""
     _require(study, key)
     table = study.table(ROWS[key].result(study.seed))
-    return {name: _auroc(part["good"], part["probability"]) for name, part in table.groupby("set", sort=False)}
+    part = table[table["set"] == name]
+    return _auroc(part["good"], part["probability"])
 
 
 def _tested_on(study: Study) -> str:
-    of = _by_set(study, PAPER)
-    asked = f"AUROC {of[ALTERED]:.2f} on altered masks, {of[AT_B]:.2f} on predictions of another hospital"
+    altered, abroad = (_auroc_on(study, PAPER, name) for name in (ALTERED, AT_B))
+    asked = f"AUROC {altered:.2f} on altered masks, {abroad:.2f} on predictions of another hospital"
     return f"{ROWS[PAPER].title}: {asked}"
 
 
 def _own_errors(study: Study) -> str:
-    before, after = (_by_set(study, key)[AT_B] for key in (PAPER, OWN_ERRORS))
+    before, after = (_auroc_on(study, key, AT_B) for key in (PAPER, OWN_ERRORS))
     return f"the same network at the other hospital: AUROC {before:.2f} from altered masks, {after:.2f} from errors"
 
 
