@@ -20,7 +20,17 @@ from fusqa.criteria import criteria
 from fusqa.labels import FETUS, HEAD, Scheme
 from fusqa.metrics import dice
 
-__all__ = ["GOOD", "POOR", "SEVERITIES", "Altered", "Effect", "Severities", "altered_masks", "replay"]
+__all__ = [
+    "GOOD",
+    "POOR",
+    "POOR_RECIPES",
+    "SEVERITIES",
+    "Altered",
+    "Effect",
+    "Severities",
+    "altered_masks",
+    "replay",
+]
 
 GOOD, POOR = "good", "poor"
 SLIGHT_MASKS = 4

@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from fusqa.alterations import POOR_RECIPES
 from fusqa.datasets import judge, to_native
 from fusqa.files import write_csv
 from fusqa.labels import FETUS
@@ -27,14 +28,10 @@ from fusqa.paper import ROWS
 from fusqa.phantom import draw_case
 from fusqa.recipes import RECIPES
 from fusqa.segmenters import SEGMENTERS
-from fusqa.study import COHORTS, CohortPlan, Profile, Training, hc18_folder
+from fusqa.study import COHORTS, CohortPlan, Profile, Training, chapters, hc18_folder
 
 __all__ = ["estimate"]
 
-ANALYSES = (
-    "cohorts", "altered_masks", "review", "classification", "gestational_age", "diagnosis", "baselines", "risk",
-    "calibration", "advice", "edition",
-)  # fmt: skip
 STEPS = 2  # timed steps of a training, after one that warms up
 
 
@@ -54,8 +51,8 @@ def estimate(profile: Profile) -> pd.DataFrame:
             continue
         if not COHORTS[cohort].split:
             jobs |= {f"simulated/cohorts/{site}/cases.csv": case * getattr(plan, site) for site in "AB"}
-        work = _segmentations(profile, plan, cohort, device, judging) | _models(profile, plan, cohort, device)
-        work |= dict.fromkeys(ANALYSES, 0.0)
+        work = dict.fromkeys(chapters(cohort), 0.0)
+        work |= _segmentations(profile, plan, cohort, device, judging) | _models(profile, plan, cohort, device)
         jobs |= {f"{cohort}/results/{name}.json": start + seconds for name, seconds in work.items()}
     return pd.DataFrame({"file": jobs.keys(), "seconds": np.round(list(jobs.values()), 1)})
 
@@ -79,30 +76,34 @@ def _segmentations(
 
 
 def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.device) -> dict[str, float]:
-    """Seconds of every row and seed, and of the autoencoder; a row whose weights are not to be had takes none."""
+    """Seconds of every row and seed, of the alterations left out, and of the autoencoder.
+
+    A row whose weights are not to be had takes none.
+    """
     classes, target = COHORTS[cohort].scheme.classes, torch.ones(1)
 
     def mask(size: int) -> Tensor:
         return torch.randint(0, classes, (1, size, size), dtype=torch.uint8)
 
     @cache
-    def of_row(topology: str, backbone: str, pretrained: bool, recipe: str) -> float:
-        learns = RECIPES[recipe]
-        training = getattr(profile.quality, learns.material)
+    def of(topology: str, backbone: str, pretrained: bool, encoding: str, training: Training) -> float:
         try:
-            model = quality_model(topology, backbone, pretrained, classes, learns.encoding)
+            model = quality_model(topology, backbone, pretrained, classes, encoding)
         except WeightsUnavailable:
             return 0.0
         columns = _picture(training.size), mask(training.size), target
         step, forward = _rates(model, nn.BCEWithLogitsLoss(), training, columns, device)
         return training.budget * step + plan.B * forward
 
-    rows = [ROWS[key] for key in plan.rows]
-    seconds = {
-        row.result(seed): of_row(row.topology, row.backbone, row.pretrained, row.recipe)
-        for row in rows
-        for seed in profile.seeds
-    }
+    seconds = {}
+    for row in (ROWS[key] for key in plan.rows):
+        learns = RECIPES[row.recipe]
+        training = getattr(profile.quality, learns.material)
+        once = of(row.topology, row.backbone, row.pretrained, learns.encoding, training)
+        seconds |= {row.result(seed): once for seed in profile.seeds}
+    trainings = 1 + len(POOR_RECIPES[COHORTS[cohort].scheme.name])  # with every alteration, and without each
+    paper = RECIPES["paper"].encoding
+    seconds["unseen"] = trainings * of("single", "resnet18", False, paper, profile.quality.omitted)
     training = profile.autoencoder
     columns = mask(training.size), mask(training.size)
     step, forward = _rates(Autoencoder(classes), ReconstructionLoss(), training, columns, device)

@@ -28,7 +28,7 @@ from fusqa.files import write_csv, write_json
 from fusqa.labels import FETUS, HEAD, Scheme
 from fusqa.paper import ROWS, SEGMENTERS, Row
 
-__all__ = ["COHORTS", "Profile", "Study", "Training", "hc18_folder", "provenance"]
+__all__ = ["COHORTS", "Profile", "Study", "Training", "chapters", "hc18_folder", "provenance"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -234,6 +234,18 @@ COHORTS = {
     "hc18": CohortKind("real fetal heads (HC18)", HEAD, _ONE_FOLDER, "hash"),
     "hc18-early": CohortKind("real fetal heads (HC18), second trimester to first", HEAD, _ONE_FOLDER, "trimester"),
 }
+
+
+_EVERYWHERE = (
+    "cohorts", "altered_masks", "review", "autoencoder", "classification", "gestational_age",
+    "diagnosis", "unseen", "baselines", "risk", "calibration", "advice", "edition",
+)  # fmt: skip
+_ONCE = ("dating", "audit")  # about the crown-rump length, and about the paper's own tables
+
+
+def chapters(cohort: str) -> tuple[str, ...]:
+    """Names of the notebooks that are run once on `cohort`, in no order; others are run once a network or row."""
+    return _EVERYWHERE + (_ONCE if COHORTS[cohort].scheme is FETUS else ())
 
 
 def hc18_folder() -> Path | None:

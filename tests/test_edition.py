@@ -14,6 +14,7 @@ from fusqa.edition import PLACE, EditionError, main, publish, published
 from fusqa.grid import Trained, trained
 from fusqa.pairs import AT_B
 from fusqa.scoring import CONFUSION
+from fusqa.unseen import UNSEEN
 
 COMMIT = "0123456789" * 4
 
@@ -114,9 +115,30 @@ def require_derived(edition):
         for line in lines:
             part = scores[(scores["model"] == line["model"]) & (scores["threshold"] == line["threshold"])]
             require_errors(line, part[part["test"]] if cases == "test set" else part, edition.scheme.symbol)
+    require_scores(edition)
     review = edition.table("review")
     criteria = edition.result("review")["criteria"]
     assert criteria["masks"]["poor at site B"] == (~review.query("site == 'B'")["good"]).sum()
+
+
+def require_scores(edition):
+    """The sceptic's tables against the scores of the cases."""
+    table = edition.table("baselines")
+    right = {"review": table["good"], "|error| ≤ 5 mm": table["delta_mm"].abs() <= 5}
+    for line in edition.result("baselines")["lines"]:
+        for question, truth in right.items():
+            if truth.nunique() == 2:
+                found = sk.roc_auc_score(truth, table[line["score"]])
+                assert float(line[f"AUROC,\n{question}"].split()[0]) == pytest.approx(found, abs=6e-4)
+    unseen = edition.table("unseen")
+    titles = {kind.title: name for name, kind in UNSEEN.items()}
+    for line in edition.result("unseen")["errors"]:
+        full = (unseen["name"] == titles[line["error"]]) & (unseen["severity"] == 1)
+        part = unseen[full | (unseen["name"] == "none")]
+        for column, shown in line.items():
+            if column.startswith("AUROC"):
+                found = sk.roc_auc_score(part["name"] == "none", part[column.split("\n")[1]])
+                assert float(shown.split()[0]) == pytest.approx(found, abs=6e-4)
 
 
 def require_row(line: dict, row: Trained, threshold: str):

@@ -9,7 +9,7 @@ from conftest import SMOKE
 
 from fusqa.paper import ROWS
 from fusqa.progress import Progress
-from fusqa.study import Profile, hc18_folder
+from fusqa.study import Profile, chapters, hc18_folder
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_every_job_of_a_study_has_an_estimate_and_leaves_the_file_it_names(small
             continue
         wanted = [ROWS[key].result(seed) for key in plan.rows for seed in profile.seeds]
         wanted += [f"segmentation__{name}" for name in plan.segmenters]
-        wanted += ["cohorts", "altered_masks", "review", "autoencoder", "classification", "gestational_age", "edition"]
+        wanted += chapters(cohort)
         assert {f"{cohort}/results/{name}.json" for name in wanted} <= set(table.index)
     trained = table["simulated/results/segmentation__unet.json"]
     assert trained > table["simulated/results/review.json"]  # which trains nothing
