@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import nn
 
 from fusqa.checkpoints import load_model
@@ -53,7 +54,7 @@ class Judge:
         return predict(self.model, *pairs.only(self.recipe.sees).inputs()).sigmoid().numpy()
 
 
-def judges(study: Study) -> list[Judge]:
+def judges(study: Study, device: torch.device | str = "cpu") -> list[Judge]:
     """Load the first seed of every recipe's single ResNet-18 from scratch, as far as `study` ran them."""
     found = []
     for key, row in trained(study).items():
@@ -61,5 +62,6 @@ def judges(study: Study) -> list[Judge]:
         if row.tables and about and (about.topology, about.backbone, about.pretrained) == ("single", "resnet18", False):
             folder = study.need(f"models/{about.result(study.profile.seeds[0])}/card.json").parent
             model, card = load_model(folder)
-            found.append(Judge(row, key, RECIPES[about.recipe], model, card.size, row.thresholds("validation")[0]))
+            recipe, threshold = RECIPES[about.recipe], row.thresholds("validation")[0]
+            found.append(Judge(row, key, recipe, model.to(device), card.size, threshold))
     return found
