@@ -2,8 +2,8 @@
 
 The book is what Papermill left behind, bound together: nothing is computed here. The table of contents is written
 once (``_toc.yml``) and names notebooks as ``notebooks/<name>`` and, run on the HC18 data, ``hc18/<name>``. Behind such
-an entry stand executed copies, ``build/<profile>/<cohort>/notebooks/<name>.ipynb``, or ``<name>__<row>__seed<k>.ipynb``
-where one notebook was run once for each row of the grid; they take its place.
+an entry stands an executed copy, ``build/<profile>/<cohort>/notebooks/<name>.ipynb``, which takes its place. Where one
+notebook was run once for each row of the grid, several do, as ``<name>__<row>__seed<k>.ipynb``. ::
 
     python -m fusqa.book --profile quick          # build/quick/*/notebooks -> build/quick/book/html
 

@@ -275,3 +275,10 @@ def test_every_page_stands_in_a_browser(book_html, address, page):
     assert faults == []
     page.goto(f"{address}/index.html")
     page.wait_for_url("**/book/intro.html")
+
+
+def test_every_module_has_one_place_in_the_reference():
+    pages = "".join(page.read_text() for page in (ROOT / "book").glob("api_*.md"))
+    named = re.findall(r"automodule:: fusqa\.(\w+)", pages)
+    modules = {path.stem for path in (ROOT / "fusqa").glob("*.py")} - {"__init__", "__main__"}
+    assert sorted(named) == sorted(modules)
