@@ -23,6 +23,7 @@ from pathlib import Path
 
 import nbformat
 import yaml
+from papermill import inspect_notebook
 
 from fusqa.paper import ROWS, SEGMENTERS
 from fusqa.study import Profile
@@ -81,8 +82,9 @@ def assemble(root: Path, build: Path, profile: Profile, out: Path) -> None:
         copy_chapter(chapter, build, out)
     if not any(chapter.startswith("hc18/") for chapter in chapters):
         shutil.copy(root / "book" / "hc18_absent.md", out / "book" / "hc18.md")
-    with (out / "book" / "provenance.md").open("a", encoding="utf-8") as page:
-        page.write("\n" + provenance_tables(out / "published"))
+    complete(out / "book" / "provenance.md", tables=provenance_tables(out / "published"))
+    costs = cost_table(out / "published" / "results" / COHORTS["notebooks"])
+    complete(out / "book" / "reexecute.md", parameters=parameter_table(root / "notebooks"), costs=costs)
 
 
 def bind(source: Path, place: Path) -> None:
@@ -234,6 +236,48 @@ def link_sources(page: str, results: Path, cohort: str) -> str:
         return ", ".join(map(link, match[1].split(", ")))
 
     return re.sub(r'(?<=<span class="source">Data: )<code>([^<]+)</code>', links, page)
+
+
+def complete(page: Path, **parts: str) -> None:
+    """Put each part in the place of the line ``{{ name }}`` that the page keeps for it."""
+    text = page.read_text(encoding="utf-8")
+    for name, part in parts.items():
+        text = text.replace(f"{{{{ {name} }}}}\n", part)
+    page.write_text(text, encoding="utf-8")
+
+
+def parameter_table(notebooks: Path) -> str:
+    """Write what can be set in the notebooks, from their own cells: a row a parameter, with who has it."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    files = sorted(notebooks.glob("*.ipynb"))
+    for file in files:
+        for name, about in inspect_notebook(str(file)).items():
+            found.setdefault((name, about["default"], about["help"]), []).append(file.stem)
+    rows = [
+        [
+            f"<code>{name}</code>",
+            f"<code>{html.escape(default)}</code>",
+            html.escape(meaning),
+            "all" if len(owners) == len(files) else ", ".join(owners),
+        ]
+        for (name, default, meaning), owners in sorted(found.items(), key=lambda item: -len(item[1]))
+    ]
+    return table(["parameter", "default", "what it sets", "notebooks"], rows)
+
+
+def cost_table(results: Path) -> str:
+    """Write what every notebook took in this edition, from the provenance of its results: the dearest first."""
+    took: dict[str, list[dict]] = {}
+    for file in results.glob("*.json"):
+        provenance = json.loads(file.read_text(encoding="utf-8")).get("provenance", {})
+        if "peak_mb" in provenance:
+            took.setdefault(file.stem.partition("__")[0], []).append(provenance)
+    spent = {name: sum(one["cpu_seconds"] for one in runs) for name, runs in took.items()}
+    rows = [
+        [name, str(len(took[name])), f"{spent[name]:.0f}", f"{max(one['peak_mb'] for one in took[name]) / 1000:.1f}"]
+        for name in sorted(spent, key=lambda name: -spent[name])
+    ]
+    return table(["notebook", "runs", "processor time, s, all runs", "largest memory, GB"], rows)
 
 
 def provenance_tables(published: Path) -> str:
