@@ -15,6 +15,17 @@ ROOT = Path(__file__).resolve().parents[1]
 SMOKE = ROOT / "tests/smoke.yaml"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Arrange the tests for two workers: what shares the small study stays together, so that it is run once.
+
+    The test that mostly waits for its cluster comes first, so that the other worker has all the rest to do meanwhile.
+    """
+    items.sort(key=lambda item: "cluster" not in getattr(item, "fixturenames", ()))
+    for item in items:
+        if "small_study" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("small study"))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder with ``hc18/`` and ``crl_case/``: real pictures, which the project may read and not hold."""
