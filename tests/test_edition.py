@@ -115,7 +115,8 @@ def require_derived(edition):
         for line in lines:
             part = scores[(scores["model"] == line["model"]) & (scores["threshold"] == line["threshold"])]
             require_errors(line, part[part["test"]] if cases == "test set" else part, edition.scheme.symbol)
-    require_scores(edition)
+    if edition.path("results/baselines.csv").is_file():  # an edition may be older than the sceptic's chapters
+        require_scores(edition)
     review = edition.table("review")
     criteria = edition.result("review")["criteria"]
     assert criteria["masks"]["poor at site B"] == (~review.query("site == 'B'")["good"]).sum()
