@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from fusqa.study import ROOT, Profile, Study
+from fusqa.study import ROOT, Profile, Study, chapters
 
 __all__ = ["PLACE", "Edition", "EditionError", "main", "publish", "published"]
 
@@ -72,9 +72,11 @@ def publish(name: str, build: Path, place: Path = PLACE) -> Path:
     """
     profile = Profile.read(name)
     study = build / profile.name
-    cohorts = [cohort for cohort in profile.cohorts if (study / cohort / "results/gestational_age.json").is_file()]
-    if "simulated" not in cohorts:
-        raise EditionError(f"{study} holds no finished study; run: make study PROFILE={name}")
+    cohorts = [cohort for cohort in profile.cohorts if (study / cohort / "results").is_dir()]
+    wanted = [f"{cohort}/results/{chapter}.json" for cohort in cohorts or ["simulated"] for chapter in chapters(cohort)]
+    if missing := [file for file in wanted if not (study / file).is_file()]:
+        found = f"{study} holds no finished study: {len(missing)} results are missing, such as {missing[0]}"
+        raise EditionError(f"{found}; run: make study PROFILE={name}")
     place.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".publishing-", dir=place) as scratch:
         made = Path(scratch) / profile.name

@@ -71,6 +71,13 @@ def test_results_of_uncommitted_code_are_not_published(finished, tmp_path, commi
     assert not list((tmp_path / "results").iterdir())
 
 
+@pytest.mark.parametrize("chapter", ["unseen", "gestational_age"])
+def test_a_study_that_lacks_one_chapter_is_not_finished(finished, tmp_path, chapter):
+    (finished / f"smoke/simulated/results/{chapter}.json").unlink()
+    with pytest.raises(EditionError, match=f"no finished study.*simulated/results/{chapter}.json.*make study PROFILE="):
+        publish(str(SMOKE), finished, tmp_path / "results")
+
+
 def test_only_finished_studies_of_small_files_are_published(finished, tmp_path, capsys):
     folder = finished / "smoke/simulated/results"
     (folder / "masks.npz").write_bytes(b"0")
@@ -80,9 +87,9 @@ def test_only_finished_studies_of_small_files_are_published(finished, tmp_path, 
     (folder / "large.csv").write_bytes(bytes(21_000_000))
     with pytest.raises(EditionError, match="more than the 20 MB"):
         publish(str(SMOKE), finished, tmp_path / "results")
-    (folder / "gestational_age.json").unlink()
+    shutil.rmtree(finished / "smoke")
     assert main([str(SMOKE), "--build", str(finished)]) == 1
-    assert "holds no finished study; run: make study" in capsys.readouterr().err
+    assert re.search("holds no finished study.*run: make study", capsys.readouterr().err)
 
 
 # Every printed table follows from the scores
