@@ -127,7 +127,7 @@ def _unseen(study: Study) -> str:
 
 
 ADVICE: dict[str, Callable[[Study], str]] = {
-    "Ask what a model was tested on. Altered masks are easier than a segmenter's failures.": _tested_on,
+    "Ask what a model was tested on. Altered masks and a segmenter's failures are two examinations.": _tested_on,
     "Collect your segmenter's own errors, on spoilt pictures if there are no others, and train on those.": _own_errors,
     "Try what needs no quality model first.": _without_a_model,
     "Hide the picture, or show a wrong one. A model that does not mind judges the mask's shape alone.": _picture,
