@@ -2,8 +2,9 @@
 # A SLURM cluster of one node on this machine, for tests: one_node_slurm.sh start|kill-node|revive|stop FOLDER
 #
 # Needs root and Debian's slurm-wlm and munge, and no other SLURM on the machine. Everything it writes lies in FOLDER,
-# except for a link /etc/slurm/slurm.conf while it runs: jobs find the cluster by it. There is no accounting database,
-# as on many a small cluster.
+# except for a link /etc/slurm/slurm.conf while it runs: jobs find the cluster by it. Such a link that a killed test
+# left behind is taken away with its cluster; that of a test that still runs is waited for. There is no accounting database, as on many
+# a small cluster.
 set -euo pipefail
 
 action=$1
@@ -54,19 +55,39 @@ wait_for_node() {
   exit 1
 }
 
-case $action in
-  start)
-    if [ -e "$configuration" ] || [ -L "$configuration" ]; then
+process() {  # a number and a time of birth, which together are one process's alone
+  ps -o pid=,lstart= -p "$1"
+}
+
+owner_lives() {  # whoever started the cluster in the given folder
+  [ -f "$1/owner" ] && [ "$(process "$(awk '{print $1}' "$1/owner")")" = "$(cat "$1/owner")" ]
+}
+
+take_configuration() {  # the machine has one place for it
+  for _ in $(seq 900); do
+    ln -s "$folder/slurm.conf" "$configuration" 2>/dev/null && return
+    other=$(dirname "$(readlink "$configuration")")
+    if [ "$(basename "$other")" != "$(basename "$folder")" ]; then
       echo "$configuration exists: another SLURM is set up here" >&2
       exit 1
     fi
+    owner_lives "$other" || "$0" stop "$other"
+    sleep 1
+  done
+  echo "the cluster in $other does not end; stop it by: $0 stop $other" >&2
+  exit 1
+}
+
+case $action in
+  start)
     mkdir -p "$folder"
+    process $PPID > "$folder/owner"
+    take_configuration
     head -c 1024 /dev/urandom > "$folder/munge.key"
     chmod 700 "$folder"; chmod 400 "$folder/munge.key"
     munged --force --socket="$folder/munge.socket" --key-file="$folder/munge.key" --pid-file="$folder/munged.pid" \
       --log-file="$folder/munged.log" --seed-file="$folder/munge.seed"
     write_configuration
-    ln -s "$folder/slurm.conf" "$configuration"
     slurmctld
     slurmd
     wait_for_node
@@ -86,7 +107,9 @@ case $action in
   stop)
     scancel --user="$(id -un)" 2>/dev/null || true
     for daemon in slurmd slurmctld munged; do
-      [ ! -f "$folder/$daemon.pid" ] || kill "$(cat "$folder/$daemon.pid")" 2>/dev/null || true
+      [ -f "$folder/$daemon.pid" ] || continue
+      number=$(cat "$folder/$daemon.pid")
+      ! kill "$number" 2>/dev/null || timeout 20 tail --pid="$number" -f /dev/null  # a successor needs its port
     done
     [ "$(readlink "$configuration")" != "$folder/slurm.conf" ] || rm "$configuration"
     ;;
