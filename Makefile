@@ -22,7 +22,7 @@ define RUN
   { code=$$?; [ $$code -ne 75 ] || echo 'Another run is at work in build/: wait for it, or end it' >&2; exit $$code; }
 endef
 
-.PHONY: help setup lock study book publish test bench serve clean
+.PHONY: help setup lock study book pdf publish test bench serve clean
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -66,6 +66,9 @@ study: $(READY)  ## run the study: PROFILE=quick|classroom|paper, JOBS=2 process
 
 book: $(READY)  ## run the study where needed and bind the book: PROFILE and JOBS as above
 	$(RUN)
+
+pdf: book  ## the book of PROFILE in one PDF file, printed by Chromium
+	$(VENV)/bin/python -m fusqa.printing 'build/$(basename $(notdir $(PROFILE)))/book'
 
 publish: $(READY)  ## make the finished study of PROFILE the edition in results/ that every book shows
 	$(VENV)/bin/python -m fusqa.edition '$(PROFILE)'

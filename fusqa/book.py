@@ -11,9 +11,6 @@ The HTML appears whole or not at all: it is built beside its place and moved the
 """
 
 import argparse
-import html
-import json
-import re
 import shutil
 import subprocess
 import sys
@@ -23,9 +20,11 @@ from pathlib import Path
 
 import nbformat
 import yaml
-from papermill import inspect_notebook
 
+from fusqa import inserts
+from fusqa.pages import FailedRun, page
 from fusqa.paper import ROWS, SEGMENTERS
+from fusqa.students import write_students
 from fusqa.study import Profile
 
 __all__ = ["BookError", "assemble", "bind", "main"]
@@ -35,8 +34,6 @@ COHORTS = {"notebooks": "simulated", "hc18": "hc18", "hc18-early": "hc18-early"}
 
 BINDING = ".binding-"
 """How the name of the folder begins in which a book is built before it takes its place."""
-
-PROVENANCE = ("seed", "date", "cpu_seconds", "commit", "device", "threads")
 
 
 class BookError(RuntimeError):
@@ -71,20 +68,19 @@ def assemble(root: Path, build: Path, profile: Profile, out: Path) -> None:
     shutil.copytree(root / "book", out / "book", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(root / "CHANGELOG.md", out)
     (out / "_toc.yml").write_text(yaml.safe_dump({**written, "parts": parts}, sort_keys=False), encoding="utf-8")
-    configure(root, profile, out)
+    config = configure(root, profile, out)
     for cohort in COHORTS.values():
         results = out / "published" / "results" / cohort
         results.mkdir(parents=True)
         for file in (build / cohort / "results").glob("*"):
             if belongs(file.stem, profile, cohort):
                 shutil.copy(file, results)
+    write_students(root / "notebooks", out / "published" / "students")
     for chapter in chapters:
-        copy_chapter(chapter, build, out)
+        copy_chapter(chapter, build, out, config["repository"])
     if not any(chapter.startswith("hc18/") for chapter in chapters):
         shutil.copy(root / "book" / "hc18_absent.md", out / "book" / "hc18.md")
-    complete(out / "book" / "provenance.md", tables=provenance_tables(out / "published"))
-    costs = cost_table(out / "published" / "results" / COHORTS["notebooks"])
-    complete(out / "book" / "reexecute.md", parameters=parameter_table(root / "notebooks"), costs=costs)
+    write_inserts(root, build, out)
 
 
 def bind(source: Path, place: Path) -> None:
@@ -185,15 +181,16 @@ def expand(chapters: list[dict], build: Path, profile: Profile) -> list[dict]:
 # Pages ----------------------------------------------------------------------------------------------------------------
 
 
-def configure(root: Path, profile: Profile, out: Path) -> None:
-    """Copy the configuration; pages may write ``{{ edition }}`` for the profile and what it says of itself."""
+def configure(root: Path, profile: Profile, out: Path) -> dict:
+    """Copy the configuration and return it; pages may write ``{{ edition }}`` for the profile and what it says."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     config["parse"]["myst_substitutions"] = {"edition": f"**{profile.name}**. {profile.title}"}
     (out / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    return config
 
 
-def copy_chapter(chapter: str, build: Path, out: Path) -> None:
-    """Copy one executed notebook, for readers: code folded, row behind the title, captions that lead to their files.
+def copy_chapter(chapter: str, build: Path, out: Path, repository: dict) -> None:
+    """Copy one executed notebook, for readers: see :func:`fusqa.pages.page`.
 
     Raises
     ------
@@ -203,131 +200,39 @@ def copy_chapter(chapter: str, build: Path, out: Path) -> None:
     folder, _, name = chapter.partition("/")
     cohort = COHORTS[folder]
     executed = build / cohort / "notebooks" / f"{name}.ipynb"
-    notebook = nbformat.read(executed, as_version=4)
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    failed = [output for output in outputs if output.output_type == "error"]
-    if failed:
-        raise BookError(f"{executed} ended in {failed[0].ename}: {failed[0].evalue}; delete it and run the study again")
-    first = next((cell for cell in notebook.cells if cell.cell_type == "markdown"), None)
-    if first is None or not first.source.startswith("# "):
-        raise BookError(f"{executed} has no title: its first text cell must begin with '# '")
-    title, newline, rest = first.source.partition("\n")
-    first.source = title + (f": {row_title(name)}" if row_title(name) else "") + newline + rest
-    for cell in notebook.cells:
-        tags = cell.metadata.setdefault("tags", [])
-        if cell.cell_type == "code" and "injected-parameters" not in tags:  # what this page was run with stays open
-            cell.metadata.tags = sorted({*tags, "hide-input"})
-    for output in outputs:
-        if "text/html" in output.get("data", {}):
-            output.data["text/html"] = link_sources(output.data["text/html"], out / "published" / "results", cohort)
+    launch = inserts.launch_links(repository["url"], repository["branch"], name.partition("__")[0])
+    try:
+        notebook = page(executed, row_title(name), launch, cohort, out / "published" / "results")
+    except FailedRun as error:
+        raise BookError(str(error)) from None
     (out / folder).mkdir(exist_ok=True)
     nbformat.write(notebook, out / f"{chapter}.ipynb")
 
 
-def link_sources(page: str, results: Path, cohort: str) -> str:
-    """Make a link of every file that a caption names (see :func:`fusqa.figures.show`) and that is published."""
-
-    def link(name: str) -> str:
-        file = html.unescape(name).removeprefix("results/")
-        code = f"<code>{name}</code>"
-        return f'<a href="../results/{cohort}/{file}">{code}</a>' if (results / cohort / file).is_file() else code
-
-    def links(match: re.Match) -> str:
-        return ", ".join(map(link, match[1].split(", ")))
-
-    return re.sub(r'(?<=<span class="source">Data: )<code>([^<]+)</code>', links, page)
+def write_inserts(root: Path, build: Path, out: Path) -> None:
+    """Put what the code and its results say into the pages that keep a line for it."""
+    results = out / "published" / "results" / COHORTS["notebooks"]
+    complete(out / "book" / "provenance.md", tables=inserts.provenance_tables(out / "published" / "results"))
+    complete(
+        out / "book" / "reexecute.md",
+        parameters=inserts.parameter_table(root / "notebooks"),
+        profiles=inserts.profile_table(root / "profiles", build, root / "results"),
+        costs=inserts.cost_table(results),
+    )
+    complete(out / "book" / "command.md", commands=inserts.command_pages())
+    complete(out / "book" / "model_cards.md", cards=inserts.model_cards(results))
+    complete(out / "book" / "teach.md", students=inserts.student_links(root / "notebooks"))
 
 
 def complete(page: Path, **parts: str) -> None:
     """Put each part in the place of the line ``{{ name }}`` that the page keeps for it."""
     text = page.read_text(encoding="utf-8")
     for name, part in parts.items():
-        text = text.replace(f"{{{{ {name} }}}}\n", part)
+        line = f"{{{{ {name} }}}}\n"
+        if line not in text:
+            raise BookError(f"{page} keeps no line {line.strip()}")
+        text = text.replace(line, part)
     page.write_text(text, encoding="utf-8")
-
-
-def parameter_table(notebooks: Path) -> str:
-    """Write what can be set in the notebooks, from their own cells: a row a parameter, with who has it."""
-    found: dict[tuple[str, str, str], list[str]] = {}
-    files = sorted(notebooks.glob("*.ipynb"))
-    for file in files:
-        for name, about in inspect_notebook(str(file)).items():
-            found.setdefault((name, about["default"], about["help"]), []).append(file.stem)
-    rows = [
-        [
-            f"<code>{name}</code>",
-            f"<code>{html.escape(default)}</code>",
-            html.escape(meaning),
-            "all" if len(owners) == len(files) else ", ".join(owners),
-        ]
-        for (name, default, meaning), owners in sorted(found.items(), key=lambda item: -len(item[1]))
-    ]
-    return table(["parameter", "default", "what it sets", "notebooks"], rows)
-
-
-def cost_table(results: Path) -> str:
-    """Write what every notebook took in this edition, from the provenance of its results: the dearest first."""
-    took: dict[str, list[dict]] = {}
-    for file in results.glob("*.json"):
-        provenance = json.loads(file.read_text(encoding="utf-8")).get("provenance", {})
-        if "peak_mb" in provenance:
-            took.setdefault(file.stem.partition("__")[0], []).append(provenance)
-    spent = {name: sum(one["cpu_seconds"] for one in runs) for name, runs in took.items()}
-    rows = [
-        [name, str(len(took[name])), f"{spent[name]:.0f}", f"{max(one['peak_mb'] for one in took[name]) / 1000:.1f}"]
-        for name in sorted(spent, key=lambda name: -spent[name])
-    ]
-    return table(["notebook", "runs", "processor time, s, all runs", "largest memory, GB"], rows)
-
-
-def provenance_tables(published: Path) -> str:
-    """Write the tables of the page "Where does each number come from?" from the published result files.
-
-    A JSON result carries an object ``provenance``, written by :func:`fusqa.study.provenance`; a CSV table of the same
-    name shares it.
-    """
-    rows, others, versions = [], [], {}
-    for path in sorted(path for path in published.rglob("*") if path.is_file()):
-        name = path.relative_to(published).as_posix()
-        link = f'<a href="../{html.escape(name)}">{html.escape(name.removeprefix("results/"))}</a>'
-        content = json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else {}
-        provenance = content.get("provenance") if isinstance(content, dict) else None
-        if provenance is None:
-            others.append(f"- {link}")
-            continue
-        rows.append([link, *(shown(column, provenance.get(column)) for column in PROVENANCE)])
-        for package, version in provenance.get("versions", {}).items():
-            versions.setdefault(package, set()).add(str(version))
-    text = "No result file was found for this edition.\n" if not rows + others else ""
-    if rows:
-        text += "## Result files\n\n" + table(["result", *(name.replace("_", " ") for name in PROVENANCE)], rows)
-    if versions:
-        pairs = [[html.escape(package), ", ".join(sorted(versions[package]))] for package in sorted(versions)]
-        text += "\n## Versions\n\n" + table(["package", "version"], pairs)
-    if others:
-        text += "\n## Tables beside them\n\n" + "\n".join(others) + "\n"
-    return text
-
-
-def shown(column: str, value: object) -> str:
-    """One entry of the provenance table; of a commit, as much as names it."""
-    if value is None:
-        return "–"
-    if column == "commit":
-        head, plus, changes = str(value).partition("+")
-        return head[:10] + plus + changes
-    return html.escape(str(value))
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """Write a table in a frame that scrolls sideways, as :func:`fusqa.figures.show_table` does."""
-    lines = ["".join(f"<td>{value}</td>" for value in row) for row in rows]
-    head = "".join(f"<th>{name}</th>" for name in header)
-    body = "".join(f"<tr>{line}</tr>\n" for line in lines)
-    return (
-        f'<figure class="fusqa-table"><div class="fusqa-scroll" tabindex="0"><table class="dataframe table">\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div></figure>\n"
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -240,7 +240,7 @@ _EVERYWHERE = (
     "cohorts", "altered_masks", "review", "autoencoder", "classification", "gestational_age",
     "diagnosis", "unseen", "baselines", "risk", "calibration", "advice", "edition",
 )  # fmt: skip
-_ONCE = ("dating", "audit")  # about the crown-rump length, and about the paper's own tables
+_ONCE = ("dating", "audit", "ten_minutes")  # about the crown-rump length, the paper's own tables, the whole study
 
 
 def chapters(cohort: str) -> tuple[str, ...]:
