@@ -69,13 +69,13 @@ def _auroc_on(study: Study, key: str, name: str) -> float:
 
 def _tested_on(study: Study) -> str:
     altered, abroad = (_auroc_on(study, PAPER, name) for name in (ALTERED, AT_B))
-    asked = f"AUROC {altered:.2f} on altered masks, {abroad:.2f} on predictions of another hospital"
+    asked = f"AUROC {altered:.2f} on altered masks, {abroad:.2f} on a segmenter's predictions of site B"
     return f"{ROWS[PAPER].title}: {asked}"
 
 
 def _own_errors(study: Study) -> str:
     before, after = (_auroc_on(study, key, AT_B) for key in (PAPER, OWN_ERRORS))
-    return f"the same network at the other hospital: AUROC {before:.2f} from altered masks, {after:.2f} from errors"
+    return f"the same network on predictions of site B: AUROC {before:.2f} from altered masks, {after:.2f} from errors"
 
 
 def _without_a_model(study: Study) -> str:
@@ -105,13 +105,18 @@ def _days(study: Study) -> str:
     return f"mean error of the date: {said}"
 
 
+_PASSED = ("abroad", "abroad_good", "home", "home_good")  # shares, as results/calibration.json names them
+
+
 def _threshold(study: Study) -> str:
     _require(study, OWN_ERRORS)
     promises = study.result("calibration")["promises"]
     quoted = next(one for one in promises if one["key"] == OWN_ERRORS and one["alpha"] == ALPHA)
-    abroad, home = ("–" if quoted[at] is None else f"{100 * quoted[at]:.0f} %" for at in ("abroad", "home"))
+    passed = {where: "–" if quoted[where] is None else f"{100 * quoted[where]:.0f} %" for where in _PASSED}
     promised = f"where at most {100 * ALPHA:.0f} % of the poor masks were promised to pass"
-    return f"{promised}: {abroad} with a threshold from elsewhere, {home} with one's own"
+    elsewhere = "{abroad} do, and {abroad_good} of the good ones, by a threshold chosen at site A".format(**passed)
+    own = "{home} and {home_good} by one chosen on half of site B's patients".format(**passed)
+    return f"{promised}, {elsewhere}; {own}"
 
 
 def _unseen(study: Study) -> str:
@@ -128,10 +133,14 @@ def _unseen(study: Study) -> str:
 
 ADVICE: dict[str, Callable[[Study], str]] = {
     "Ask what a model was tested on. Altered masks and a segmenter's failures are two examinations.": _tested_on,
-    "Collect your segmenter's own errors, on spoilt pictures if there are no others, and train on those.": _own_errors,
+    "Collect your segmenter's own errors, on spoilt pictures if need be, and see whether training on them helps.": (
+        _own_errors
+    ),
     "Try what needs no quality model first.": _without_a_model,
     "Hide the picture, or show a wrong one. A model that does not mind judges the mask's shape alone.": _picture,
     "Ask how many days of error remain, and how many masks have to go back for it.": _days,
-    "Choose the threshold on reviewed masks of your own hospital.": _threshold,
+    "Choose the threshold on reviewed masks of your own hospital; one from elsewhere can be too lax or too strict.": (
+        _threshold
+    ),
     "Show it errors that nobody trained it on, before a patient does.": _unseen,
 }

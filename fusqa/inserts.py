@@ -9,13 +9,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import nbformat
 import typer
 from papermill import inspect_notebook
+from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from fusqa.cli import app
-from fusqa.pairs import ALTERED, AT_B
+from fusqa.pairs import ALTERED, AT_B, ERRORS
 from fusqa.paper import ROWS
 from fusqa.study import Profile
 
@@ -106,37 +106,46 @@ def _provenance(result: Path) -> dict | None:
 
 def command_pages() -> str:
     """Write the help of the command ``fusqa``, a section a verb, from the command itself."""
-    return "\n".join(_command_section(name, command) for name, command in _verbs(typer.main.get_command(app), "fusqa"))
+    verbs = _verbs(typer.main.get_command(app), "fusqa")
+    return "\n".join(_command_section(name, command) for name, command in verbs)
 
 
-def _verbs(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+def _verbs(command: TyperCommand, name: str) -> Iterator[tuple[str, TyperCommand]]:
     """Yield every verb that does something, with its full name."""
-    if isinstance(command, click.Group):
-        for verb, inner in command.commands.items():
-            yield from _verbs(inner, f"{name} {verb}")
-    else:
+    inner = getattr(command, "commands", None)
+    if inner is None:
         yield name, command
+    else:
+        for verb, one in inner.items():
+            yield from _verbs(one, f"{name} {verb}")
 
 
-def _command_section(name: str, command: click.Command) -> str:
+def _command_section(name: str, command: TyperCommand) -> str:
     """One verb: what it does, how it is called, and what can be given to it."""
-    context = click.Context(command, info_name=name)
-    usage = " ".join([name, *command.collect_usage_pieces(context)])
-    rows = []
-    for parameter in command.params:
-        if parameter.name == "help":
-            continue
-        given = (
-            parameter.get_error_hint(context).strip("'")
-            if isinstance(parameter, click.Argument)
-            else ", ".join(parameter.opts)
-        )
-        default = parameter.default if parameter.default not in (None, False, ...) else "–"
-        rows.append(
-            [f"<code>{html.escape(given)}</code>", html.escape(getattr(parameter, "help", "") or ""), str(default)]
-        )
-    about = inspect.cleandoc(command.help or "")
-    return f"## `{name}`\n\n{about}\n\n```text\n{usage}\n```\n\n" + table(["", "what it is", "default"], rows)
+    arguments = [word for one in command.params if one.param_type_name == "argument" for word in _words(one)]
+    rows = [
+        [
+            ", ".join(f"<code>{html.escape(word)}</code>" for word in _words(parameter)),
+            html.escape(parameter.help or ""),
+            html.escape(_default(parameter)),
+        ]
+        for parameter in command.params
+    ]
+    about, usage = inspect.cleandoc(command.help or ""), " ".join([name, "[OPTIONS]", *arguments])
+    return f"## `{name}`\n\n{about}\n\n```text\n{usage}\n```\n\n" + table(["given", "what it is", "default"], rows)
+
+
+def _default(parameter: TyperArgument | TyperOption) -> str:
+    """What holds where nothing is given; a dash for a switch, and for what must be given."""
+    value = parameter.default
+    return "–" if value is None or value is False or value is ... else str(getattr(value, "value", value))
+
+
+def _words(parameter: TyperArgument | TyperOption) -> list[str]:
+    """How a parameter is written on the command line."""
+    if parameter.param_type_name == "argument":
+        return [parameter.metavar or parameter.name.upper()]
+    return [*parameter.opts, *parameter.secondary_opts]
 
 
 def model_cards(results: Path) -> str:
@@ -149,23 +158,20 @@ def model_cards(results: Path) -> str:
     for stem, title in titles.items():
         file = min([*results.glob(f"{stem}__seed*.json"), *results.glob(f"{stem}.json")], default=None)
         content = json.loads(file.read_text(encoding="utf-8")) if file else {}
-        if content.get("status") != "run":
-            continue
-        reports, origin = content["reports"]["paper"], content["provenance"]
-        found = [reports[name]["auroc"] if reports.get(name) else None for name in (ALTERED, AT_B)]
-        link = f'<a href="../results/{results.name}/{file.name}">{html.escape(title)}</a>'
-        rows.append(
-            [
-                link,
-                str(origin["seed"]),
-                f"{content['thresholds']['validation']:.2f}",
-                *("–" if value is None else f"{value:.2f}" for value in found),
-                str(len(content["history"])),
-                f"{origin['cpu_seconds']:.0f}",
-            ]
-        )
-    heads = ["model", "seed", "threshold, by validation", "AUROC, altered masks of A", "AUROC, predictions of B"]
-    return table([*heads, "rounds", "processor time, s"], rows)
+        if content.get("status") == "run":
+            link = f'<a href="../results/{results.name}/{file.name}">{html.escape(title)}</a>'
+            rows.append([link, *_card(content)])
+    heads = ["model", "parameters", "side, px", "masks learnt from", "seed", "threshold"]
+    return table([*heads, "AUROC, altered masks of A", "AUROC, errors at A", "AUROC, predictions of B"], rows)
+
+
+def _card(content: dict) -> list[str]:
+    """Entries of one model's card, from its result."""
+    network, reports = content["network"], content["reports"]["validation"]
+    found = [reports[name]["auroc"] if name in reports else None for name in (ALTERED, ERRORS, AT_B)]
+    made = [f"{network['parameters']:,}", str(network["size"]), f"{network['masks']:,}"]
+    chosen = [str(content["provenance"]["seed"]), f"{content['thresholds']['validation']:.2f}"]
+    return [*made, *chosen, *("–" if value is None else f"{value:.2f}" for value in found)]
 
 
 def student_links(notebooks: Path) -> str:
@@ -174,7 +180,8 @@ def student_links(notebooks: Path) -> str:
         file.name: nbformat.read(file, as_version=4).cells[0].source for file in sorted(notebooks.glob("*.ipynb"))
     }
     titles = {name: source.partition("\n")[0].removeprefix("# ") for name, source in sources.items()}
-    return "".join(f'- <a href="../students/{name}">{html.escape(title)}</a>\n' for name, title in titles.items())
+    items = [f'<li><a href="../students/{name}">{html.escape(title)}</a></li>' for name, title in titles.items()]
+    return f"<ul>{''.join(items)}</ul>\n"
 
 
 def launch_links(repository: str, branch: str, notebook: str) -> str:

@@ -176,7 +176,7 @@ def show_gallery(
         "days": known,
         "scores": {name: np.round(np.asarray(values, float), 3).tolist() for name, values in scores.items()},
     }
-    _publish("gallery", f"<ol>{''.join(items)}</ol>", data, caption)
+    _publish("gallery", f'<ol tabindex="0">{"".join(items)}</ol>', data, caption)
 
 
 def _publish(kind: str, body: str, data: object, caption: str) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from fusqa.biometry import SPACING_RANGE_MM
 from fusqa.labels import SCHEMES
 from fusqa.problems import CohortError, Problem
 
@@ -50,8 +51,7 @@ class Number:
 # The ranges catch another unit, not an unusual fetus: wide enough for any scanner and any week.
 _SPACING = Number(
     "mm",
-    0.01,
-    2.0,
+    *SPACING_RANGE_MM,
     False,
     "that looks like centimetres: multiply by 10",
     "that looks like another unit: give mm a pixel",

@@ -1,16 +1,17 @@
 """How far a study is: a line for people whenever a job has ended, with the time that is left.
 
-The workflow starts :func:`watch` when it starts; the weights of the jobs are those of :mod:`fusqa.estimate`. Nothing
-here loads more than Python itself, because Snakemake loads it.
+The workflow starts :func:`watch` when it starts, and asks for :func:`failures` when it ends badly; the weights of the
+jobs are those of :mod:`fusqa.estimate`. Nothing here loads more than Python itself, because Snakemake loads it.
 """
 
 import csv
+import json
 import sys
 import threading
 import time
 from pathlib import Path
 
-__all__ = ["Progress", "watch"]
+__all__ = ["Progress", "failures", "watch"]
 
 EVERY = 2.0  # seconds between two looks
 TRUSTED = 60.0  # seconds for which the estimate is believed before the study's own pace counts
@@ -52,6 +53,18 @@ class Progress:
             total = _span(sum(self.seconds.values()) / self.at_once)
             said = f"estimate for this machine: {total} with {self.at_once} at once; {said}"
         return f"study: {said}"
+
+
+def failures(study: Path) -> list[str]:
+    """Say of every notebook of a study that failed what it ended in, and where its outputs and its log are."""
+    said = []
+    for left in sorted(study.glob("*/notebooks/*.failed.ipynb")):
+        name, cohort = left.name.removesuffix(".failed.ipynb"), left.parents[1]
+        cells = json.loads(left.read_text(encoding="utf-8"))["cells"]
+        errors = [out for cell in cells for out in cell.get("outputs", ()) if out.get("output_type") == "error"]
+        cause = f"{errors[0]['ename']}: {errors[0]['evalue']}" if errors else "it was ended from outside"
+        said.append(f"failed: {name} on {cohort.name}: {cause}\n  outputs: {left}\n  log: {cohort / 'logs' / name}.log")
+    return said
 
 
 def _span(seconds: float) -> str:

@@ -174,7 +174,8 @@ class Profile(_Strict):
         FileNotFoundError
             For an unknown name; the message lists the known ones.
         ValueError
-            When a setting is missing, misspelt or out of range, or a row or a segmenter is not known.
+            When a setting is missing, misspelt or out of range, a cohort, a row or a segmenter is not known, or the
+            segmenters differ in the size of their pictures: their errors go into one set.
         """
         path = cls.file(name)
         if not path.is_file():
@@ -182,9 +183,13 @@ class Profile(_Strict):
             raise FileNotFoundError(f"no profile '{name}': {path} is not a file; known profiles are {known}")
         profile = cls(name=path.stem, **yaml.safe_load(path.read_text(encoding="utf-8")))
         plans = profile.cohorts.values()
+        _require_known(path, "cohorts", set(profile.cohorts), COHORTS)
         _require_known(path, "rows", {row for plan in plans for row in plan.rows}, ROWS)
         _require_known(path, "segmenters", set(profile.segmenters), SEGMENTERS)
         _require_known(path, "segmenters", {name for plan in plans for name in plan.segmenters}, profile.segmenters)
+        sizes = {name: training.size for name, training in profile.segmenters.items()}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"{path}: segmenters of a study must share one size of picture; theirs are {sizes}")
         if "other" not in profile.requests:
             raise ValueError(f"{path}: requests need an entry 'other', for the rules without one of their own")
         return profile

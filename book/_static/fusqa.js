@@ -234,6 +234,9 @@ function sortable(table) {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll("summary").forEach((summary) => {
+    if (!summary.textContent.trim()) summary.setAttribute("aria-label", "Pages below"); // the theme's arrow has no name
+  });
   const widgets = { sweep, threshold, gallery };
   for (const [kind, enhance] of Object.entries(widgets)) {
     document.querySelectorAll(`figure.fusqa-${kind}`).forEach((figure) => enhance(figure));
