@@ -13,13 +13,17 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 import yaml
+from axe_playwright_python.sync_playwright import Axe
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from fusqa.book import BookError, assemble, bind, main
+from fusqa.paper import ROWS as PAPER_ROWS
+from fusqa.printing import PrintError, print_book
 from fusqa.study import Profile
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = (
+    "ten_minutes",
     "cohorts",
     "altered_masks",
     "segmentation__unet",
@@ -164,6 +168,19 @@ def test_a_book_is_replaced_whole_or_not_at_all(build, capsys):
     assert [path.name for path in html.parent.iterdir() if path.name.startswith(".binding")] == []
 
 
+def test_a_book_is_printed_whole_by_one_command(build):
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        pytest.skip("no Chromium to print with: apt-get install chromium")
+    book = build / "quick/book"
+    with pytest.raises(PrintError, match="make book PROFILE=quick"):
+        print_book(book)
+    assemble(ROOT, build / "quick", QUICK, book / "source")
+    printed = print_book(book).read_bytes()
+    assert printed.startswith(b"%PDF") and printed.rstrip().endswith(b"%%EOF")
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) > 20
+    assert sorted(path.name for path in book.iterdir()) == ["fusqa.pdf", "source"]
+
+
 # The pages ------------------------------------------------------------------------------------------------------------
 
 
@@ -275,6 +292,127 @@ def test_every_page_stands_in_a_browser(book_html, address, page):
     assert faults == []
     page.goto(f"{address}/index.html")
     page.wait_for_url("**/book/intro.html")
+
+
+def test_every_page_can_be_read_by_everybody(book_html, address, page):
+    """Contrast, names and roles, in light and in dark, by axe-core: WCAG 2.1 AA."""
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+    page.set_viewport_size({"width": 768, "height": 900})
+    faults = []
+    for name in listed_pages(book_html):
+        page.goto(f"{address}/{name}")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
+            for found in Axe().run(page, options=rules).response["violations"]:
+                faults.append(f"{name}, {scheme}: {found['id']}: {found['nodes'][0]['html'][:120]}")
+    assert faults == []
+
+
+def test_the_first_page_is_light(address, page):
+    sizes = {}
+    page.on("response", lambda reply: sizes.update({reply.url: int(reply.headers.get("content-length", 0))}))
+    page.goto(f"{address}/book/intro.html")
+    page.wait_for_load_state("networkidle")
+    assert len(sizes) > 5
+    assert sum(sizes.values()) < 1_000_000, sizes
+
+
+def row_result(row):
+    """Name of the result of a row's first training."""
+    return PAPER_ROWS[row].result(0)
+
+
+def numbers(cells):
+    return [int(text) for text in cells.all_inner_texts()]
+
+
+def test_a_threshold_is_moved_and_counts_as_the_study_does(address, page, small_study):
+    page.goto(f"{address}/notebooks/classification.html")
+    figure = page.locator("figure.fusqa-threshold")
+    chosen = figure.locator("select").input_value()
+    row = next(key for key, known in PAPER_ROWS.items() if known.title == chosen)
+    result = json.loads((small_study.folder / f"simulated/results/{row_result(row)}.json").read_text())
+    for origin in ("paper", "validation"):
+        figure.get_by_role("button", name=re.compile(origin)).click()
+        report = result["reports"][origin]["predictions, site B"]
+        at = float(figure.locator("output").inner_text())
+        assert at == pytest.approx(report["threshold"], abs=0.006)  # the slider has hundredths
+        found = numbers(figure.locator("table.matrix td"))
+        assert sum(found[:2]) == report["tp"] + report["fn"] and sum(found[2:]) == report["fp"] + report["tn"]
+        if origin == "paper":
+            assert found == [report[name] for name in ("tp", "fn", "fp", "tn")]
+    figure.locator("input[type=range]").fill("0")
+    assert numbers(figure.locator("table.matrix td"))[1::2] == [0, 0]  # nothing is called poor
+    assert page.faults == []
+
+
+def test_an_alteration_is_moved_and_what_it_does_is_said(address, page):
+    page.goto(f"{address}/notebooks/altered_masks.html")
+    figure = page.locator("figure.fusqa-sweep")
+    data = json.loads(figure.locator("script").text_content())
+    which, slider = figure.locator("select"), figure.locator("input[type=range]")
+    for title in list(data)[:2]:
+        which.select_option(title)
+        for number in (0, len(data[title]) - 1):
+            slider.fill(str(number))
+            frame = data[title][number]
+            assert figure.locator("img.mask").get_attribute("src") == frame["mask"]
+            assert figure.locator("dd").all_inner_texts() == list(frame["facts"].values())
+            assert figure.locator("output").inner_text() == frame["step"]
+            assert figure.locator("line").get_attribute("x1") == f"{frame['line'][0][0]:g}"
+
+
+def test_predictions_are_sorted_by_what_the_reader_chooses(address, page):
+    page.goto(f"{address}/notebooks/gestational_age.html")
+    figure = page.locator("figure.fusqa-gallery")
+    data = json.loads(figure.locator("script").text_content())
+    by, first, shown = (figure.locator("select").nth(i) for i in range(3))
+    model = next(iter(data["scores"]))
+
+    def probabilities():
+        return [float(text) for text in re.findall(r"p = ([\d.]+)", figure.locator("ol").inner_text())]
+
+    by.select_option(f"trust of {model}")
+    assert probabilities() == pytest.approx(sorted(data["scores"][model], reverse=True), abs=0.006)
+    first.select_option("least trusted, largest error")
+    assert probabilities() == pytest.approx(sorted(data["scores"][model]), abs=0.006)
+    for verdict, wanted in (("good", 1), ("poor", 0)):
+        shown.select_option(f"reviewed as {verdict}")
+        assert figure.locator("li").count() == data["good"].count(wanted)
+    by.select_option("error of the age")
+    shown.select_option("all")
+    days = [float(text) for text in re.findall(r"([\d.]+) days", figure.locator("ol").inner_text())]
+    assert days == sorted(days, reverse=True)
+
+
+def test_a_long_table_is_sorted_by_a_click(address, page):
+    page.goto(f"{address}/notebooks/altered_masks.html")
+    table = page.locator("figure.fusqa-table table").last
+    column = table.locator("thead th").all_inner_texts()
+    place = next(i for i, text in enumerate(column) if text.startswith("Dice"))
+    before = table.locator("tbody tr").count()
+    for direction in ("ascending", "descending"):
+        table.locator("thead th").nth(place).get_by_role("button").click()
+        assert table.locator("thead th").nth(place).get_attribute("aria-sort") == direction
+        values = [float(text) for text in table.locator(f"tbody td:nth-child({place + 1})").all_inner_texts()]
+        assert values == sorted(values, reverse=direction == "descending") and len(values) == before
+
+
+def test_a_word_of_the_glossary_is_a_click_from_its_meaning(address, page):
+    page.goto(f"{address}/notebooks/altered_masks.html")
+    word = page.locator("article a.fusqa-term").first
+    said = word.inner_text().lower()
+    word.click()
+    place = page.evaluate("() => document.getElementById(location.hash.slice(1)).textContent")
+    assert said.rstrip("s") in place.lower()
+
+
+def test_solutions_are_there_and_closed(address, page):
+    page.goto(f"{address}/notebooks/risk.html")
+    solutions = page.locator("details.hide.above-input", has_text="Show a solution")
+    assert solutions.count() >= 2
+    assert not any(solutions.nth(i).get_attribute("open") for i in range(solutions.count()))
 
 
 def test_what_can_be_set_and_what_it_cost_come_from_the_notebooks_and_their_results(book_html, small_study):
