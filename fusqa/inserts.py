@@ -80,8 +80,9 @@ def profile_table(profiles: Path, *studies: Path) -> str:
     took: dict[str, list[dict]] = {}
     for study in studies:
         found = [_provenance(file) for file in sorted(study.rglob("*.json"))]
-        for profile in {one["profile"] for one in found if one} - set(took):  # the first study that has it speaks
-            took[profile] = [one for one in found if one and one["profile"] == profile and "peak_mb" in one]
+        known = [one for one in found if one and {"profile", "peak_mb"} <= set(one)]
+        for profile in {one["profile"] for one in known} - set(took):  # the first study that has it speaks
+            took[profile] = [one for one in known if one["profile"] == profile]
     rows = []
     for profile in sorted(map(Profile.read, sorted(profiles.glob("*.yaml"))), key=_pictures):
         plan, seeds, runs = profile.cohorts["simulated"], len(profile.seeds), took.get(profile.name, [])

@@ -238,6 +238,7 @@ FAULTS = {
     "spacing infinite": (cell(3, "row_mm", "inf"), 3, "cases.csv", "row_mm is inf", "positive"),
     "spacing in words": (cell(3, "row_mm", "0.2 mm"), 3, "cases.csv", "no number", "no unit"),
     "spacing in cm": (cell(3, "row_mm", "0.005"), 3, "cases.csv", "0.005", "multiply by 10"),
+    "coarse spacing in cm": (cell(3, "row_mm", "0.0167"), 3, "cases.csv", "0.0167", "multiply by 10"),
     "spacing in dpi": (cell(3, "row_mm", "96"), 3, "cases.csv", "96", "mm a pixel"),
     "length in cm": (cell(3, "measure_mm", "6.5"), 3, "cases.csv", "6.5", "multiply by 10"),
     "length beyond the picture": (cell(3, "measure_mm", "450"), 3, "cases.csv", "whole picture", "units"),

@@ -1,6 +1,7 @@
 """Training: batches, joint augmentation, best weights kept, the same bits again; models saved and loaded elsewhere."""
 
 import json
+import socket
 import subprocess
 import sys
 
@@ -156,6 +157,16 @@ def test_a_saved_model_gives_the_same_probabilities_in_another_process(tmp_path)
     subprocess.run([sys.executable, "-c", LOAD, str(tmp_path), str(tmp_path / "in.npz")], check=True)
     for kind, expected in here.items():
         np.testing.assert_array_equal(np.load(tmp_path / f"{kind}.npy"), expected)
+
+
+def test_a_model_that_began_with_imagenet_weights_loads_without_them(tmp_path, monkeypatch):
+    arguments = {"topology": "single", "backbone": "resnet18", "classes": 2}
+    model = quality_model(**arguments, pretrained=False)
+    save_model(model, tmp_path, Card("quality", arguments | {"pretrained": True}, 64, "head"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
+    monkeypatch.setattr(socket, "socket", None)  # no network
+    loaded, _ = load_model(tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
 
 
 def test_card_and_weights_that_do_not_belong_together_are_refused(tmp_path):

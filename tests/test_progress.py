@@ -3,12 +3,13 @@
 import os
 import time
 
+import nbformat
 import pandas as pd
 import pytest
 from conftest import SMOKE
 
 from fusqa.paper import ROWS
-from fusqa.progress import Progress
+from fusqa.progress import Progress, failures
 from fusqa.study import Profile, chapters, hc18_folder
 
 
@@ -19,6 +20,19 @@ def study(tmp_path):
     (tmp_path / "a").touch()
     os.utime(tmp_path / "a", (0, 0))
     return tmp_path
+
+
+def test_a_failed_notebook_is_named_with_its_cause_and_its_log(tmp_path):
+    folder = tmp_path / "hc18/notebooks"
+    folder.mkdir(parents=True)
+    error = nbformat.v4.new_output("error", ename="ValueError", evalue="no such row", traceback=[])
+    for name, outputs in (("review", [error]), ("risk", [])):
+        cells = [nbformat.v4.new_markdown_cell("# T"), nbformat.v4.new_code_cell("1", outputs=outputs)]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.failed.ipynb")
+    first, second = failures(tmp_path)
+    assert first.startswith("failed: review on hc18: ValueError: no such row\n")
+    assert f"log: {tmp_path / 'hc18/logs/review'}.log" in first
+    assert "risk on hc18: it was ended from outside" in second
 
 
 def test_nothing_is_said_before_there_is_an_estimate(tmp_path):

@@ -30,6 +30,9 @@ def cohort(tmp_path_factory) -> Cohort:
 
 # Profiles and rows
 
+TRAINING = {"budget": 8, "rounds": 1, "batch": 4, "rate": 0.1}
+SIZES = {"unet": TRAINING | {"size": 32}, "fetal-transunet": TRAINING | {"size": 64}}
+
 
 @pytest.mark.parametrize("path", sorted((ROOT / "profiles").glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_profile_reads(path):
@@ -47,6 +50,8 @@ def test_every_profile_reads(path):
         ({"cohorts": {"simulated": {"A": 3, "B": 3, "segmenters": ["unet"], "rows": ["resnet19"]}}}, "resnet19"),
         ({"cohorts": {"simulated": {"A": 3, "B": 3, "segmenters": ["vnet"], "rows": []}}}, "vnet"),
         ({"segmenters": {"vnet": {"size": 32, "budget": 8, "rounds": 1, "batch": 4, "rate": 0.1}}}, "vnet"),
+        ({"cohorts": {"ours": {"A": 3, "B": 3, "segmenters": ["unet"], "rows": []}}}, "known cohorts are simulated"),
+        ({"segmenters": SIZES}, "must share one size of picture; theirs are .*'unet': 32"),
         ({"requests": {"review": {"minutes": 3, "memory_mb": 100}}}, "need an entry 'other'"),
     ],
 )

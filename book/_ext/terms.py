@@ -8,6 +8,7 @@ import re
 from docutils import nodes
 
 GLOSSARY = "book/glossary"
+CLICKABLE = "dropdown_title"  # of sphinx-design: a link within would be a click within a click
 PASSED_OVER = (nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.caption, nodes.term, nodes.raw)
 PAGES_WITHOUT = ("book/api", "book/changelog", "book/references", GLOSSARY)
 
@@ -22,7 +23,9 @@ def link_first_mentions(app, doctree, docname):
     linked = {reference.get("refuri", "").rpartition("#")[2] for reference in doctree.findall(nodes.reference)}
     waiting = {term: place for term, place in places.items() if place not in linked}
     for text in list(doctree.findall(nodes.Text)):
-        if waiting and not any(isinstance(parent, PASSED_OVER) for parent in _parents(text)):
+        around = list(_parents(text))
+        taken = any(isinstance(node, PASSED_OVER) or type(node).__name__ == CLICKABLE for node in around)
+        if waiting and not taken:
             text.parent.replace(text, _linked(text.astext(), waiting, app.builder.get_relative_uri(docname, GLOSSARY)))
 
 
