@@ -76,7 +76,7 @@ def _read(path: Path, save_as: str) -> np.ndarray:
     except ValueError as error:
         raise _fault(path, str(error), "export the file again as PNG") from None
     if kind != "8-bit grey":
-        raise _fault(path, f"is a {kind} PNG", save_as)
+        raise _fault(path, f"is {'an' if kind.startswith('8') else 'a'} {kind} PNG", save_as)
     return _decode(path, data, save_as)
 
 
