@@ -6,6 +6,7 @@ was judged (`threshold`), where it came from (`provenance`), and which weights i
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,13 @@ class Card:
         Label scheme of its masks.
     threshold : float or None
         Where it parts good from poor.
+    sees : sequence of str
+        What it is shown of a pair: "picture", "mask", or both.
+    training : dict
+        What it learnt from: ``material``, number of ``masks``, range of the true lengths ``length_mm`` (low, high),
+        and on which masks the threshold was chosen, ``chosen_on``.
+    metrics : dict
+        Set of masks to the area under the ROC curve on it.
     provenance : dict
         See :func:`fusqa.study.provenance`.
     sha256 : str
@@ -50,6 +58,9 @@ class Card:
     size: int
     scheme: str
     threshold: float | None = None
+    sees: Sequence[str] = ("picture", "mask")
+    training: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float | None] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
 

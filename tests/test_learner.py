@@ -153,7 +153,7 @@ def test_a_saved_model_gives_the_same_probabilities_in_another_process(tmp_path)
     for kind, (arguments, build) in MODELS.items():
         model = build(**arguments).to(memory_format=torch.channels_last)
         here[kind] = predict(model, *inputs[kind]).numpy()
-        save_model(model, tmp_path / kind, Card(kind, arguments, 64, "head", 0.5, {"seed": 0}))
+        save_model(model, tmp_path / kind, Card(kind, arguments, 64, "head", 0.5, provenance={"seed": 0}))
     subprocess.run([sys.executable, "-c", LOAD, str(tmp_path), str(tmp_path / "in.npz")], check=True)
     for kind, expected in here.items():
         np.testing.assert_array_equal(np.load(tmp_path / f"{kind}.npy"), expected)
