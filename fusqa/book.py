@@ -80,7 +80,8 @@ def assemble(root: Path, build: Path, profile: Profile, out: Path) -> None:
         copy_chapter(chapter, build, out, config["repository"])
     if not any(chapter.startswith("hc18/") for chapter in chapters):
         shutil.copy(root / "book" / "hc18_absent.md", out / "book" / "hc18.md")
-    write_inserts(root, build, out)
+    asked = [root / f"{file}.ipynb" for part in written["parts"] for file in files_of(part["chapters"])]
+    write_inserts(root, build, out, [file for file in asked if file.is_file()])
 
 
 def bind(source: Path, place: Path) -> None:
@@ -209,8 +210,8 @@ def copy_chapter(chapter: str, build: Path, out: Path, repository: dict) -> None
     nbformat.write(notebook, out / f"{chapter}.ipynb")
 
 
-def write_inserts(root: Path, build: Path, out: Path) -> None:
-    """Put what the code and its results say into the pages that keep a line for it."""
+def write_inserts(root: Path, build: Path, out: Path, notebooks: Sequence[Path]) -> None:
+    """Put what the code and its results say into the pages that keep a line for it; `notebooks` in reading order."""
     results = out / "published" / "results" / COHORTS["notebooks"]
     complete(out / "book" / "provenance.md", tables=inserts.provenance_tables(out / "published" / "results"))
     complete(
@@ -221,7 +222,7 @@ def write_inserts(root: Path, build: Path, out: Path) -> None:
     )
     complete(out / "book" / "command.md", commands=inserts.command_pages())
     complete(out / "book" / "model_cards.md", cards=inserts.model_cards(results))
-    complete(out / "book" / "teach.md", students=inserts.student_links(root / "notebooks"))
+    complete(out / "book" / "teach.md", students=inserts.student_links(notebooks))
 
 
 def complete(page: Path, **parts: str) -> None:

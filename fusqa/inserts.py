@@ -6,7 +6,7 @@ A page keeps a line ``{{ name }}`` for each; :func:`fusqa.book.assemble` puts it
 import html
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nbformat
@@ -175,11 +175,9 @@ def _card(content: dict) -> list[str]:
     return [*made, *chosen, *("–" if value is None else f"{value:.2f}" for value in found)]
 
 
-def student_links(notebooks: Path) -> str:
+def student_links(notebooks: Sequence[Path]) -> str:
     """Write a list of links to the students' notebooks, by the titles of their chapters."""
-    sources = {
-        file.name: nbformat.read(file, as_version=4).cells[0].source for file in sorted(notebooks.glob("*.ipynb"))
-    }
+    sources = {file.name: nbformat.read(file, as_version=4).cells[0].source for file in notebooks}
     titles = {name: source.partition("\n")[0].removeprefix("# ") for name, source in sources.items()}
     items = [f'<li><a href="../students/{name}">{html.escape(title)}</a></li>' for name, title in titles.items()]
     return f"<ul>{''.join(items)}</ul>\n"
