@@ -144,6 +144,34 @@ def check(
         raise typer.Exit(PROBLEMS if (cohort / CASES).is_file() else UNUSABLE)
 
 
+@app.command()
+def assess(
+    cohort: Annotated[Path, typer.Argument(help="Folder with cases.csv and cohort.json.")],
+    model: Annotated[Path, typer.Option(help="Folder of a quality model: card.json and weights.safetensors.")],
+    out: Annotated[Path, typer.Option(help="Table to write, a row a case.")] = Path("scores.csv"),
+    report: Annotated[Path | None, typer.Option(help="HTML page to write, one file for reading offline.")] = None,
+) -> None:
+    """Judge every mask of a cohort by a trained quality model; a run that was cut off goes on where it stopped."""
+    from tqdm import tqdm
+
+    from fusqa.assess import Assessor
+    from fusqa.cohort import entries
+    from fusqa.report import write_report
+    from fusqa.scorefile import write_scores
+
+    with _mistakes():
+        assessor, total = Assessor.load(model), len(entries(cohort)[1])
+        faulty = write_scores(
+            assessor, cohort, out, lambda rows, done: tqdm(rows, total=total, initial=done, disable=None, leave=False)
+        )
+        if report:
+            write_report(out, cohort, assessor.card, report)
+    typer.echo(f"{out}: {total - faulty} verdicts, {faulty} cases without one")
+    if faulty:
+        typer.echo("Why, stands in the column 'faults'.")
+        raise typer.Exit(PROBLEMS)
+
+
 def _table(problems: "Sequence[Problem]") -> str:
     """Lay problems out in three columns, one a line whatever the terminal's width, so that `grep` can be used."""
     cells = [("line", "file", "problem")]

@@ -46,7 +46,9 @@ __all__ = [
     "CohortError",
     "Problem",
     "check",
+    "entries",
     "patient_order",
+    "read_case",
     "read_image",
     "read_mask",
     "write_cohort",
@@ -245,6 +247,43 @@ class Cohort:
             # Not INTER_NEAREST: it takes a corner of each new pixel, and so shifts the labels against the picture.
             masks[index] = cv2.resize(case.mask, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
         return images, masks
+
+
+def entries(folder: str | os.PathLike[str]) -> tuple[Scheme, list[tuple[Row, tuple[Problem, ...]]]]:
+    """Return a cohort's scheme and every row of its table with what is wrong with it, for those who go on past faults.
+
+    Raises
+    ------
+    CohortError
+        If ``cohort.json`` cannot be used or ``cases.csv`` has no row that can be read.
+    """
+    info, rows, problems = _read_manifest(Path(folder))
+    if not (info and rows):
+        raise CohortError(problems)
+    faults: dict[int | None, list[Problem]] = {}
+    for problem in problems:
+        faults.setdefault(problem.row, []).append(problem)
+    known = {row.line: row for row in rows}
+    broken = {line: Row(line, dict.fromkeys(COLUMNS, "")) for line in faults if line is not None and line not in known}
+    found = sorted((known | broken).items())
+    return SCHEMES[info["scheme"]], [(row, tuple(faults.get(line, ()))) for line, row in found]
+
+
+def read_case(folder: Path, row: Row, scheme: Scheme) -> Case:
+    """Read the case of one sound row; :class:`CohortError` with all that is wrong with its pictures."""
+    image, mask, problems = _read_pictures(folder, row.cells["image"], row.cells["mask"], scheme)
+    if problems or image is None:
+        raise CohortError(replace(problem, row=row.line) for problem in problems)
+    return Case(
+        case=row.cells["case"],
+        patient=row.cells["patient"],
+        site=row.cells["site"],
+        image=image,
+        mask=mask,
+        spacing=(row.number("row_mm"), row.number("col_mm")),
+        measure_mm=_known(row.number("measure_mm")),
+        ga_days=_known(row.number("ga_days")),
+    )
 
 
 def patient_order(patients: Iterable[str], seed: int) -> list[str]:

@@ -4,7 +4,6 @@ Each is one ``<figure>`` with its first state drawn in plain HTML and the other 
 ``book/_static/fusqa.js`` adds the controls. Without a script, on paper or in Jupyter, the first state is what is seen.
 """
 
-import base64
 import html
 import json
 from collections.abc import Mapping, Sequence
@@ -16,9 +15,9 @@ import pandas as pd
 from IPython.display import display
 from matplotlib.colors import to_rgb
 
-from fusqa.biometry import Unmeasurable, measure
 from fusqa.cohort import Case
 from fusqa.labels import Scheme
+from fusqa.thumbnails import encoded, measured_line, thumbnail
 
 __all__ = ["Frame", "show_gallery", "show_sweep", "show_threshold"]
 
@@ -65,8 +64,8 @@ def show_sweep(case: Case, sweeps: Mapping[str, Sequence[Frame]], scheme: Scheme
         title: [
             {
                 "step": frame.step,
-                "mask": _encoded(_overlay(frame.mask, scheme), lossless=True),
-                "line": _line(frame.mask, case.spacing, scheme),
+                "mask": encoded(_overlay(frame.mask, scheme), lossless=True),
+                "line": measured_line(frame.mask, case.spacing, scheme),
                 "facts": dict(frame.facts),
             }
             for frame in frames
@@ -82,7 +81,7 @@ def show_sweep(case: Case, sweeps: Mapping[str, Sequence[Frame]], scheme: Scheme
     _publish(
         "sweep",
         f'<div class="fusqa-canvas" style="aspect-ratio: {aspect:.4f}">'
-        f'<img class="picture" src="{_encoded(_narrowed(case.image))}" alt="{html.escape(alt)}">'
+        f'<img class="picture" src="{encoded(_narrowed(case.image))}" alt="{html.escape(alt)}">'
         f'<img class="mask" src="{first["mask"]}" alt="Mask of the picture, as coloured areas">'
         f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" aria-hidden="true">'
         f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/></svg></div><dl class="facts">{facts}</dl>',
@@ -167,9 +166,9 @@ def show_gallery(
         verdict = "good" if accepted else "poor"
         said = "not measurable" if error is None else f"{error:.1f} days"
         alt = f"Ultrasound picture {case.case} with its predicted mask: reviewed as {verdict}, {said}"
+        picture = encoded(thumbnail(case, scheme, THUMBNAIL_HEIGHT))
         items.append(
-            f'<li class="{verdict}"><img src="{_encoded(_thumbnail(case, scheme))}" alt="{html.escape(alt)}">'
-            f"<span>{verdict}, {said}</span></li>"
+            f'<li class="{verdict}"><img src="{picture}" alt="{html.escape(alt)}"><span>{verdict}, {said}</span></li>'
         )
     data = {
         "good": [int(value) for value in good],
@@ -189,47 +188,15 @@ def _publish(kind: str, body: str, data: object, caption: str) -> None:
     display({"text/html": page, "text/plain": caption}, raw=True)
 
 
-def _line(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme) -> tuple | None:
-    """Ends of the measured line, ((x, y), (x, y)) from the picture's upper left corner, None where there is none."""
-    try:
-        ends = measure(mask, spacing, scheme).ends
-    except Unmeasurable:
-        return None
-    return tuple((round(float(col) + 0.5, 1), round(float(row) + 0.5, 1)) for row, col in ends)
-
-
 def _overlay(mask: np.ndarray, scheme: Scheme) -> np.ndarray:
     """Mask as a transparent picture (H, W, 4) uint8, BGRA, no wider than it will be shown."""
     table = np.zeros((256, 4), np.uint8)
     for label in scheme.labels:
         table[label.id] = [*(np.array(to_rgb(label.colour))[::-1] * 255).round(), 130]
-    return table[_narrowed(mask, cv2.INTER_NEAREST)]
+    return table[_narrowed(mask, cv2.INTER_NEAREST_EXACT)]
 
 
 def _narrowed(picture: np.ndarray, how: int = cv2.INTER_AREA) -> np.ndarray:
     height, width = picture.shape
     scale = min(1.0, PICTURE_WIDTH / width)
     return cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=how)
-
-
-def _thumbnail(case: Case, scheme: Scheme) -> np.ndarray:
-    """Picture with outlines and measured line, (h, w, 3) uint8, BGR; a millimetre has one length in both directions."""
-    height, width = case.image.shape
-    scale = THUMBNAIL_HEIGHT / height
-    size = (round(width * scale * case.spacing[1] / case.spacing[0]), THUMBNAIL_HEIGHT)
-    small = cv2.cvtColor(cv2.resize(case.image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
-    mask = cv2.resize(case.mask, size, interpolation=cv2.INTER_NEAREST)
-    for label in scheme.labels:
-        outlines, _ = cv2.findContours(np.uint8(mask == label.id), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(small, outlines, -1, [255 * part for part in to_rgb(label.colour)[::-1]], 1)
-    line = _line(case.mask, case.spacing, scheme)
-    if line:
-        ends = np.round(np.array(line) * (size[0] / width, size[1] / height)).astype(int)
-        cv2.line(small, ends[0].tolist(), ends[1].tolist(), (255, 255, 255), 1, cv2.LINE_AA)
-    return small
-
-
-def _encoded(picture: np.ndarray, *, lossless: bool = False) -> str:
-    """WebP of a picture as a ``data:`` address."""
-    _, coded = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, 101 if lossless else 60])
-    return "data:image/webp;base64," + base64.b64encode(coded.tobytes()).decode()
