@@ -74,7 +74,7 @@ publish: $(READY)  ## make the finished study of PROFILE the edition in results/
 	$(VENV)/bin/python -m fusqa.edition '$(PROFILE)'
 
 test: $(READY)  ## the whole test suite
-	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadgroup
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal
 
 bench: $(READY)  ## speed beside other ways to the same end, both sides in one run
 	$(VENV)/bin/python benchmarks/speed.py

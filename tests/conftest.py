@@ -1,7 +1,10 @@
 """What several tests share: the real data where it lies, and one small study, killed half-way and finished."""
 
+import fcntl
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,16 +18,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SMOKE = ROOT / "tests/smoke.yaml"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Arrange the tests for two workers: what shares the small study stays together, so that it is run once.
-
-    The test that mostly waits for its cluster comes first, so that the other worker has all the rest to do meanwhile.
-    """
-    items.sort(key=lambda item: "cluster" not in getattr(item, "fixturenames", ()))
-    for item in items:
-        if "small_study" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("small study"))
+    """Begin with the test that mostly waits for its cluster, and go on with those of the small study."""
+    asked = [getattr(item, "fixturenames", ()) for item in items]
+    order = sorted(range(len(items)), key=lambda i: ("cluster" not in asked[i], "small_study" not in asked[i]))
+    items[:] = [items[i] for i in order]
 
 
 @pytest.fixture(scope="session")
@@ -70,8 +68,23 @@ def changed(files) -> dict[Path, int]:
 
 
 @pytest.fixture(scope="session")
-def small_study(tmp_path_factory) -> SmallStudy:
-    build = tmp_path_factory.mktemp("study")
+def small_study(tmp_path_factory, worker_id) -> SmallStudy:
+    """Whoever asks first makes it; the workers of one run share it, and only read it."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
+    build, told = shared / "study", shared / "survived.json"
+    with (shared / "study.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not told.is_file():
+            shutil.rmtree(build, ignore_errors=True)  # of a worker that failed
+            build.mkdir()
+            survived = kill_and_resume(build)
+            told.write_text(json.dumps({str(file): time for file, time in survived.items()}))
+    return SmallStudy(build, {Path(file): time for file, time in json.loads(told.read_text()).items()})
+
+
+def kill_and_resume(build: Path) -> dict[Path, int]:
+    """Run the small study into `build`, kill it half-way, run it to the end; return what had survived the kill."""
     with open(build / "killed.log", "w") as log:
         run = subprocess.Popen(snakemake(build, "study"), cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
         masks = build / "smoke/simulated/notebooks/altered_masks.ipynb"
@@ -89,7 +102,7 @@ def small_study(tmp_path_factory) -> SmallStudy:
     done = subprocess.run(snakemake(build, "book"), cwd=ROOT, capture_output=True, text=True)
     (build / "resumed.log").write_text(done.stdout + done.stderr)
     assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
-    return SmallStudy(build, survived)
+    return survived
 
 
 @pytest.fixture(scope="session")
