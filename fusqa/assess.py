@@ -60,7 +60,7 @@ class Verdict:
         Criteria that the mask does not meet, as sentences with their numbers.
     warnings : tuple of str
         Why to doubt the measurement, or the verdict.
-    faults : tuple of Problem
+    faults : tuple of :class:`fusqa.problems.Problem`
         Why there is no verdict.
     """
 
