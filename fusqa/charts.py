@@ -132,6 +132,7 @@ def errors_by_verdict(table: pd.DataFrame, errors: Mapping[str, str]) -> Figure:
         sns.boxplot(table, **style, palette=VERDICT_COLOURS, fill=False, showfliers=False, legend=False, ax=axis)
         sns.stripplot(table, **style, palette=VERDICT_COLOURS, dodge=True, size=2.5, alpha=0.5, ax=axis)
         axis.set(xlabel="", ylabel=label)
+        axis.tick_params(axis="x", labelrotation=25, labelsize=8)
         axis.legend(title="called", fontsize=7, title_fontsize=7)
     figure.tight_layout()
     return figure
