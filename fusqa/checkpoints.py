@@ -91,7 +91,9 @@ def load_model(folder: str | Path) -> tuple[nn.Module, Card]:
         raise ValueError(f"{folder}: card.json does not belong to weights.safetensors; copy both files of one model")
     if card.kind not in KINDS:
         raise ValueError(f"{folder / 'card.json'}: kind '{card.kind}' is not one of {', '.join(KINDS)}")
-    arguments = card.arguments | {name: False for name in ("pretrained",) if name in card.arguments}
+    arguments = dict(card.arguments)
+    if "pretrained" in arguments:
+        arguments["pretrained"] = False
     model = KINDS[card.kind](**arguments)
     model.load_state_dict(load(weights))
     return model.to(memory_format=torch.channels_last).eval(), card

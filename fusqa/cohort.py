@@ -139,21 +139,7 @@ class Cohort:
 
     def __getitem__(self, index: int) -> Case:
         """Read case number `index`; :class:`CohortError` with all that is wrong with its pictures."""
-        record = self.table.iloc[index]
-        image, mask, problems = _read_pictures(self.folder, record["image"], record["mask"], self.scheme)
-        if problems:
-            line = int(self.lines[index])
-            raise CohortError(replace(problem, row=line) for problem in problems)
-        return Case(
-            case=record["case"],
-            patient=record["patient"],
-            site=record["site"],
-            image=image,
-            mask=mask,
-            spacing=(float(record["row_mm"]), float(record["col_mm"])),
-            measure_mm=_known(record["measure_mm"]),
-            ga_days=_known(record["ga_days"]),
-        )
+        return _case(self.folder, int(self.lines[index]), self.table.iloc[index], self.scheme)
 
     def subset(self, rows: np.ndarray) -> "Cohort":
         """Return the cohort of some rows: their numbers, or one boolean for each row."""
@@ -271,18 +257,23 @@ def entries(folder: str | os.PathLike[str]) -> tuple[Scheme, list[tuple[Row, tup
 
 def read_case(folder: Path, row: Row, scheme: Scheme) -> Case:
     """Read the case of one sound row; :class:`CohortError` with all that is wrong with its pictures."""
-    image, mask, problems = _read_pictures(folder, row.cells["image"], row.cells["mask"], scheme)
-    if problems or image is None:
-        raise CohortError(replace(problem, row=row.line) for problem in problems)
+    return _case(folder, row.line, row.cells | {column: row.number(column) for column in NUMBERS}, scheme)
+
+
+def _case(folder: Path, line: int, record: Mapping[str, Any], scheme: Scheme) -> Case:
+    """Read one case; `record` has its columns, numbers as numbers, and `line` is for messages."""
+    image, mask, problems = _read_pictures(folder, record["image"], record["mask"], scheme)
+    if problems:
+        raise CohortError(replace(problem, row=line) for problem in problems)
     return Case(
-        case=row.cells["case"],
-        patient=row.cells["patient"],
-        site=row.cells["site"],
+        case=record["case"],
+        patient=record["patient"],
+        site=record["site"],
         image=image,
         mask=mask,
-        spacing=(row.number("row_mm"), row.number("col_mm")),
-        measure_mm=_known(row.number("measure_mm")),
-        ga_days=_known(row.number("ga_days")),
+        spacing=(float(record["row_mm"]), float(record["col_mm"])),
+        measure_mm=_known(record["measure_mm"]),
+        ga_days=_known(record["ga_days"]),
     )
 
 

@@ -56,7 +56,7 @@ def cost_table(results: Path) -> str:
     """Write what every notebook took in this edition, from the provenance of its results: the dearest first."""
     took: dict[str, list[dict]] = {}
     for file in results.glob("*.json"):
-        provenance = json.loads(file.read_text(encoding="utf-8")).get("provenance", {})
+        provenance = _provenance(file) or {}
         if "peak_mb" in provenance:
             took.setdefault(file.stem.partition("__")[0], []).append(provenance)
     spent = {name: sum(one["cpu_seconds"] for one in runs) for name, runs in took.items()}
@@ -214,8 +214,7 @@ def provenance_tables(results: Path) -> str:
     for path in sorted(path for path in results.rglob("*") if path.is_file()):
         name = html.escape(path.relative_to(results).as_posix())
         link = f'<a href="../results/{name}">{name}</a>'
-        content = json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else {}
-        provenance = content.get("provenance") if isinstance(content, dict) else None
+        provenance = _provenance(path) if path.suffix == ".json" else None
         if provenance is None:
             others.append(f"- {link}")
             continue

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["BROWSERS", "PrintError", "main", "print_book"]
+__all__ = ["BROWSERS", "PrintError", "browser", "main", "print_book"]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 MINUTES = 10  # that a browser may take to lay out all pages
@@ -21,6 +21,11 @@ MINUTES = 10  # that a browser may take to lay out all pages
 
 class PrintError(RuntimeError):
     """The book cannot be printed; the message says why."""
+
+
+def browser() -> str | None:
+    """Return the path of the Chromium or Chrome of this machine, None where there is none."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def print_book(book: Path) -> Path:
@@ -41,8 +46,8 @@ def print_book(book: Path) -> Path:
     PrintError
         Without a browser, without a laid-out book, or where one of the tools fails.
     """
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
+    chromium = browser()
+    if chromium is None:
         raise PrintError(f"none of {', '.join(BROWSERS)} is installed; on Debian: apt-get install chromium")
     if not (book / "source/_toc.yml").is_file():
         raise PrintError(f"{book} holds no book; make it first: make book PROFILE={book.parent.name}")
@@ -51,13 +56,13 @@ def print_book(book: Path) -> Path:
         sphinx = Path(sys.executable).with_name("jupyter-book")
         build = [sphinx, "build", book / "source", "--path-output", single, "--builder", "singlehtml", "--quiet"]
         _run(build, cwd=book / "source")
-        page = next(single.rglob("_build/singlehtml/**/intro.html"), None) or next(single.rglob("index.html"))
+        page = single / "_build/singlehtml/book/intro.html"  # named after the first page, the root of _toc.yml
         printed = Path(scratch) / "fusqa.pdf"
         # root has no sandbox to run in, and /dev/shm is small in a container
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-pdf-header-footer"]
-        _run([browser, *options, f"--user-data-dir={scratch}/profile", f"--print-to-pdf={printed}", page.as_uri()])
+        _run([chromium, *options, f"--user-data-dir={scratch}/profile", f"--print-to-pdf={printed}", page.as_uri()])
         if not printed.is_file():
-            raise PrintError(f"{browser} printed nothing of {page}")
+            raise PrintError(f"{chromium} printed nothing of {page}")
         os.replace(printed, book / "fusqa.pdf")
     return book / "fusqa.pdf"
 

@@ -19,6 +19,7 @@ from fusqa.labels import FETUS
 from fusqa.learner import pictures, predict
 from fusqa.networks import quality_model
 from fusqa.phantom import draw_case
+from fusqa.printing import browser as find_browser
 from fusqa.scorefile import ScoresBusy, read_scores, write_scores
 
 SIZE = 64
@@ -167,7 +168,7 @@ def test_names_are_text_in_a_spreadsheet_and_in_a_browser(cohort, model, tmp_pat
 
 def test_the_report_is_one_file_that_can_be_sorted_and_filtered(cohort, model, tmp_path):
     sync_api = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromium = find_browser()
     if chromium is None:
         pytest.skip("no Chromium to read the report with: apt-get install chromium")
     assess(cohort, model, tmp_path / "scores.csv", "--report", tmp_path / "report.html")

@@ -4,7 +4,6 @@ import functools
 import http.server
 import json
 import re
-import shutil
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,6 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from fusqa.book import BookError, assemble, bind, main
 from fusqa.paper import ROWS as PAPER_ROWS
 from fusqa.printing import PrintError, print_book
+from fusqa.printing import browser as find_browser
 from fusqa.study import Profile
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -169,7 +169,7 @@ def test_a_book_is_replaced_whole_or_not_at_all(build, capsys):
 
 
 def test_a_book_is_printed_whole_by_one_command(build):
-    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+    if find_browser() is None:
         pytest.skip("no Chromium to print with: apt-get install chromium")
     book = build / "quick/book"
     with pytest.raises(PrintError, match="make book PROFILE=quick"):
@@ -250,7 +250,7 @@ def page():
     """A page of headless Chromium that notes what goes wrong in it: ``page.faults``."""
     from playwright.sync_api import sync_playwright
 
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromium = find_browser()
     if chromium is None:
         pytest.skip("no Chromium to read the pages with: apt-get install chromium")
     with sync_playwright() as playwright:
