@@ -6,6 +6,7 @@
     cases.csv      case, patient, site, image, mask, row_mm, col_mm, measure_mm, ga_days
     images/*.png   8-bit grey
     masks/*.png    8-bit label numbers
+                   (or another format of fusqa.formats)
 
 Patients are split, never images: two pictures of one fetus look alike, and a model that has seen the one has nearly
 seen the other. `mask`, `measure_mm` and `ga_days` may be empty.
@@ -23,8 +24,10 @@ import numpy as np
 import pandas as pd
 
 from fusqa import __version__
+from fusqa.biometry import check_spacing
 from fusqa.files import write_csv, write_json
-from fusqa.labels import SCHEMES, Scheme
+from fusqa.formats import Picture, read_image, read_mask
+from fusqa.labels import SCHEMES, Renumbering, Scheme
 from fusqa.manifest import (
     CASES,
     COLUMNS,
@@ -37,7 +40,7 @@ from fusqa.manifest import (
     row_problems,
     table_problems,
 )
-from fusqa.pictures import read_image, read_mask, write_picture
+from fusqa.pictures import write_picture
 from fusqa.problems import CohortError, Problem
 
 __all__ = [
@@ -49,10 +52,10 @@ __all__ = [
     "entries",
     "patient_order",
     "read_case",
-    "read_image",
-    "read_mask",
     "write_cohort",
 ]
+
+SAME_SPACING = 0.02  # chosen: two statements of a spacing that differ by less agree
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +66,8 @@ class Case:
     ----------
     case, patient, site : str
         Names; pictures of one `patient` never part.
-    image : (H, W) uint8
-        The ultrasound picture.
+    image : (H, W) uint8 or None
+        The ultrasound picture; None where only masks are to be judged, never in a cohort.
     mask : (H, W) uint8 or None
         The reference labels.
     spacing : (float, float)
@@ -73,16 +76,19 @@ class Case:
         What an expert measured: crown-rump length or head circumference, by the cohort's scheme.
     ga_days : float or None
         Gestational age in days.
+    warnings : tuple of str
+        What to beware of in its files.
     """
 
     case: str
     patient: str
     site: str
-    image: np.ndarray
+    image: np.ndarray | None
     mask: np.ndarray | None
     spacing: tuple[float, float]
     measure_mm: float | None = None
     ga_days: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,25 +261,60 @@ def entries(folder: str | os.PathLike[str]) -> tuple[Scheme, list[tuple[Row, tup
     return SCHEMES[info["scheme"]], [(row, tuple(faults.get(line, ()))) for line, row in found]
 
 
-def read_case(folder: Path, row: Row, scheme: Scheme) -> Case:
-    """Read the case of one sound row; :class:`CohortError` with all that is wrong with its pictures."""
-    return _case(folder, row.line, row.cells | {column: row.number(column) for column in NUMBERS}, scheme)
+def read_case(folder: Path, row: Row, scheme: Scheme, labels: Renumbering | None = None) -> Case:
+    """Read the case of one sound row; :class:`CohortError` with all that is wrong with its pictures.
+
+    Parameters
+    ----------
+    folder, row, scheme
+        Where, what, and what its labels mean.
+    labels : Renumbering, optional
+        For masks whose numbers are not the scheme's.
+    """
+    return _case(folder, row.line, row.cells | {column: row.number(column) for column in NUMBERS}, scheme, labels)
 
 
-def _case(folder: Path, line: int, record: Mapping[str, Any], scheme: Scheme) -> Case:
+def _case(
+    folder: Path, line: int | None, record: Mapping[str, Any], scheme: Scheme, labels: Renumbering | None = None
+) -> Case:
     """Read one case; `record` has its columns, numbers as numbers, and `line` is for messages."""
-    image, mask, problems = _read_pictures(folder, record["image"], record["mask"], scheme)
+    image, mask, problems = _read_pictures(folder, record["image"], record["mask"], scheme, labels)
+    told = (record["row_mm"], record["col_mm"])
+    try:
+        spacing, warnings = _spacing(told, [picture.spacing for picture in (image, mask) if picture])
+    except ValueError as error:
+        if not problems:  # a file that cannot be read states no spacing either
+            problems.append(Problem(None, record["image"] or record["mask"], *_parted(error)))
     if problems:
         raise CohortError(replace(problem, row=line) for problem in problems)
     return Case(
         case=record["case"],
         patient=record["patient"],
         site=record["site"],
-        image=image,
-        mask=mask,
-        spacing=(float(record["row_mm"]), float(record["col_mm"])),
+        image=image and image.pixels,
+        mask=mask and mask.pixels,
+        spacing=spacing,
         measure_mm=_known(record["measure_mm"]),
         ga_days=_known(record["ga_days"]),
+        warnings=warnings,
+    )
+
+
+def _spacing(
+    told: tuple[float, float], stated: Iterable[tuple[float, float] | None]
+) -> tuple[tuple[float, float], tuple[str, ...]]:
+    """Return the spacing in mm that counts, what was told before what a file states; and a warning if they differ."""
+    known = [] if np.isnan(told).any() else [told]
+    known += [spacing for spacing in stated if spacing]
+    if not known:
+        raise ValueError(
+            "states no pixel spacing; give --spacing, or list the pictures with their row_mm and col_mm in a cases.csv"
+        )
+    used = check_spacing(known[0])
+    return used, tuple(
+        f"a file states a pixel spacing of {row:g} × {col:g} mm, {used[0]:g} × {used[1]:g} mm were used"
+        for row, col in known[1:]
+        if not np.allclose((row, col), used, rtol=SAME_SPACING)
     )
 
 
@@ -285,7 +326,11 @@ def patient_order(patients: Iterable[str], seed: int) -> list[str]:
     return sorted(set(patients), key=lambda patient: hashlib.sha256(f"{seed}:{patient}".encode()).digest())
 
 
-def check(folder: str | os.PathLike[str], progress: Callable[[Iterable[Row]], Iterable[Row]] = iter) -> list[Problem]:
+def check(
+    folder: str | os.PathLike[str],
+    progress: Callable[[Iterable[Row]], Iterable[Row]] = iter,
+    labels: Renumbering | None = None,
+) -> list[Problem]:
     """Return everything that is wrong with a cohort, its pictures included; the empty list if nothing is.
 
     Parameters
@@ -294,6 +339,8 @@ def check(folder: str | os.PathLike[str], progress: Callable[[Iterable[Row]], It
         The cohort.
     progress : callable
         Wraps the list of rows, as ``tqdm.tqdm`` does, to show how far the reading is.
+    labels : Renumbering, optional
+        For masks whose numbers are not the scheme's.
     """
     folder = Path(folder)
     info, rows, problems = _read_manifest(folder)
@@ -303,11 +350,11 @@ def check(folder: str | os.PathLike[str], progress: Callable[[Iterable[Row]], It
     for row in progress(rows):
         names = [row.cells[column] for column in ("image", "mask")]
         image_name, mask_name = ("" if (row.line, name) in unusable else name for name in names)
-        image, _, faults = _read_pictures(folder, image_name, mask_name, scheme)
+        image, _, faults = _read_pictures(folder, image_name, mask_name, scheme, labels)
         problems += [replace(fault, row=row.line) for fault in faults]
         if image is not None:
-            problems += _copies(row, image, seen)
-            problems += _oversized(row, image)
+            problems += _copies(row, image.pixels, seen)
+            problems += _oversized(row, image.pixels)
     return sorted(problems, key=lambda problem: (problem.row or 0, problem.file))
 
 
@@ -381,10 +428,10 @@ def _table(rows: list[Row]) -> pd.DataFrame:
 
 
 def _read_pictures(
-    folder: Path, image_name: str, mask_name: str, scheme: Scheme | None
-) -> tuple[np.ndarray | None, np.ndarray | None, list[Problem]]:
+    folder: Path, image_name: str, mask_name: str, scheme: Scheme | None, labels: Renumbering | None
+) -> tuple[Picture | None, Picture | None, list[Problem]]:
     """Read the two pictures of a case, each as far as it can be read; an empty name is a picture left out."""
-    pictures: list[np.ndarray | None] = [None, None]
+    pictures: list[Picture | None] = [None, None]
     problems: list[Problem] = []
     for number, (name, read) in enumerate(((image_name, read_image), (mask_name, read_mask))):
         try:
@@ -393,15 +440,39 @@ def _read_pictures(
             problems += [replace(problem, file=name) for problem in error.problems]
     image, mask = pictures
     if mask is not None:
-        problems += [Problem(None, mask_name, *fault) for fault in _mask_faults(mask, image, scheme)]
+        try:
+            mask = replace(mask, pixels=_renumbered(mask.pixels, labels))
+        except ValueError as error:
+            problems.append(Problem(None, mask_name, *_parted(error)))
+        else:
+            shape = image and image.pixels.shape
+            problems += [Problem(None, mask_name, *fault) for fault in _mask_faults(mask.pixels, shape, scheme)]
     return image, mask, problems
 
 
-def _mask_faults(mask: np.ndarray, image: np.ndarray | None, scheme: Scheme | None) -> Iterator[tuple[str, str]]:
+def _renumbered(mask: np.ndarray, labels: Renumbering | None) -> np.ndarray:
+    """Mask as ``uint8``, in the scheme's numbers where `labels` says what its own stand for."""
+    if labels:
+        return labels(mask)
+    if mask.max(initial=0) > 255:
+        found = np.unique(mask[mask > 255])[:8].tolist()
+        raise ValueError(f"labels {found} are in no scheme; say what they stand for with --labels")
+    return mask.astype(np.uint8, copy=False)
+
+
+def _parted(error: ValueError) -> tuple[str, str]:
+    """What is wrong and its mend, which our messages give in one sentence."""
+    message, _, mend = str(error).partition("; ")
+    return message, mend
+
+
+def _mask_faults(
+    mask: np.ndarray, image_shape: tuple[int, int] | None, scheme: Scheme | None
+) -> Iterator[tuple[str, str]]:
     """Yield (what is wrong, mend) of a mask beside its picture."""
-    if image is not None and mask.shape != image.shape:
+    if image_shape not in (None, mask.shape):
         yield (
-            f"is {mask.shape[1]} × {mask.shape[0]} pixels, its picture {image.shape[1]} × {image.shape[0]}",
+            f"is {mask.shape[1]} × {mask.shape[0]} pixels, its picture {image_shape[1]} × {image_shape[0]}",
             "export both at one size: scaling either would change what is measured",
         )
     if not mask.any():
@@ -410,8 +481,7 @@ def _mask_faults(mask: np.ndarray, image: np.ndarray | None, scheme: Scheme | No
         if scheme is not None:
             scheme.require(mask)
     except ValueError as error:
-        message, _, mend = str(error).partition("; ")  # the scheme says the fault and the mend in one sentence
-        yield message, mend
+        yield _parted(error)
 
 
 def _copies(row: Row, image: np.ndarray, seen: dict[bytes, Row]) -> Iterator[Problem]:
@@ -465,7 +535,7 @@ def _case_faults(case: Case, scheme: Scheme) -> Iterator[tuple[str, str]]:
     if case.image.ndim != 2 or case.image.dtype != np.uint8:
         yield f"has a picture that is {case.image.shape} {case.image.dtype}", "give (H, W) uint8"
     elif case.mask is not None:
-        yield from _mask_faults(case.mask, case.image, scheme)
+        yield from _mask_faults(case.mask, case.image.shape, scheme)
 
 
 def _written(number: float | None) -> str:

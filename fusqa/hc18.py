@@ -22,9 +22,10 @@ import cv2
 import numpy as np
 
 from fusqa.biometry import EQUATIONS, fit_head_ellipse, head_circumference
-from fusqa.cohort import Case, Cohort, read_image, read_mask, write_cohort
+from fusqa.cohort import Case, Cohort, write_cohort
 from fusqa.hc18_layout import Published, locate, read_table, require_annotations
 from fusqa.labels import HEAD
+from fusqa.pictures import read_image, read_mask
 from fusqa.problems import CohortError, Problem
 
 __all__ = ["SPLITS", "ImportReport", "Split", "import_hc18"]

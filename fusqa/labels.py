@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-__all__ = ["FETUS", "HEAD", "SCHEMES", "Label", "Scheme"]
+__all__ = ["FETUS", "HEAD", "SCHEMES", "Label", "Renumbering", "Scheme"]
 
 
 @dataclass(frozen=True)
@@ -130,3 +130,60 @@ HEAD = Scheme(
 )
 
 SCHEMES = {scheme.name: scheme for scheme in (FETUS, HEAD)}
+
+
+@dataclass(frozen=True)
+class Renumbering:
+    """Which structure each number of somebody else's masks stands for.
+
+    Attributes
+    ----------
+    numbers : dict of int to int
+        Number in their masks to number in the scheme. 0 is background unless it is given another meaning.
+
+    Examples
+    --------
+    >>> Renumbering.parse("255=head", HEAD)(np.array([[0, 255]])).tolist()
+    [[0, 1]]
+    """
+
+    numbers: Mapping[int, int]
+
+    @classmethod
+    def parse(cls, text: str, scheme: Scheme) -> "Renumbering":
+        """Read ``1=body,2=head,7=background``.
+
+        Raises
+        ------
+        ValueError
+            If a part is not ``number=name``, a number comes twice, or the scheme has no such name.
+        """
+        known = {"background": 0} | {label.name: label.id for label in scheme.labels}
+        numbers: dict[int, int] = {}
+        for part in text.split(","):
+            number, _, name = (piece.strip() for piece in part.partition("="))
+            if not (number.isascii() and number.isdigit()) or name not in known:
+                raise ValueError(
+                    f"labels: '{part.strip()}' is not number=name with a name among {', '.join(known)}; "
+                    "write for example 1=" + scheme.names[0]
+                )
+            if int(number) in numbers:
+                raise ValueError(f"labels: the number {int(number)} is given twice; name every number once")
+            numbers[int(number)] = known[name]
+        return cls({0: 0} | numbers)
+
+    def __call__(self, mask: np.ndarray) -> np.ndarray:
+        """Return the mask in the scheme's numbers, ``(H, W)`` ``uint8``.
+
+        Raises
+        ------
+        ValueError
+            If the mask has a number that was not named.
+        """
+        found, place = np.unique(mask, return_inverse=True)
+        if unknown := [int(number) for number in found if int(number) not in self.numbers]:
+            raise ValueError(
+                f"labels {unknown[:8]} are not named (named: {', '.join(map(str, sorted(self.numbers)))}); "
+                "name every number of the masks, those without meaning as background"
+            )
+        return np.uint8([self.numbers[int(number)] for number in found])[place].reshape(mask.shape)

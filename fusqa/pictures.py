@@ -18,7 +18,7 @@ import numpy as np
 from fusqa.files import write_bytes
 from fusqa.problems import CohortError, Problem
 
-__all__ = ["read_image", "read_mask", "write_picture"]
+__all__ = ["read_image", "read_mask", "require_size", "write_picture"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 OTHER_FORMATS = {
@@ -32,7 +32,7 @@ OTHER_FORMATS = {
     b"\x1f\x8b": "a gzip archive",
 }
 COLOUR_TYPES = {0: "grey", 2: "colour", 3: "palette", 4: "grey with transparency", 6: "colour with transparency"}
-LARGEST = 16384  # pixels a side: more than any scanner, less than what a forged header could make us allocate
+LARGEST = 2**25  # pixels: sixteen times what a scanner stores, less than what a forged header could make us allocate
 
 SAVE_IMAGE = "save the picture as an 8-bit grey PNG without transparency"
 SAVE_MASK = "save the mask as an 8-bit grey PNG whose pixel values are the label numbers (no palette, no colours)"
@@ -64,6 +64,12 @@ def write_picture(path: str | os.PathLike[str], picture: np.ndarray) -> None:
     """Write a picture or mask ``(H, W)`` ``uint8`` as PNG, whole or not at all."""
     _, encoded = cv2.imencode(".png", picture)
     write_bytes(path, encoded.tobytes())
+
+
+def require_size(width: int, height: int) -> None:
+    """Raise ``ValueError`` unless a header claims a size that a picture can have."""
+    if not 0 < width * height <= LARGEST or min(width, height) < 1:
+        raise ValueError(f"claims {width} × {height} pixels, and no more than {LARGEST} in all are read")
 
 
 def _read(path: Path, save_as: str) -> np.ndarray:
@@ -105,8 +111,7 @@ def _kind(data: bytes) -> str:
     if len(chunks.get(b"IHDR", b"")) != 13:
         raise ValueError("is damaged (no PNG header)")
     width, height, depth, colour = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
-    if not (0 < width <= LARGEST and 0 < height <= LARGEST):
-        raise ValueError(f"claims {width} × {height} pixels")
+    require_size(width, height)
     # A transparent grey level is a chunk of its own, and OpenCV would return four channels.
     transparent = " with a transparent level" if b"tRNS" in chunks and colour == 0 else ""
     return f"{depth}-bit {COLOUR_TYPES.get(colour, 'unknown')}{transparent}"

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusqa.cohort import Case, Cohort, CohortError, check, patient_order, read_mask, write_cohort
+from fusqa.cohort import Case, Cohort, CohortError, check, patient_order, write_cohort
 from fusqa.labels import FETUS
+from fusqa.pictures import read_mask
 
 HEADER = "case,patient,site,image,mask,row_mm,col_mm,measure_mm,ga_days"
 PATIENTS = ("anna", "anna", "berta", "cora", "cora", "cora", "dora", "emma")

@@ -11,10 +11,11 @@ import pytest
 from scipy.special import ellipe
 
 from fusqa.biometry import head_circumference
-from fusqa.cohort import Cohort, CohortError, check, read_mask
+from fusqa.cohort import Cohort, CohortError, check
 from fusqa.hc18 import SPLITS, ImportReport, import_hc18
 from fusqa.hc18_layout import TABLE, read_table
 from fusqa.labels import HEAD
+from fusqa.pictures import read_mask
 
 # --- a small HC18, drawn ----------------------------------------------------------------------------------------
 
