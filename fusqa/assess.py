@@ -20,16 +20,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fusqa.biometry import Unmeasurable
-from fusqa.checkpoints import Card, load_model
-from fusqa.cohort import Case, entries, read_case
+from fusqa.checkpoints import Card, load_familiarity, load_model
+from fusqa.cohort import Case
 from fusqa.datasets import resize_labels
-from fusqa.labels import Scheme
+from fusqa.familiarity import UNFAMILIAR, Familiarity, features
+from fusqa.intake import Entry, Intake
+from fusqa.labels import SCHEMES, Scheme
 from fusqa.learner import pictures, predict
-from fusqa.manifest import Row
 from fusqa.measurement import Measurement, describe
+from fusqa.networks import anomaly_ratio
 from fusqa.problems import CohortError, Problem
 
 __all__ = ["Assessor", "Verdict"]
@@ -40,20 +42,24 @@ READERS = 2  # threads that decode and measure
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one row of a cohort.
+    """What is said of one case.
 
     Attributes
     ----------
-    line : int
-        Its line in ``cases.csv``.
+    line : int or None
+        Its line in ``cases.csv``; None in a folder without one.
     case, patient : str
         As the row has them.
     probability : float
-        Of "good", by the model; NaN where the case could not be read.
+        Of "good", by the model, or one minus the anomaly ratio of an autoencoder; NaN where the case could not be
+        read.
     verdict : str
         "good" or "poor", by the threshold; empty where there is none.
     threshold : float
         A mask is called good from this probability on.
+    unfamiliar : float
+        Share of the model's own validation pairs that are nearer to what it was trained on, from 0 to 1; NaN where
+        the model does not know.
     found : Measurement or None
         What was measured on the mask; None where nothing could be.
     reasons : tuple of str
@@ -64,12 +70,13 @@ class Verdict:
         Why there is no verdict.
     """
 
-    line: int
+    line: int | None
     case: str
     patient: str
     probability: float
     verdict: str
     threshold: float
+    unfamiliar: float = float("nan")
     found: Measurement | None = None
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -78,15 +85,31 @@ class Verdict:
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """One case, read, measured and brought to the network's size."""
+    """One case, read, measured and brought to the network's size; without pixels where it could not be read."""
 
     verdict: Verdict
     image: np.ndarray | None = None
     mask: np.ndarray | None = None
 
 
+def _quality(model: nn.Module, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Probability of "good" ``(M,)`` of a quality network, and the features ``(M, width)`` it was decided by."""
+    with features(model) as seen:
+        probability = predict(model, images, masks, batch=BATCH).sigmoid()
+    return probability, torch.cat(seen)
+
+
+def _intact(model: nn.Module, images: Tensor, masks: Tensor) -> tuple[Tensor, None]:
+    """One minus the anomaly ratio of an autoencoder, ``(M,)``; it looks at no picture."""
+    return 1 - anomaly_ratio(masks, predict(model, masks, batch=BATCH)), None
+
+
+JUDGES = {"quality": _quality, "autoencoder": _intact}
+"""Kinds of network that can judge a mask, and how each is asked."""
+
+
 class Assessor:
-    """A quality model with its card.
+    """A model that judges masks, with its card.
 
     Parameters
     ----------
@@ -94,81 +117,91 @@ class Assessor:
         The network, in evaluation mode.
     card : Card
         What is known of it.
+    familiarity : Familiarity, optional
+        What its training pairs looked like.
     """
 
-    def __init__(self, model: nn.Module, card: Card):
-        self.model, self.card = model, card
+    def __init__(self, model: nn.Module, card: Card, familiarity: Familiarity | None = None):
+        self.model, self.card, self.familiarity = model, card, familiarity
 
     @classmethod
     def load(cls, folder: str | Path) -> "Assessor":
-        """Read a model that a study has left.
+        """Read a model that a study or ``fusqa train`` has left.
 
         Raises
         ------
         ValueError
-            If the folder holds no model, no quality model, or files that do not belong together.
+            If the folder holds no model, none that judges masks, or files that do not belong together.
         """
         if not (Path(folder) / "card.json").is_file():
             raise ValueError(f"{folder} holds no model; give a folder with card.json and weights.safetensors")
         model, card = load_model(folder)
-        if card.kind != "quality" or card.threshold is None:
-            raise ValueError(f"{folder} holds a network of kind '{card.kind}'; give one of kind 'quality'")
-        return cls(model, card)
+        if card.kind not in JUDGES or card.threshold is None:
+            raise ValueError(f"{folder} holds a network of kind '{card.kind}'; give one of {', '.join(JUDGES)}")
+        return cls(model, card, load_familiarity(folder))
 
-    def __call__(self, cohort: str | Path, skip: int = 0) -> Iterator[Verdict]:
-        """Yield a verdict for each row of a cohort, in its order.
+    @property
+    def scheme(self) -> Scheme:
+        """What the labels of its masks mean."""
+        return SCHEMES[self.card.scheme]
+
+    def __call__(self, source: str | Path | Intake, skip: int = 0) -> Iterator[Verdict]:
+        """Yield a verdict for each case, in order.
 
         Parameters
         ----------
-        cohort : path
-            Folder with ``cases.csv`` and ``cohort.json``.
+        source : path or Intake
+            A cohort, a folder of pairs, or of masks alone; :meth:`fusqa.intake.Intake.open` takes what a plain folder
+            does not say.
         skip : int
-            Rows to pass over, because they have their verdict already.
+            Cases to pass over, because they have their verdict already.
 
         Raises
         ------
         CohortError
-            If there is no cohort to go through.
+            If there is nothing to go through.
         ValueError
-            If the cohort's labels are not those that the model was trained on.
+            If the labels are not those that the model was trained on.
         """
-        scheme, rows = entries(cohort)
-        if scheme.name != self.card.scheme:
+        intake = source if isinstance(source, Intake) else Intake.open(source, self.scheme)
+        if intake.scheme is not self.scheme:
             raise ValueError(
-                f"{cohort} has labels of scheme '{scheme.name}', the model was trained on '{self.card.scheme}'; "
-                "give a model of the cohort's scheme"
+                f"{intake.folder} was opened with scheme '{intake.scheme.name}', the model was trained on "
+                f"'{self.card.scheme}'; open it with the model's"
             )
         with ThreadPoolExecutor(READERS) as pool:
-            waiting = iter(rows[skip:])
-            ahead = deque(pool.submit(self._read, Path(cohort), *one, scheme) for one in islice(waiting, 2 * BATCH))
+            waiting = iter(intake.entries[skip:])
+            ahead = deque(pool.submit(self._read, intake, entry) for entry in islice(waiting, 2 * BATCH))
             while ahead:
                 ready = [ahead.popleft().result() for _ in range(min(BATCH, len(ahead)))]
-                ahead.extend(pool.submit(self._read, Path(cohort), *one, scheme) for one in islice(waiting, BATCH))
+                ahead.extend(pool.submit(self._read, intake, entry) for entry in islice(waiting, BATCH))
                 yield from self._judge(ready)
 
-    def _read(self, folder: Path, row: Row, faults: tuple[Problem, ...], scheme: Scheme) -> _Ready:
+    def _read(self, intake: Intake, entry: Entry) -> _Ready:
         """Read one case and measure its mask; faults become part of its verdict."""
+        row = entry[0]
         blank = Verdict(row.line, row.cells["case"], row.cells["patient"], float("nan"), "", self.card.threshold)
         try:
-            if faults:
-                raise CohortError(faults)
-            case = read_case(folder, row, scheme)
-            if case.mask is None:
-                raise CohortError([Problem(row.line, "cases.csv", "has no mask", "name one, or leave the row out")])
+            case = intake.read(entry)
+            if case.image is None and "picture" in self.card.sees:
+                mend = "add it, or give a model that sees masks alone"
+                raise CohortError([Problem(row.line, row.cells["mask"], "has no picture, which the model sees", mend)])
         except CohortError as error:
             return _Ready(replace(blank, faults=error.problems))
-        side = self.card.size
-        image = cv2.resize(case.image, (side, side), interpolation=cv2.INTER_AREA)
-        return _Ready(self._measured(blank, case, scheme), image, resize_labels(case.mask, (side, side)))
+        shape = (self.card.size, self.card.size)
+        mask = resize_labels(case.mask, shape)
+        black = np.zeros_like(mask)
+        image = black if case.image is None else cv2.resize(case.image, shape, interpolation=cv2.INTER_AREA)
+        return _Ready(self._measured(blank, case), image, mask)
 
-    def _measured(self, blank: Verdict, case: Case, scheme: Scheme) -> Verdict:
+    def _measured(self, blank: Verdict, case: Case) -> Verdict:
         """Measure the mask; give its unmet criteria as reasons and what is doubtful as warnings."""
         try:
-            found = describe(case.mask, case.spacing, scheme)
+            found = describe(case.mask, case.spacing, self.scheme)
         except Unmeasurable as error:
-            return replace(blank, reasons=(str(error),))
+            return replace(blank, reasons=(str(error),), warnings=case.warnings)
         reasons = tuple(f"{one['title']}: {one['why']}" for one in found.criteria.values() if not one["met"])
-        warnings = [*found.warnings, *filter(None, [found.gestational_age.reason])]
+        warnings = [*case.warnings, *found.warnings, *filter(None, [found.gestational_age.reason])]
         low, high = self.card.training.get("length_mm") or (None, None)
         if low is not None and not low <= found.mm <= high:
             warnings.append(
@@ -179,18 +212,28 @@ class Assessor:
     def _judge(self, ready: list[_Ready]) -> Iterator[Verdict]:
         """Ask the network about one batch."""
         seen = [one for one in ready if one.image is not None]
-        probabilities = iter(self._probabilities(seen) if seen else ())
+        answers = iter(zip(*self._ask(seen), strict=True) if seen else ())
         for one in ready:
-            if one.image is None:
-                yield one.verdict
-            else:
-                probability = float(next(probabilities))
-                called = "good" if probability >= self.card.threshold else "poor"
-                yield replace(one.verdict, probability=probability, verdict=called)
+            yield one.verdict if one.image is None else self._answered(one.verdict, *next(answers))
 
-    def _probabilities(self, seen: list[_Ready]) -> np.ndarray:
-        """Probability of "good" of every case, ``(M,)``; what the model was never shown stays black."""
+    def _ask(self, seen: list[_Ready]) -> tuple[np.ndarray, np.ndarray]:
+        """Probability and unfamiliarity of every case, ``(M,)`` each; what the model was never shown stays black."""
         shown = {"picture": np.stack([one.image for one in seen]), "mask": np.stack([one.mask for one in seen])}
         images, masks = (shown[part] * (part in self.card.sees) for part in ("picture", "mask"))
         with torch.inference_mode():
-            return predict(self.model, pictures(images), torch.from_numpy(masks), batch=BATCH).sigmoid().numpy()
+            probability, by = JUDGES[self.card.kind](self.model, pictures(images), torch.from_numpy(masks))
+        known = self.familiarity is not None and by is not None
+        return probability.numpy(), self.familiarity.share(by) if known else np.full(len(seen), np.nan)
+
+    def _answered(self, verdict: Verdict, probability: float, unfamiliar: float) -> Verdict:
+        """Put the network's answer into a verdict."""
+        warnings = verdict.warnings
+        if unfamiliar >= UNFAMILIAR:
+            warnings += (
+                f"unlike what the model was trained on: {unfamiliar:.0%} of its own "
+                f"{len(self.familiarity.validation)} validation pairs are less so",
+            )
+        called = "good" if probability >= self.card.threshold else "poor"
+        return replace(
+            verdict, probability=float(probability), verdict=called, unfamiliar=float(unfamiliar), warnings=warnings
+        )

@@ -1,7 +1,8 @@
 """Trained networks on disk: weights as safetensors beside a JSON card; nothing is ever unpickled.
 
 The card says how to build the network (`kind` and `arguments`), what it was made for (`size`, `scheme`), how it
-was judged (`threshold`), where it came from (`provenance`), and which weights it belongs to (`sha256`).
+was judged (`threshold`), where it came from (`provenance`), and which weights it belongs to (`sha256`). What the
+training pairs looked like to the network (:mod:`fusqa.familiarity`) lies in the same file as the weights.
 """
 
 import hashlib
@@ -12,14 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load, save
 from torch import nn
 
+from fusqa.familiarity import Familiarity
 from fusqa.files import write_bytes, write_json
 from fusqa.networks import Autoencoder, quality_model
 from fusqa.segmenters import SEGMENTERS
 
-__all__ = ["KINDS", "Card", "load_model", "save_model"]
+__all__ = ["KINDS", "Card", "load_familiarity", "load_model", "save_model"]
+
+_WEIGHTS, _FAMILIARITY = "weights.safetensors", "familiarity."  # file; how the names of its tensors begin
 
 KINDS = {"quality": quality_model, "autoencoder": Autoencoder} | SEGMENTERS
 
@@ -65,12 +70,15 @@ class Card:
     sha256: str = ""
 
 
-def save_model(model: nn.Module, folder: str | Path, card: Card) -> None:
+def save_model(model: nn.Module, folder: str | Path, card: Card, familiarity: Familiarity | None = None) -> None:
     """Write ``weights.safetensors`` and, last, ``card.json`` into `folder`, each whole or not at all."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    weights = save({key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()})
-    write_bytes(folder / "weights.safetensors", weights)
+    tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    if familiarity:
+        tensors |= {_FAMILIARITY + name: tensor.contiguous() for name, tensor in familiarity.tensors().items()}
+    weights = save(tensors)
+    write_bytes(folder / _WEIGHTS, weights)
     write_json(folder / "card.json", asdict(card) | {"sha256": hashlib.sha256(weights).hexdigest()})
 
 
@@ -82,11 +90,11 @@ def load_model(folder: str | Path) -> tuple[nn.Module, Card]:
     FileNotFoundError
         When the folder holds no card.
     ValueError
-        When card and weights do not belong together, or the kind is unknown.
+        When card and weights do not belong together, the kind is unknown, or the card is none.
     """
     folder = Path(folder)
-    card = Card(**json.loads((folder / "card.json").read_text(encoding="utf-8")))
-    weights = (folder / "weights.safetensors").read_bytes()
+    card = _read_card(folder / "card.json")
+    weights = (folder / _WEIGHTS).read_bytes()
     if hashlib.sha256(weights).hexdigest() != card.sha256:
         raise ValueError(f"{folder}: card.json does not belong to weights.safetensors; copy both files of one model")
     if card.kind not in KINDS:
@@ -94,6 +102,27 @@ def load_model(folder: str | Path) -> tuple[nn.Module, Card]:
     arguments = dict(card.arguments)
     if "pretrained" in arguments:
         arguments["pretrained"] = False
-    model = KINDS[card.kind](**arguments)
-    model.load_state_dict(load(weights))
+    tensors = {name: tensor for name, tensor in load(weights).items() if not name.startswith(_FAMILIARITY)}
+    try:
+        model = KINDS[card.kind](**arguments)
+        model.load_state_dict(tensors)
+    except (KeyError, TypeError, RuntimeError) as error:
+        said = str(error.args[0]).splitlines()[0]
+        raise ValueError(f"{folder / 'card.json'} describes another network than its weights have ({said})") from None
     return model.to(memory_format=torch.channels_last).eval(), card
+
+
+def _read_card(path: Path) -> Card:
+    """Read a card; ``ValueError`` that names the file if it is none."""
+    try:
+        return Card(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is no model's card ({error}); copy both files of one model") from None
+
+
+def load_familiarity(folder: str | Path) -> Familiarity | None:
+    """Read what the training pairs of a model looked like to it; None where that was not kept."""
+    with safe_open(Path(folder) / _WEIGHTS, "pt") as stored:
+        names = [name for name in stored.keys() if name.startswith(_FAMILIARITY)]
+        tensors = {name.removeprefix(_FAMILIARITY): stored.get_tensor(name) for name in names}
+    return Familiarity(**tensors) if tensors else None

@@ -4,7 +4,7 @@ Exit status: 0 all is well; 1 the cohort has problems; 2 the command was misused
 Modules are imported by the verb that needs them, so that ``fusqa --help`` answers at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
+    from fusqa.assess import Verdict
     from fusqa.problems import Problem
 
 __all__ = ["app"]
@@ -122,64 +123,6 @@ def hc18(
     typer.echo(report)
 
 
-@app.command()
-def check(
-    cohort: Annotated[Path, typer.Argument(help="Folder with cases.csv and cohort.json.")],
-    json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,
-) -> None:
-    """Read a cohort, every picture of it, and list all that is wrong."""
-    from tqdm import tqdm
-
-    from fusqa.cohort import check
-    from fusqa.files import to_json
-    from fusqa.manifest import CASES
-
-    with _mistakes():
-        problems = check(cohort, progress=lambda rows: tqdm(rows, disable=None, leave=False))
-    if json:
-        typer.echo(to_json(problems))
-    else:
-        typer.echo(_table(problems) if problems else f"{cohort}: nothing is wrong")
-    if problems:
-        raise typer.Exit(PROBLEMS if (cohort / CASES).is_file() else UNUSABLE)
-
-
-@app.command()
-def assess(
-    cohort: Annotated[Path, typer.Argument(help="Folder with cases.csv and cohort.json.")],
-    model: Annotated[Path, typer.Option(help="Folder of a quality model: card.json and weights.safetensors.")],
-    out: Annotated[Path, typer.Option(help="Table to write, a row a case.")] = Path("scores.csv"),
-    report: Annotated[Path | None, typer.Option(help="HTML page to write, one file for reading offline.")] = None,
-) -> None:
-    """Judge every mask of a cohort by a trained quality model; a run that was cut off goes on where it stopped."""
-    from tqdm import tqdm
-
-    from fusqa.assess import Assessor
-    from fusqa.cohort import entries
-    from fusqa.report import write_report
-    from fusqa.scorefile import write_scores
-
-    with _mistakes():
-        assessor, total = Assessor.load(model), len(entries(cohort)[1])
-        faulty = write_scores(
-            assessor, cohort, out, lambda rows, done: tqdm(rows, total=total, initial=done, disable=None, leave=False)
-        )
-        if report:
-            write_report(out, cohort, assessor.card, report)
-    typer.echo(f"{out}: {total - faulty} verdicts, {faulty} cases without one")
-    if faulty:
-        typer.echo("Why, stands in the column 'faults'.")
-        raise typer.Exit(PROBLEMS)
-
-
-def _table(problems: "Sequence[Problem]") -> str:
-    """Lay problems out in three columns, one a line whatever the terminal's width, so that `grep` can be used."""
-    cells = [("line", "file", "problem")]
-    cells += [(str(item.row or ""), item.file, f"{item.message}; {item.mend}") for item in problems]
-    wide = max(len(file) for _, file, _ in cells)
-    return "\n".join(f"{line:>5}  {file:<{wide}}  {text}" for line, file, text in cells)
-
-
 class _Spacing(TyperCommand):
     """A command whose ``--spacing`` takes one number or two, while an option as such takes always as many."""
 
@@ -199,6 +142,92 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+LabelsOption = Annotated[
+    str | None,
+    typer.Option(metavar="NUMBER=NAME,…", help="What the masks' own numbers stand for, such as 1=body,2=head."),
+]
+SpacingOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ROW [COL]", help="Millimetres a pixel, in a folder whose files do not say."),
+]
+
+
+@app.command(cls=_Spacing)
+def check(
+    cohort: Annotated[Path, typer.Argument(help="Folder with cases.csv and cohort.json, or with pictures and masks.")],
+    scheme: Annotated[SchemeName | None, typer.Option(help="What the labels mean; a cohort says so itself.")] = None,
+    labels: LabelsOption = None,
+    spacing: SpacingOption = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,
+) -> None:
+    """Read a cohort, or a folder of pictures and masks, every file of it, and list all that is wrong."""
+    from tqdm import tqdm
+
+    from fusqa.files import to_json
+    from fusqa.intake import check_folder
+    from fusqa.labels import SCHEMES
+    from fusqa.problems import CohortError
+
+    meant, pixel, status = scheme and SCHEMES[scheme], _spacing(spacing) if spacing else None, PROBLEMS
+    with _mistakes():
+        try:
+            problems = check_folder(cohort, meant, labels, pixel, lambda rows: tqdm(rows, disable=None, leave=False))
+        except CohortError as error:
+            problems, status = list(error.problems), UNUSABLE
+    if json:
+        typer.echo(to_json(problems))
+    else:
+        typer.echo(_table(problems) if problems else f"{cohort}: nothing is wrong")
+    if problems:
+        raise typer.Exit(status)
+
+
+@app.command(cls=_Spacing)
+def assess(
+    cohort: Annotated[Path, typer.Argument(help="Folder with cases.csv and cohort.json, or with pictures and masks.")],
+    model: Annotated[Path, typer.Option(help="Folder of a model: card.json and weights.safetensors.")],
+    out: Annotated[Path, typer.Option(help="Table to write, a row a case.")] = Path("scores.csv"),
+    report: Annotated[Path | None, typer.Option(help="HTML page to write, one file for reading offline.")] = None,
+    json: Annotated[Path | None, typer.Option(help="The same for a program, with the model's card.")] = None,
+    labels: LabelsOption = None,
+    spacing: SpacingOption = None,
+) -> None:
+    """Judge every mask of a folder by a trained model; a run that was cut off goes on where it stopped."""
+    from tqdm import tqdm
+
+    from fusqa.assess import Assessor
+    from fusqa.intake import Intake
+    from fusqa.report import write_report
+    from fusqa.scorefile import ledger, write_json_scores, write_table
+
+    with _mistakes():
+        assessor = Assessor.load(model)
+        card, pixel = assessor.card, _spacing(spacing) if spacing else None
+        intake = Intake.open(cohort, assessor.scheme, labels, pixel)
+
+        def progress(verdicts: Iterable["Verdict"], done: int) -> Iterable["Verdict"]:
+            return tqdm(verdicts, total=len(intake), initial=done, disable=None, leave=False)
+
+        with ledger(assessor, intake, out, progress) as verdicts:
+            faulty = write_table(verdicts, card.scheme, out)
+            if json:
+                write_json_scores(verdicts, {"cohort": cohort.resolve().name, "model": card}, json)
+            if report:
+                write_report(verdicts, intake, card, report)
+    typer.echo(f"{out}: {len(intake) - faulty} verdicts, {faulty} cases without one")
+    if faulty:
+        typer.echo("Why, stands in the column 'faults'.")
+        raise typer.Exit(PROBLEMS)
+
+
+def _table(problems: "Sequence[Problem]") -> str:
+    """Lay problems out in three columns, one a line whatever the terminal's width, so that `grep` can be used."""
+    cells = [("line", "file", "problem")]
+    cells += [(str(item.row or ""), item.file, f"{item.message}; {item.mend}") for item in problems]
+    wide = max(len(file) for _, file, _ in cells)
+    return "\n".join(f"{line:>5}  {file:<{wide}}  {text}" for line, file, text in cells)
 
 
 @app.command(cls=_Spacing)

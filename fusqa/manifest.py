@@ -25,6 +25,7 @@ __all__ = [
     "NUMBERS",
     "Row",
     "is_file_name",
+    "path_faults",
     "read_info",
     "read_rows",
     "row_problems",
@@ -83,9 +84,12 @@ _REQUIRED_INFO = {
 
 @dataclass(frozen=True)
 class Row:
-    """One case as ``cases.csv`` has it: the line it starts on (the header is line 1) and its cells as text."""
+    """One case as ``cases.csv`` has it: the line it starts on (the header is line 1) and its cells as text.
 
-    line: int
+    A case that was found without a ``cases.csv`` has no line.
+    """
+
+    line: int | None
     cells: Mapping[str, str]
 
     def number(self, column: str) -> float:
@@ -154,7 +158,7 @@ def row_problems(folder: Path, row: Row) -> Iterator[Problem]:
             yield _fault(row.line, message, mend)
     for column in ("image", "mask"):
         name = row.cells[column]
-        for message, mend in _path_faults(folder, name) if name else ():
+        for message, mend in path_faults(folder, name) if name else ():
             yield Problem(row.line, name, message, mend)
 
 
@@ -266,7 +270,7 @@ def _number_faults(column: str, text: str) -> Iterator[tuple[str, str]]:
         yield f"{column} is {text} {rule.unit}", rule.above
 
 
-def _path_faults(folder: Path, name: str) -> Iterator[tuple[str, str]]:
+def path_faults(folder: Path, name: str) -> Iterator[tuple[str, str]]:
     """Yield why `name` is no file of the cohort; only what lies inside may be opened."""
     inside = "copy the file into the cohort and give its path from there, such as images/001.png"
     path = PurePosixPath(name)

@@ -23,10 +23,14 @@ def measured_line(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme
 
 
 def thumbnail(case: Case, scheme: Scheme, height: int) -> np.ndarray:
-    """Picture with outlines and measured line, (h, w, 3) uint8, BGR; a millimetre has one length in both directions."""
-    rows, columns = case.image.shape
-    size = (round(columns * height / rows * case.spacing[1] / case.spacing[0]), height)
-    small = cv2.cvtColor(cv2.resize(case.image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
+    """Picture with outlines and measured line, (h, w, 3) uint8, BGR; a millimetre has one length in both directions.
+
+    A mask without a picture is drawn on black.
+    """
+    rows, columns = case.mask.shape
+    size = (max(1, round(columns * height / rows * case.spacing[1] / case.spacing[0])), height)
+    image = np.zeros_like(case.mask) if case.image is None else case.image
+    small = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
     mask = cv2.resize(case.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
     for label in scheme.labels:
         outlines, _ = cv2.findContours(np.uint8(mask == label.id), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)

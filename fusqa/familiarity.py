@@ -1,0 +1,90 @@
+"""How unlike its training pairs a pair is to a quality network: a network answers everything, also what it never saw.
+
+The features that decide the verdict (what enters the network's last layer) are taken as normally distributed about the
+training pairs, with a probabilistic principal component analysis for their covariance (Tipping & Bishop, J R Stat Soc B
+1999), and the distance is Mahalanobis's (Lee et al., NeurIPS 2018). A distance means nothing to a reader, so it is
+turned into the share of the model's own validation pairs, other patients of the same hospital, that lie nearer.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from torch import Tensor, nn
+
+__all__ = ["UNFAMILIAR", "Familiarity", "features"]
+
+UNFAMILIAR = 0.99  # chosen: so strange is one in a hundred of the pairs that the model was meant for
+COMPONENTS = 16  # directions with a variance of their own; the rest share one
+
+
+@contextmanager
+def features(model: nn.Module) -> Iterator[list[Tensor]]:
+    """Give a list that fills with what enters the network's last layer, ``(B, width)`` a batch, while it is used."""
+    seen: list[Tensor] = []
+    hook = model.head.register_forward_pre_hook(lambda layer, given: seen.append(given[0].detach().float().cpu()))
+    try:
+        yield seen
+    finally:
+        hook.remove()
+
+
+@dataclass(frozen=True, eq=False)
+class Familiarity:
+    """Where the training pairs lie among features of width ``F``, with ``K`` principal directions.
+
+    Attributes
+    ----------
+    mean : (F,) float32
+        Their mean.
+    axes : (K, F) float32
+        Principal directions, each divided by its standard deviation.
+    rest : (1,) float32
+        Standard deviation in every other direction.
+    validation : (V,) float32
+        Distances of the validation pairs, sorted.
+    """
+
+    mean: Tensor
+    axes: Tensor
+    rest: Tensor
+    validation: Tensor
+
+    @classmethod
+    def fit(cls, training: Tensor, validation: Tensor) -> "Familiarity":
+        """Fit to the features of training pairs ``(N, F)`` and of validation pairs ``(V, F)``.
+
+        Raises
+        ------
+        ValueError
+            With fewer than three training pairs: they have no covariance.
+        """
+        if len(training) < 3:
+            raise ValueError(f"{len(training)} training pairs have no covariance; give three or more")
+        count = min(COMPONENTS, len(training) - 2, training.shape[1] - 1)
+        pca = PCA(count, random_state=0).fit(training.numpy().astype(np.float64))
+        spread = np.sqrt(np.maximum(pca.explained_variance_, 1e-12))
+        rest = np.sqrt(max(pca.noise_variance_, 1e-12))
+        arrays = (pca.mean_, pca.components_ / spread[:, None], np.array([rest]))
+        fitted = cls(*(torch.from_numpy(np.float32(array)) for array in arrays), torch.zeros(0))
+        return cls(fitted.mean, fitted.axes, fitted.rest, fitted.distance(validation).sort().values)
+
+    def distance(self, seen: Tensor) -> Tensor:
+        """Mahalanobis distance ``(M,)`` of features ``(M, F)`` from the training pairs."""
+        offset = seen - self.mean
+        along = offset @ self.axes.T  # (M, K), in standard deviations
+        spread = self.axes.norm(dim=1) ** -1
+        outside = (offset.square().sum(1) - (along * spread).square().sum(1)).clamp_min(0)
+        return (along.square().sum(1) + outside / self.rest.square()).sqrt()
+
+    def share(self, seen: Tensor) -> np.ndarray:
+        """Share of the validation pairs that are nearer to the training pairs, ``(M,)`` from 0 to 1."""
+        nearer = torch.searchsorted(self.validation, self.distance(seen).contiguous())
+        return nearer.numpy() / max(len(self.validation), 1)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return its tensors by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
