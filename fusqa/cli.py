@@ -222,6 +222,63 @@ def assess(
         raise typer.Exit(PROBLEMS)
 
 
+@app.command()
+def train(
+    cohort: Annotated[Path, typer.Argument(help="Folder with cases.csv and cohort.json; masks are an expert's.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the model to.")],
+    row: Annotated[
+        str, typer.Option(help="Row of the grid: topology-backbone-scratch or -pretrained, and a recipe.")
+    ] = "single-resnet18-scratch",
+    predictions: Annotated[
+        Path | None, typer.Option(help="Folder of a segmenter's masks of the same cases, for rows that end in -errors.")
+    ] = None,
+    labels: LabelsOption = None,
+    profile: Annotated[
+        str, typer.Option(help="How long and at which size: quick, classroom, paper or a YAML file.")
+    ] = "classroom",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another split and another model.")] = 0,
+) -> None:
+    """Train a quality model on a cohort of your own."""
+    from tqdm import tqdm
+
+    from fusqa.cohort import Cohort
+    from fusqa.networks import WeightsUnavailable
+    from fusqa.study import Profile
+    from fusqa.training import row_named, train_on
+
+    with _mistakes():
+        try:
+            trained = train_on(
+                Cohort.open(cohort), row_named(row), out, Profile.read(profile), seed, predictions, labels,
+                lambda cases: tqdm(cases, disable=None, leave=False, desc="masks"),
+            )  # fmt: skip
+        except WeightsUnavailable as error:
+            raise ValueError(str(error)) from None
+    card, report = trained.card, trained.report
+    low, high = report["intervals"]["auroc"]
+    typer.echo(trained.history.round(3).to_string(index=False))
+    typer.echo(
+        f"{out}: AUROC {report['auroc']:.3f} ({low:.2f} to {high:.2f}) on {card.training['chosen_on']}, "
+        f"threshold {card.threshold:.3f}"
+    )
+    typer.echo(f"Use it: fusqa assess COHORT --model {out} --out scores.csv --report report.html")
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="Folder of a model: card.json and weights.safetensors.")],
+    out: Annotated[Path, typer.Argument(help="ONNX file to write.")],
+) -> None:
+    """Write a model as ONNX, for programs that are not written in Python, and check that it answers alike."""
+    from fusqa.assess import Assessor
+    from fusqa.export import export
+
+    with _mistakes():
+        assessor = Assessor.load(model)
+        apart = export(assessor.model, assessor.card, out)
+    typer.echo(f"{out}: probabilities differ from the model's by {apart:.1g} at most; the card is in its metadata")
+
+
 def _table(problems: "Sequence[Problem]") -> str:
     """Lay problems out in three columns, one a line whatever the terminal's width, so that `grep` can be used."""
     cells = [("line", "file", "problem")]

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,10 +48,15 @@ class AlteredSet:
     table: pd.DataFrame
 
     @classmethod
-    def make(cls, cohort: Cohort, size: int, seed: int) -> "AlteredSet":
-        """Alter every mask of `cohort`; each case draws from its own generator, so order does not matter."""
+    def make(
+        cls, cohort: Cohort, size: int, seed: int, progress: Callable[[Iterable[Case]], Iterable[Case]] = iter
+    ) -> "AlteredSet":
+        """Alter every mask of `cohort`; each case draws from its own generator, so order does not matter.
+
+        `progress` wraps the cases, as ``tqdm.tqdm`` does.
+        """
         masks, rows = [], []
-        for case in cohort:
+        for case in progress(cohort):
             for altered in altered_masks(case.mask, generator(seed, case.case), cohort.scheme):
                 effect = altered.effect(case.spacing)
                 masks.append(resize_labels(altered.mask, (size, size)))

@@ -28,7 +28,7 @@ from fusqa.files import write_csv, write_json
 from fusqa.labels import FETUS, HEAD, Scheme
 from fusqa.paper import ROWS, SEGMENTERS, Row
 
-__all__ = ["COHORTS", "Profile", "Study", "Training", "chapters", "hc18_folder", "provenance"]
+__all__ = ["COHORTS", "Profile", "Study", "Training", "chapters", "hc18_folder", "origin", "provenance"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -347,6 +347,11 @@ def _from_root(path: Path) -> str:
 
 
 def provenance(study: Study, name: str, seed: int) -> dict[str, Any]:
+    """Where a result of a study came from."""
+    return origin(name, study.profile, study.cohort, seed)
+
+
+def origin(name: str, profile: Profile, cohort: str, seed: int) -> dict[str, Any]:
     """Where a result came from: profile, cohort, seed, versions, device, commit, date, processor time, memory."""
     import torch  # here, so that reading a profile does not load it
 
@@ -354,12 +359,12 @@ def provenance(study: Study, name: str, seed: int) -> dict[str, Any]:
     packages = ("fusqa", "torch", "torchvision", "fastai", "numpy", "opencv-python-headless", "scikit-learn")
     return {
         "result": name,
-        "profile": study.profile.name,
-        "cohort": study.cohort,
+        "profile": profile.name,
+        "cohort": cohort,
         "seed": seed,
         "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
         "device": torch.cuda.get_device_name() if gpu else f"CPU, {platform.machine()}",
-        "threads": study.profile.threads,
+        "threads": profile.threads,
         "commit": _commit(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu_seconds": round(time.process_time(), 1),

@@ -1,0 +1,310 @@
+"""Train one quality model, on a study's masks or on somebody's own, and write down how.
+
+The notebook of the study and the command ``fusqa train`` differ in where their pairs come from and agree in the rest.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from itertools import product
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from fusqa.biometry import measured_mm
+from fusqa.checkpoints import Card, save_model
+from fusqa.cohort import Case, Cohort
+from fusqa.datasets import AlteredSet, ErrorSet, judge, resize_labels
+from fusqa.familiarity import Familiarity, features
+from fusqa.files import write_csv
+from fusqa.formats import KINDS, read_mask
+from fusqa.labels import Renumbering, Scheme
+from fusqa.learner import accuracy, fit, learner, predict, reproducible
+from fusqa.metrics import best_threshold, classification_report
+from fusqa.networks import BACKBONES, TOPOLOGIES, quality_model
+from fusqa.pairs import ALTERED, ERRORS, Pairs, altered_pairs, error_pairs
+from fusqa.paper import Row
+from fusqa.problems import CohortError, Problem
+from fusqa.recipes import RECIPES, Recipe
+from fusqa.study import Profile, Training, origin
+
+__all__ = ["arguments", "familiarity", "material", "model_card", "row_named", "train", "train_on"]
+
+LOOKED_AT = 2000  # training pairs that familiarity is fitted to, at most
+VALIDATION = {"altered": ALTERED, "errors": ERRORS}  # name of the pairs on which a threshold is chosen, by material
+
+Progress = Callable[[Iterable[Case]], Iterable[Case]]
+
+
+def arguments(row: Row, scheme: Scheme) -> dict:
+    """Arguments of :func:`fusqa.networks.quality_model` for a row of the grid."""
+    return {
+        "topology": row.topology,
+        "backbone": row.backbone,
+        "pretrained": row.pretrained,
+        "classes": scheme.classes,
+        "encoding": RECIPES[row.recipe].encoding,
+    }
+
+
+def row_named(key: str) -> Row:
+    """Return the row of a name such as ``single-resnet18-scratch-errors``: any topology, backbone, start and recipe.
+
+    Raises
+    ------
+    ValueError
+        For another name; the message has the nearest ones.
+    """
+    rows = (Row(*parts[:3], recipe=parts[3]) for parts in product(TOPOLOGIES, BACKBONES, (False, True), RECIPES))
+    known = {row.key: row for row in rows}
+    if key not in known:
+        near = ", ".join(get_close_matches(key, known, 4, 0)) if key else ", ".join(list(known)[:4])
+        raise ValueError(f"there is no row '{key}'; those with the nearest names are {near}")
+    return known[key]
+
+
+def train(
+    model: nn.Module,
+    recipe: Recipe,
+    training: Pairs,
+    validation: Pairs,
+    plan: Training,
+    seed: int,
+    device: torch.device,
+) -> pd.DataFrame:
+    """Train `model` in place as `recipe` and `plan` say; return the history by round.
+
+    Patients of `validation` choose the round, and nothing else.
+    """
+    shown = (pairs.only(recipe.sees).labelled(recipe.target, device) for pairs in (training, validation))
+    settings = {"budget": plan.budget, "rounds": plan.rounds, "batch": plan.batch, "decay": plan.decay}
+    return fit(learner(model, nn.BCEWithLogitsLoss(), *shown, **settings, seed=seed, metrics=[accuracy]), plan.rate)
+
+
+def familiarity(model: nn.Module, recipe: Recipe, training: Pairs, validation: Pairs) -> Familiarity:
+    """Learn what the training pairs look like to a trained model."""
+    every = np.zeros(len(training.masks), bool)
+    every[np.linspace(0, len(every) - 1, min(len(every), LOOKED_AT)).astype(int)] = True
+    seen = []
+    for pairs in (training.where(every), validation):
+        with features(model) as batches:
+            predict(model, *pairs.only(recipe.sees).inputs())
+        seen.append(torch.cat(batches))
+    return Familiarity.fit(*seen)
+
+
+def model_card(
+    row: Row,
+    scheme: Scheme,
+    size: int,
+    threshold: float,
+    auroc: dict[str, float | None],
+    training: Pairs,
+    lengths_mm: pd.Series,
+    provenance: dict,
+) -> Card:
+    """Write the card of a quality model.
+
+    Parameters
+    ----------
+    row, scheme, size
+        What was trained, on which labels, at which side of its square picture in pixels.
+    threshold : float
+        Chosen on the validation pairs.
+    auroc : dict
+        Name of a set of pairs to the area under the ROC curve on it.
+    training : Pairs
+        What it learnt from.
+    lengths_mm : Series
+        True lengths of the training pictures.
+    provenance : dict
+        From :func:`fusqa.study.origin`.
+    """
+    recipe = RECIPES[row.recipe]
+    about = {
+        "row": row.key,
+        "material": recipe.material,
+        "masks": len(training.masks),
+        "patients": int(training.table["patient"].nunique()),
+        "length_mm": [float(lengths_mm.min()), float(lengths_mm.max())],
+        "chosen_on": VALIDATION[recipe.material],
+    }
+    return Card("quality", arguments(row, scheme), size, scheme.name, threshold, recipe.sees, about, auroc, provenance)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# On somebody's own cohort
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training on a cohort.
+
+    Attributes
+    ----------
+    card : Card
+        As written.
+    history : DataFrame
+        Losses and accuracy by round.
+    report : dict
+        Figures of merit on the validation patients at the chosen threshold
+        (:class:`fusqa.metrics.Report` as a dictionary).
+    """
+
+    card: Card
+    history: pd.DataFrame
+    report: dict
+
+
+def train_on(
+    cohort: Cohort,
+    row: Row,
+    out: Path,
+    profile: Profile,
+    seed: int = 0,
+    predictions: Path | None = None,
+    labels: str | None = None,
+    progress: Progress = iter,
+) -> Trained:
+    """Train one row of the grid on a cohort with expert masks, and write the model to `out`.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Cases without a mask are left out.
+    row : Row
+        Topology, backbone and recipe.
+    out : Path
+        Folder for ``card.json``, ``weights.safetensors``, ``validation.csv`` (score of every validation pair) and
+        ``history.csv``.
+    profile : Profile
+        How long, at which size, and which share of the patients validates.
+    seed : int
+        Of everything that chance enters.
+    predictions : Path, optional
+        Folder of a segmenter's masks, one a case and named as the case; for recipes that learn from its errors. They
+        should be out of fold: a segmenter makes other errors on pictures it was trained on.
+    labels : str, optional
+        What the numbers in `predictions` stand for, if not for the cohort's own.
+    progress : callable
+        Wraps the cases while their masks are made or read, as ``tqdm.tqdm`` does.
+
+    Raises
+    ------
+    ValueError
+        If `out` holds a model, predictions are missing or given in vain, there are too few patients, or the training
+        or validation masks are all good or all poor.
+    CohortError
+        With every prediction that cannot be used.
+    """
+    if (out / "card.json").exists():
+        raise ValueError(f"{out} holds a model already; give another folder, or remove this one")
+    recipe = RECIPES[row.recipe]
+    plan: Training = getattr(profile.quality, recipe.material)
+    known = cohort.subset((cohort.table["mask"] != "").to_numpy())
+    made = material(known, recipe, plan.size, seed, predictions, labels, progress)
+    parts = known.split(profile.validation, seed)
+    pair = altered_pairs if recipe.material == "altered" else _errors_at(plan.size)
+    training, validation = (pair(part, made) for part in parts)
+    for name, pairs in (("training", training), ("validation", validation)):
+        _require_both(name, pairs)
+    device = reproducible(seed, profile.threads)
+    model = quality_model(**arguments(row, cohort.scheme))
+    history = train(model, recipe, training, validation, plan, seed, device)
+    probability = predict(model, *validation.only(recipe.sees).inputs()).sigmoid().numpy()
+    table = validation.table.assign(set=VALIDATION[recipe.material], probability=probability)
+    threshold = best_threshold(table["good"], probability)
+    report = classification_report(table["good"], probability, table["patient"], threshold, seed=seed).as_dict()
+    about = origin(row.result(seed), profile, str(cohort.info["source"]), seed)
+    auroc = {VALIDATION[recipe.material]: report["auroc"]}
+    lengths = pd.Series([_length(case, cohort.scheme) for case in parts[0]])
+    card = model_card(row, cohort.scheme, plan.size, threshold, auroc, training, lengths, about)
+    write_csv(out / "validation.csv", table)
+    write_csv(out / "history.csv", history)
+    save_model(model, out, card, familiarity(model, recipe, training, validation))
+    return Trained(card, history, report)
+
+
+def material(
+    cohort: Cohort,
+    recipe: Recipe,
+    size: int,
+    seed: int,
+    predictions: Path | None,
+    labels: str | None,
+    progress: Progress,
+) -> AlteredSet | ErrorSet:
+    """Make the masks that a recipe learns from: altered ones of the experts', or a segmenter's with their errors."""
+    if recipe.material == "errors" and predictions is None:
+        raise ValueError(
+            "this row learns from a segmenter's errors; give --predictions, a folder of its masks of these pictures, "
+            "or a row without the recipe's name"
+        )
+    if recipe.material == "altered" and predictions is not None:
+        raise ValueError(
+            "this row learns from altered masks; leave out --predictions, or give a row that ends in -errors"
+        )
+    if recipe.material == "altered":
+        return AlteredSet.make(cohort, size, seed, progress)
+    renumbering = Renumbering.parse(labels, cohort.scheme) if labels else None
+    return _judged(cohort, Path(predictions), renumbering, size, progress)
+
+
+def _judged(cohort: Cohort, folder: Path, labels: Renumbering | None, size: int, progress: Progress) -> ErrorSet:
+    """Read a segmenter's mask of every case and compare it with the expert's."""
+    images, masks, rows, problems = [], [], [], []
+    for case in progress(cohort):
+        try:
+            predicted = _prediction(folder, case, cohort.scheme, labels)
+        except CohortError as error:
+            problems += error.problems
+            continue
+        images.append(cv2.resize(case.image, (size, size), interpolation=cv2.INTER_AREA))
+        masks.append(resize_labels(predicted, (size, size)))
+        measured = replace(case, measure_mm=_length(case, cohort.scheme))
+        rows.append({"case": case.case, "patient": case.patient} | judge(measured, predicted, cohort.scheme))
+    if problems:
+        raise CohortError(problems)
+    return ErrorSet(np.stack(images), np.stack(masks), pd.DataFrame(rows))
+
+
+def _prediction(folder: Path, case: Case, scheme: Scheme, labels: Renumbering | None) -> np.ndarray:
+    """Read the predicted mask of one case, in the scheme's labels and the picture's size."""
+    path = next((path for ending in KINDS if (path := folder / (case.case + ending)).is_file()), None)
+    if path is None:
+        raise CohortError([Problem(None, str(folder / case.case), "no such mask", "name it as its case, such as .png")])
+    mask = read_mask(path).pixels
+    try:
+        mask = labels(mask) if labels else np.uint8(mask.clip(0, 255))
+        scheme.require(mask)
+    except ValueError as error:
+        message, _, mend = str(error).partition("; ")
+        raise CohortError([Problem(None, str(path), message, mend)]) from None
+    if mask.shape != case.mask.shape:
+        size = " × ".join(map(str, case.mask.shape[::-1]))
+        raise CohortError([Problem(None, str(path), "has another size than its picture", f"bring it to {size} pixels")])
+    return mask
+
+
+def _length(case: Case, scheme: Scheme) -> float:
+    """What an expert measured, or else what the expert's mask measures, in mm."""
+    return measured_mm(case.mask, case.spacing, scheme) if case.measure_mm is None else case.measure_mm
+
+
+def _errors_at(size: int) -> Callable[[Cohort, ErrorSet], Pairs]:
+    return lambda cohort, errors: error_pairs(cohort, errors, size)
+
+
+def _require_both(name: str, pairs: Pairs) -> None:
+    good = pairs.table["good"].astype(bool)
+    if good.all() or not good.any():
+        verdict = "good" if len(good) and good.all() else "poor"
+        raise ValueError(
+            f"all {len(good)} {name} masks are {verdict}, so nothing can be learnt from them; "
+            "give more patients, or predictions of a segmenter that does well and badly"
+        )
