@@ -27,6 +27,7 @@ class Site(StrEnum):
 
     A = "A"
     B = "B"
+    C = "C"
 
 
 class SplitName(StrEnum):
@@ -43,7 +44,7 @@ class SchemeName(StrEnum):
     head = "head"
 
 
-PAPER_CASES = {Site.A: 696, Site.B: 226}
+CASES = {Site.A: 696, Site.B: 226, Site.C: 100}  # the paper's, and chosen
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -88,9 +89,9 @@ def main(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to write the cohort to.")],
-    site: Annotated[Site, typer.Option(help="Which of the two simulated hospitals.")] = Site.A,
+    site: Annotated[Site, typer.Option(help="Which of the simulated hospitals: the paper's two, or C, which neither resembles.")] = Site.A,
     cases: Annotated[
-        int | None, typer.Option(min=1, help="How many pictures; as many as the paper had if not given.")
+        int | None, typer.Option(min=1, help="How many pictures; as many as the paper had if not given, 100 of C.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another cohort.")] = 0,
 ) -> None:
@@ -99,7 +100,7 @@ def simulate(
 
     from fusqa.phantom import simulate
 
-    count = cases or PAPER_CASES[site]
+    count = cases or CASES[site]
     with _mistakes(), tqdm(total=count, disable=None, leave=False) as bar:
         cohort = simulate(out, str(site), count, seed, progress=lambda done, total: bar.update())
     typer.echo(f"{out}: {len(cohort)} cases of {cohort.table['patient'].nunique()} patients")
