@@ -32,6 +32,7 @@ __all__ = [
     "roc_curves",
     "slipped",
     "sweeps",
+    "unfamiliarity",
 ]
 
 
@@ -329,4 +330,14 @@ def slipped(table: pd.DataFrame) -> Figure:
         )  # fmt: skip
         axis.axvline(alpha, color="0.3", linestyle=":")
         axis.set(title=f"at most {100 * alpha:.0f} % promised", xlabel="poor masks accepted", ylabel="", xlim=(0, None))
+    return figure
+
+
+def unfamiliarity(table: pd.DataFrame) -> Figure:
+    """Cumulative distribution of the column ``unfamiliar`` in every hospital (column ``where``)."""
+    figure, axis = plt.subplots(figsize=(5.2, 3.4))
+    sns.ecdfplot(table, x="unfamiliar", hue="where", linewidth=1.6, ax=axis)
+    axis.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
+    axis.set(xlim=(-0.02, 1.02), xlabel="share of validation pairs that are nearer", ylabel="share of masks")
+    axis.get_legend().set_title(None)
     return figure

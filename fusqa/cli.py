@@ -89,7 +89,7 @@ def main(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to write the cohort to.")],
-    site: Annotated[Site, typer.Option(help="Which of the simulated hospitals: the paper's two, or C, which neither resembles.")] = Site.A,
+    site: Annotated[Site, typer.Option(help="A simulated hospital: the paper's two, or C, like neither.")] = Site.A,
     cases: Annotated[
         int | None, typer.Option(min=1, help="How many pictures; as many as the paper had if not given, 100 of C.")
     ] = None,

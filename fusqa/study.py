@@ -243,7 +243,7 @@ COHORTS = {
 
 _EVERYWHERE = (
     "cohorts", "altered_masks", "review", "autoencoder", "classification", "gestational_age",
-    "diagnosis", "unseen", "baselines", "risk", "calibration", "advice", "edition",
+    "diagnosis", "unseen", "baselines", "risk", "calibration", "advice", "own_data", "edition",
 )  # fmt: skip
 _ONCE = ("dating", "audit", "ten_minutes")  # about the crown-rump length, the paper's own tables, the whole study
 

@@ -40,6 +40,7 @@ CHAPTERS = (
     "dating",
     "audit",
     "advice",
+    "own_data",
 )
 QUICK = Profile.read("quick")
 ROWS = ("synergic-resnet18-scratch", "single-resnet18-pretrained")

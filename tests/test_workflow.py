@@ -55,7 +55,7 @@ def test_a_changed_setting_reruns_what_it_concerns(small_study, tmp_path, sectio
     profile = tmp_path / "smoke.yaml"
     profile.write_text(yaml.safe_dump(settings))
     always = {"classification", "gestational_age", "diagnosis", "unseen", "baselines", "risk", "calibration"}
-    always |= {"advice", "edition", "estimate", "ten_minutes"}
+    always |= {"advice", "edition", "estimate", "own_data", "ten_minutes"}
     assert planned(small_study.build, profile) == concerned | always
 
 
