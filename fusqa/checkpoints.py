@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import nn
 
@@ -102,7 +102,10 @@ def load_model(folder: str | Path) -> tuple[nn.Module, Card]:
     arguments = dict(card.arguments)
     if "pretrained" in arguments:
         arguments["pretrained"] = False
-    tensors = {name: tensor for name, tensor in load(weights).items() if not name.startswith(_FAMILIARITY)}
+    try:
+        tensors = {name: tensor for name, tensor in load(weights).items() if not name.startswith(_FAMILIARITY)}
+    except SafetensorError as error:
+        raise ValueError(f"{folder / _WEIGHTS} holds no weights ({error}); copy both files of one model") from None
     try:
         model = KINDS[card.kind](**arguments)
         model.load_state_dict(tensors)

@@ -1,10 +1,18 @@
 """Somebody's own masks: verdicts that agree with the study's, bad input that costs one row, runs that go on."""
 
 import csv
+import hashlib
 import json
+import os
+import pickle
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,12 +23,15 @@ from fusqa.assess import Assessor
 from fusqa.checkpoints import Card, save_model
 from fusqa.cli import app
 from fusqa.cohort import Cohort, write_cohort
+from fusqa.familiarity import Familiarity, features
+from fusqa.intake import Intake
 from fusqa.labels import FETUS
 from fusqa.learner import pictures, predict
-from fusqa.networks import quality_model
+from fusqa.networks import Autoencoder, anomaly_ratio, quality_model
 from fusqa.phantom import draw_case
+from fusqa.pictures import read_image, write_picture
 from fusqa.printing import browser as find_browser
-from fusqa.scorefile import ScoresBusy, read_scores, write_scores
+from fusqa.scorefile import ScoresBusy, ledger, write_table
 
 SIZE = 64
 NAMES = ("=1+1", "<img src=x onerror=alert(1)>", "$rows", "c3", "c4", "c5", "c6", "c7")
@@ -53,9 +64,19 @@ def plainly(rows, done):
     return rows
 
 
+def read_scores(path):
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def write_scores(assessor, cohort, out, progress):
+    with ledger(assessor, Intake.open(cohort), out, progress) as verdicts:
+        return write_table(verdicts, "fetus", out)
+
+
 def test_probabilities_are_those_of_the_network_on_the_same_pairs(cohort, model, tmp_path):
     assert assess(cohort, model, tmp_path / "scores.csv").exit_code == 0
-    rows = list(read_scores(tmp_path / "scores.csv"))
+    rows = read_scores(tmp_path / "scores.csv")
     assessor, whole = Assessor.load(model), Cohort.open(cohort)
     images, masks = whole.stack(SIZE)
     expected = predict(assessor.model, pictures(images), torch.from_numpy(masks)).sigmoid().numpy()
@@ -94,7 +115,7 @@ def test_a_bad_file_costs_its_own_row_only(cohort, model, tmp_path, fault):
     done = assess(cohort, model, tmp_path / "scores.csv", "--report", tmp_path / "report.html")
     assert done.exit_code == 1, done.output
     assert "7 verdicts, 1 cases without one" in done.output
-    rows = list(read_scores(tmp_path / "scores.csv"))
+    rows = read_scores(tmp_path / "scores.csv")
     assert [bool(row["verdict"]) for row in rows] == [True, True, True, False, True, True, True, True]
     assert re.search(said, rows[3]["faults"]) and rows[3]["line"] == "5"
     assert "<td>c3</td>" in (tmp_path / "report.html").read_text()
@@ -107,7 +128,7 @@ def test_a_row_that_is_too_short_and_one_without_a_mask_are_told(cohort, model, 
     lines[4], lines[6] = ",".join(cells), "c5,too short"
     (cohort / "cases.csv").write_text("\n".join(lines) + "\n")
     assert assess(cohort, model, tmp_path / "scores.csv").exit_code == 1
-    rows = list(read_scores(tmp_path / "scores.csv"))
+    rows = read_scores(tmp_path / "scores.csv")
     assert [row["line"] for row in rows if not row["verdict"]] == ["5", "7"]
     assert "has no mask" in rows[3]["faults"] and "cells" in rows[5]["faults"]
 
@@ -143,7 +164,7 @@ def test_another_model_begins_anew(cohort, model, tmp_path):
     taken = []
     write_scores(assessor, cohort, tmp_path / "scores.csv", lambda rows, done: taken.append(done) or rows)
     assert taken == [0]
-    assert len(list(read_scores(tmp_path / "scores.csv"))) == len(NAMES)
+    assert len(read_scores(tmp_path / "scores.csv")) == len(NAMES)
 
 
 def test_two_runs_do_not_write_one_table(cohort, model, tmp_path):
@@ -172,7 +193,7 @@ def test_the_report_is_one_file_that_can_be_sorted_and_filtered(cohort, model, t
     if chromium is None:
         pytest.skip("no Chromium to read the report with: apt-get install chromium")
     assess(cohort, model, tmp_path / "scores.csv", "--report", tmp_path / "report.html")
-    rows = list(read_scores(tmp_path / "scores.csv"))
+    rows = read_scores(tmp_path / "scores.csv")
     faults = []
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -210,3 +231,184 @@ def test_what_cannot_be_assessed_is_said_without_a_traceback(cohort, model, tmp_
     (cohort / "cohort.json").write_text(json.dumps(about | {"scheme": "head"}))
     done = assess(cohort, model, tmp_path / "s.csv")
     assert done.exit_code == 2 and "trained on 'fetus'" in done.output
+
+
+def test_the_same_for_a_program(cohort, model, tmp_path):
+    assert assess(cohort, model, tmp_path / "scores.csv", "--json", tmp_path / "scores.json").exit_code == 0
+    told = json.loads((tmp_path / "scores.json").read_text())
+    assert told["model"]["scheme"] == "fetus" and told["model"]["threshold"] == 0.5
+    for row, entry in zip(read_scores(tmp_path / "scores.csv"), told["verdicts"], strict=True):
+        assert row["case"].removeprefix("'") == entry["case"]
+        assert float(row["probability"]) == entry["probability"]
+        assert float(row["length_mm"]) == entry["length_mm"]
+        (top, left), (bottom, right) = entry["ends"]
+        case = next(case for case in Cohort.open(cohort) if case.case == entry["case"])
+        apart = np.hypot((bottom - top) * case.spacing[0], (right - left) * case.spacing[1])
+        assert apart == pytest.approx(entry["length_mm"], abs=0.1)
+
+
+def test_only_a_few_cases_are_read_ahead(cohort, model, monkeypatch):
+    """What is in memory does not grow with the cohort: reading waits for the network."""
+    intake, read = Intake.open(cohort), []
+    many = replace(intake, entries=intake.entries * 50)
+    monkeypatch.setattr(Intake, "read", lambda self, entry, whole=Intake.read: read.append(1) or whole(self, entry))
+    verdicts = Assessor.load(model)(many)
+    for _ in range(33):  # one more than a batch: the network was asked twice
+        next(verdicts)
+    assert len(read) <= 4 * 32 < len(many)
+    verdicts.close()
+
+
+def test_a_run_that_is_killed_leaves_nothing_half_written_and_goes_on(cohort, model, tmp_path):
+    """SIGKILL, the real one, in the midst of a run."""
+    table = Cohort.open(cohort).table
+    plain = tmp_path / "plain"
+    for kind in ("images", "masks"):
+        (plain / kind).mkdir(parents=True)
+        for copy in range(60):
+            for number in range(3, len(table)):
+                source = cohort / table["image" if kind == "images" else "mask"][number]
+                shutil.copy(source, plain / kind / f"{copy}-{number}.png")
+    out, partial = tmp_path / "scores.csv", tmp_path / ".scores.csv.partial"
+    command = [sys.executable, "-m", "fusqa", "assess", str(plain), "--model", str(model), "--out", str(out)]
+    command += ["--spacing", "0.15", "--json", str(tmp_path / "scores.json")]
+    run = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (partial.exists() and partial.read_bytes().count(b"\n") > 40) and run.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.killpg(run.pid, signal.SIGKILL)
+    assert run.wait() == -signal.SIGKILL, "it was done before it could be killed"
+    assert not out.exists() and not (tmp_path / "scores.json").exists()
+    before = partial.read_bytes().count(b"\n") - 1
+    intake, taken = Intake.open(plain, spacing=(0.15, 0.15)), []
+    with ledger(Assessor.load(model), intake, out, lambda rows, done: taken.append(done) or rows) as verdicts:
+        assert write_table(verdicts, "fetus", out) == 0
+    assert taken == [before] and 0 < before < len(intake)
+    names = [row["case"] for row in read_scores(out)]
+    assert names == sorted(names) and len(set(names)) == len(intake)
+
+
+def test_changed_masks_begin_anew(cohort, model, tmp_path):
+    intake = Intake.open(cohort)
+    before = intake.digest()
+    path = cohort / Cohort.open(cohort).table["mask"][3]
+    path.write_bytes(path.read_bytes())
+    os.utime(path, ns=(1, 1))
+    assert Intake.open(cohort).digest() != before
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one quarter of a megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs another user or system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_file(cohort, model, small_disk, tmp_path):
+    (small_disk / "filler").write_bytes(bytes(230_000))
+    done = assess(cohort, model, small_disk / "scores.csv", "--report", small_disk / "report.html")
+    assert done.exit_code == 2 and "No space left" in done.output and "Traceback" not in done.output
+    assert not (small_disk / "report.html").exists() and not list(small_disk.glob(".part-*"))
+    (small_disk / "filler").unlink()
+    done = assess(cohort, model, small_disk / "scores.csv")
+    assert done.exit_code == 0 and len(read_scores(small_disk / "scores.csv")) == len(NAMES)
+
+
+def test_an_output_that_cannot_be_written_is_told(cohort, model, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    done = assess(cohort, model, tmp_path / "file" / "scores.csv")
+    assert done.exit_code == 2 and str(tmp_path / "file") in done.output and "Traceback" not in done.output
+
+
+def test_a_read_only_folder_is_told(cohort, model, tmp_path):
+    mount = ["mount", "-t", "tmpfs", "-o", "ro,size=256k", "tmpfs", str(tmp_path / "locked")]
+    (tmp_path / "locked").mkdir()
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a read-only disk needs another user or system")
+    try:
+        done = assess(cohort, model, tmp_path / "locked" / "scores.csv")
+        assert done.exit_code == 2 and "Read-only file system" in done.output and "Traceback" not in done.output
+    finally:
+        subprocess.run(["umount", str(tmp_path / "locked")], check=True)
+
+
+@pytest.fixture(scope="module")
+def autoencoder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("autoencoder")
+    torch.manual_seed(0)
+    card = Card("autoencoder", {"classes": FETUS.classes}, SIZE, "fetus", 0.9, ("mask",))
+    save_model(Autoencoder(FETUS.classes), folder, card)
+    return folder
+
+
+def test_an_autoencoder_judges_masks_without_pictures(cohort, model, autoencoder, tmp_path):
+    masks = tmp_path / "masks-alone"
+    masks.mkdir()
+    for number, name in enumerate(Cohort.open(cohort).table["mask"]):
+        shutil.copy(cohort / name, masks / f"{number}.png")
+    done = assess(masks, autoencoder, tmp_path / "s.csv", "--spacing", "0.15", "0.15", "--report", tmp_path / "r.html")
+    assert done.exit_code == 0, done.output
+    rows = read_scores(tmp_path / "s.csv")
+    loaded = Assessor.load(autoencoder)
+    small = torch.from_numpy(Cohort.open(cohort).stack(SIZE)[1])
+    expected = 1 - anomaly_ratio(small, predict(loaded.model, small))
+    np.testing.assert_allclose([float(row["probability"]) for row in rows], expected, atol=1e-5)
+    assert (tmp_path / "r.html").read_text().count("<figure") == len(NAMES)
+    refused = assess(masks, model, tmp_path / "t.csv", "--spacing", "0.15")
+    assert refused.exit_code == 1 and "0 verdicts" in refused.output
+    assert "has no picture, which the model sees" in read_scores(tmp_path / "t.csv")[0]["faults"]
+
+
+def test_card_and_weights_that_do_not_belong_together_are_refused(cohort, model, autoencoder, tmp_path):
+    for name, said in (("mixed", "does not belong"), ("edited", "another network"), ("torn", "no model's card")):
+        shutil.copytree(model, tmp_path / name)
+        card = tmp_path / name / "card.json"
+        if name == "mixed":
+            shutil.copy(autoencoder / "weights.safetensors", tmp_path / name)
+        elif name == "edited":
+            card.write_text(card.read_text().replace("resnet18", "resnet50"))
+        else:
+            card.write_text(card.read_text()[:40])
+        done = assess(cohort, tmp_path / name, tmp_path / "s.csv")
+        assert done.exit_code == 2 and said in done.output and "Traceback" not in done.output, done.output
+
+
+def test_loading_a_model_runs_no_code(model, tmp_path):
+    """A pickle in place of the weights is refused for what it is, and nothing in it is run."""
+    shutil.copytree(model, tmp_path / "evil")
+
+    class Evil:
+        def __reduce__(self):
+            return (Path(tmp_path / "ran").touch, ())
+
+    content = pickle.dumps(Evil())
+    (tmp_path / "evil/weights.safetensors").write_bytes(content)
+    card = json.loads((tmp_path / "evil/card.json").read_text())
+    card["sha256"] = hashlib.sha256(content).hexdigest()
+    (tmp_path / "evil/card.json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match="weights"):
+        Assessor.load(tmp_path / "evil")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_is_unlike_the_training_pairs_gets_a_warning(cohort, model, tmp_path):
+    loaded, whole = Assessor.load(model), Cohort.open(cohort)
+    images, masks = whole.stack(SIZE)
+    with features(loaded.model) as seen:
+        predict(loaded.model, pictures(images), torch.from_numpy(masks))
+    known = Familiarity.fit(torch.cat(seen), torch.cat(seen))
+    save_model(loaded.model, tmp_path / "model", replace(loaded.card), known)
+    knowing = Assessor.load(tmp_path / "model")
+    near = [verdict.unfamiliar for verdict in knowing(cohort)]
+    assert max(near) < 1 and len(set(near)) == len(NAMES)
+    for name in whole.table["image"]:
+        write_picture(cohort / name, 255 - read_image(cohort / name))
+    far = list(knowing(cohort))
+    assert all(verdict.unfamiliar == 1 for verdict in far)
+    assert all("unlike what the model was trained on" in verdict.warnings[-1] for verdict in far)
