@@ -4,6 +4,8 @@ Exit status: 0 all is well; 1 the cohort has problems; 2 the command was misused
 Modules are imported by the verb that needs them, so that ``fusqa --help`` answers at once.
 """
 
+import logging
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -84,6 +86,10 @@ def main(
     ] = False,
 ) -> None:
     """Fetal ultrasound segmentation quality assessment."""
+    # What other readers remark on a strange file is for programmers; what is wrong with it we say ourselves.
+    warnings.filterwarnings("ignore", module=r"PIL|pydicom|nibabel")
+    for reader in ("PIL", "pydicom", "nibabel"):
+        logging.getLogger(reader).setLevel(logging.CRITICAL)
 
 
 @app.command()
