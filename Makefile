@@ -8,6 +8,7 @@ PROFILE ?= quick
 JOBS ?= 2
 ENGINE ?= local
 PORT ?= 8000
+FUZZ ?= 60
 HTML = build/$(basename $(notdir $(PROFILE)))/book/html
 
 VENV := .venv
@@ -22,7 +23,7 @@ define RUN
   { code=$$?; [ $$code -ne 75 ] || echo 'Another run is at work in build/: wait for it, or end it' >&2; exit $$code; }
 endef
 
-.PHONY: help setup lock study book pdf publish test bench serve clean
+.PHONY: help setup lock study book pdf publish test bench fuzz serve clean
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -78,6 +79,10 @@ test: $(READY)  ## the whole test suite
 
 bench: $(READY)  ## speed beside other ways to the same end, both sides in one run
 	$(VENV)/bin/python benchmarks/speed.py
+
+fuzz: $(READY)  ## strange bytes for every reader of files, for FUZZ=60 seconds; a finding is written into build/
+	@mkdir -p build
+	$(VENV)/bin/python tests/fuzz_readers.py -max_total_time='$(FUZZ)' -artifact_prefix=build/
 
 serve: $(READY)  ## show the book of PROFILE on this machine alone: PORT=8000
 	@[ -f '$(HTML)/index.html' ] || \

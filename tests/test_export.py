@@ -16,7 +16,7 @@ from fusqa.learner import pictures, predict
 from fusqa.networks import Autoencoder, anomaly_ratio, quality_model
 
 onnxruntime = pytest.importorskip("onnxruntime")
-MODELS = ["single-resnet18-one-hot", "synergic-efficientnet-lite0-grey", "autoencoder"]
+MODELS = ["single-resnet18-one-hot", "autoencoder"]
 
 
 @pytest.fixture(params=MODELS)

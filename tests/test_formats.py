@@ -1,7 +1,10 @@
 """Files of hospitals: what is read of each kind, and what is said of those that hold something else."""
 
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -264,3 +267,12 @@ def test_a_damaged_file_is_read_or_told_and_nothing_else(sound, tmp_path, ending
             assert all(problem.message and problem.mend for problem in error.problems)
         else:
             assert picture.pixels.ndim == 2 and picture.pixels.size <= 2**25
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the fuzzer runs on Linux")
+def test_the_fuzz_target_finds_nothing_in_a_few_hundred_inputs():
+    """What `make fuzz` does for longer, so that the target itself does not rot."""
+    target = Path(__file__).with_name("fuzz_readers.py")
+    run = subprocess.run([sys.executable, target, "-runs=400", "-seed=1"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert "Done 400 runs" in run.stderr
