@@ -1,6 +1,6 @@
 """Speed, side by side: each row runs both sides in this process, one after the other, and prints their ratio.
 
-``make bench`` runs it. Times are the best of several, on one thread; they say nothing across machines, ratios do. The
+``make bench`` runs it, ``python benchmarks/speed.py assessing`` a part of it. Times are the best of several, on one thread; they say nothing across machines, ratios do. The
 second table says how each grows: the same work at several sizes, and its time relative to the smallest.
 """
 
@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
+import onnxruntime
 import pandas as pd
 import torch
 import yaml
@@ -23,10 +25,14 @@ from skimage.measure import regionprops
 from torch import nn
 
 from fusqa.alterations import altered_masks
+from fusqa.assess import Assessor
 from fusqa.biometry import crown_rump_length
+from fusqa.checkpoints import Card, save_model
 from fusqa.cohort import Cohort
 from fusqa.datasets import AlteredSet, resize_labels
+from fusqa.export import export
 from fusqa.files import to_json
+from fusqa.intake import Intake
 from fusqa.labels import FETUS
 from fusqa.learner import Resident, fit, learner, pictures
 from fusqa.networks import quality_model
@@ -191,6 +197,77 @@ def studies() -> Iterator[dict]:
     yield row("a small study, two jobs at once", two, "three rows instead of one", run(2, more))
 
 
+def quality_folder(folder: Path, size: int) -> Path:
+    """Folder of a single ResNet-18 that has learnt nothing: what it says does not matter here."""
+    arguments = {"topology": "single", "backbone": "resnet18", "pretrained": False, "encoding": "one-hot"}
+    save_model(quality_model(**arguments), folder, Card("quality", arguments, size, "fetus", 0.5))
+    return folder
+
+
+def assessing() -> Iterator[dict]:
+    """From PNG files to verdicts on two processors, against the network alone on tensors that are there already."""
+    torch.set_num_threads(2)
+    size, pairs = 224, 96
+    with TemporaryDirectory() as folder:
+        simulate(Path(folder) / "cohort", "A", pairs, 0)
+        intake = Intake.open(Path(folder) / "cohort")
+        assessor = Assessor.load(quality_folder(Path(folder) / "model", size))
+        images, masks = Cohort.open(intake.folder).stack(size)
+        x, y = pictures(images), torch.from_numpy(masks)
+
+        def bare(batch: int = 32, count: int = pairs):
+            with torch.inference_mode():
+                for at in range(0, count, batch):
+                    given = (x[at : at + batch].float() / 255).contiguous(memory_format=torch.channels_last)
+                    assessor.model(given, y[at : at + batch]).sigmoid()
+
+        bare()
+        together = [(best(lambda: list(assessor(intake)), 1), best(bare, 1)) for _ in range(4)]
+        ours, theirs = (min(times) for times in zip(*together, strict=True))
+        yield row(f"PNG to verdict, ResNet-18, {size} px, a pair", ours / pairs, "forward pass alone", theirs / pairs)
+        one = replace(intake, entries=intake.entries[:1])
+        ours, theirs = best(lambda: list(assessor(one)), 20), best(bare, 20, 1, 1)
+        yield row("one pair by itself", ours, "forward pass alone", theirs)
+        export(assessor.model, assessor.card, Path(folder) / "model.onnx")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 2
+        session = onnxruntime.InferenceSession(Path(folder) / "model.onnx", options)
+        given = {"image": images[:32], "mask": masks[:32]}
+        theirs = best(lambda: session.run(None, given), 3) / 32
+        yield row("forward pass, batch of 32, a pair", best(bare, 3, 32, 32) / 32, "ONNX Runtime", theirs)
+    torch.set_num_threads(1)
+
+
+MEMORY = """
+import resource, sys
+from fusqa.cli import app
+try:
+    app(["assess", sys.argv[1], "--model", sys.argv[2], "--out", sys.argv[3], "--report", sys.argv[4], "--spacing", "0.2"])
+except SystemExit as status:
+    assert not status.code
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def memory() -> Iterator[dict]:
+    """Most memory that `fusqa assess` ever holds, by the number of pairs; its report included."""
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        model, source = quality_folder(root / "model", SIZE), simulate(root / "cohort", "A", 8, 0).folder
+        for cases in (100, 1_000, 10_000):
+            plain = root / str(cases)
+            for kind in ("images", "masks"):
+                (plain / kind).mkdir(parents=True)
+                files = sorted((source / kind).iterdir())
+                for number in range(cases):
+                    (plain / kind / f"{number:05d}.png").hardlink_to(files[number % len(files)])
+            command = [sys.executable, "-c", MEMORY, plain, model, root / "scores.csv", root / "report.html"]
+            start = time.perf_counter()
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            ms = 1e3 * (time.perf_counter() - start)
+            yield {"what": "fusqa assess", "cases": cases, "ms": ms, "MB": float(done.stdout.split()[-1])}
+
+
 def growth() -> Iterator[dict]:
     """The same work at several sizes: pixels along a side, or cases."""
     case = draw_case("A", 0, 0)
@@ -220,7 +297,7 @@ def growth() -> Iterator[dict]:
 
 def relative(table: pd.DataFrame) -> pd.DataFrame:
     """Add how much more work there is than in the smallest of each kind, and how much longer it takes."""
-    size = table["pixels"].fillna(table["cases"])
+    size = table["cases"].fillna(table["pixels"]) if "pixels" in table else table["cases"]
     of = table.groupby("what", sort=False)["ms"].transform("first")
     first = size.groupby(table["what"], sort=False).transform("first")
     return table.assign(**{"times the work": size / first, "times as long": table["ms"] / of}).sort_values(
@@ -231,11 +308,16 @@ def relative(table: pd.DataFrame) -> pd.DataFrame:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    parts = (lengths, alterations, simulation, training, studies)
+    beside = {part.__name__: part for part in (lengths, alterations, simulation, training, assessing, studies)}
+    grown = {part.__name__: part for part in (growth, memory)}
+    wanted = sys.argv[1:] or [*beside, *grown]
     tables = {
-        "beside": pd.DataFrame([line for part in parts for line in part()]),
-        "growth": relative(pd.DataFrame(growth())),
+        "beside": pd.DataFrame([line for name in wanted if name in beside for line in beside[name]()]),
+        "growth": pd.DataFrame([line for name in wanted if name in grown for line in grown[name]()]),
     }
+    tables = {name: table for name, table in tables.items() if len(table)}
+    if "growth" in tables:
+        tables["growth"] = relative(tables["growth"])
     for table in tables.values():
         print(table.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.3g}"), end="\n\n")
     Path("build").mkdir(exist_ok=True)
