@@ -1,7 +1,8 @@
 """Speed, side by side: each row runs both sides in this process, one after the other, and prints their ratio.
 
-``make bench`` runs it, ``python benchmarks/speed.py assessing`` a part of it. Times are the best of several, on one thread; they say nothing across machines, ratios do. The
-second table says how each grows: the same work at several sizes, and its time relative to the smallest.
+``make bench`` runs it, ``python benchmarks/speed.py assessing`` a part of it. Times are the best of several, on one
+thread unless a row says otherwise; they say nothing across machines, ratios do. The second table says how each grows:
+the same work at several sizes, and its time relative to the smallest.
 """
 
 import subprocess
@@ -242,7 +243,8 @@ MEMORY = """
 import resource, sys
 from fusqa.cli import app
 try:
-    app(["assess", sys.argv[1], "--model", sys.argv[2], "--out", sys.argv[3], "--report", sys.argv[4], "--spacing", "0.2"])
+    source, model, out, report = sys.argv[1:]
+    app(["assess", source, "--model", model, "--out", out, "--report", report, "--spacing", "0.2"])
 except SystemExit as status:
     assert not status.code
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 __all__ = ["UNFAMILIAR", "Familiarity", "features"]
@@ -62,6 +61,8 @@ class Familiarity:
         ValueError
             With fewer than three training pairs: they have no covariance.
         """
+        from sklearn.decomposition import PCA  # here: two seconds of import that a verdict does not need
+
         if len(training) < 3:
             raise ValueError(f"{len(training)} training pairs have no covariance; give three or more")
         count = min(COMPONENTS, len(training) - 2, training.shape[1] - 1)
