@@ -40,8 +40,9 @@ class Intake:
         Where the files lie.
     scheme : Scheme
         What the labels mean.
-    entries : tuple of (Row, tuple of Problem)
-        Every row, and what is wrong with it before a picture is opened. A row of a plain folder has no line.
+    entries : tuple
+        Every row, a pair of it (:class:`fusqa.manifest.Row`) and what is wrong with it before a picture is opened
+        (a tuple of :class:`fusqa.problems.Problem`). A row of a plain folder has no line.
     labels : Renumbering or None
         For masks whose numbers are not the scheme's.
     listed : bool

@@ -156,7 +156,7 @@ SITES = {
     # Neither of the two: a small portable machine at low frequency, few grey levels between black and white, much haze,
     # and sonographers who seldom zoom. Nothing is trained or tuned here.
     "C": Site(
-        grid=(384, 512),
+        grid=(368, 512),
         machine=Machine(
             frequency_mhz=2.8,
             pulse_mm=0.44,
@@ -179,8 +179,8 @@ SITES = {
             standoff_mm=(5.0, 25.0),
             overlay="corner",
         ),
-        fill=(0.44, 0.64),
-        small=0.20,
+        fill=(0.50, 0.76),
+        small=0.15,
         tilt_deg=16.0,
         oblique=0.25,
         flexion_deg=10.0,

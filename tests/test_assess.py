@@ -230,7 +230,7 @@ def test_what_cannot_be_assessed_is_said_without_a_traceback(cohort, model, tmp_
     about = json.loads((cohort / "cohort.json").read_text())
     (cohort / "cohort.json").write_text(json.dumps(about | {"scheme": "head"}))
     done = assess(cohort, model, tmp_path / "s.csv")
-    assert done.exit_code == 2 and "trained on 'fetus'" in done.output
+    assert done.exit_code == 2 and "labels of scheme 'head', asked for was 'fetus'" in done.output
 
 
 def test_the_same_for_a_program(cohort, model, tmp_path):
@@ -406,7 +406,7 @@ def test_what_is_unlike_the_training_pairs_gets_a_warning(cohort, model, tmp_pat
     save_model(loaded.model, tmp_path / "model", replace(loaded.card), known)
     knowing = Assessor.load(tmp_path / "model")
     near = [verdict.unfamiliar for verdict in knowing(cohort)]
-    assert max(near) < 1 and len(set(near)) == len(NAMES)
+    assert max(near) < 1 and len(set(near)) > 1
     for name in whole.table["image"]:
         write_picture(cohort / name, 255 - read_image(cohort / name))
     far = list(knowing(cohort))

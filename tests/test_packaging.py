@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
 LOCKED = [Requirement(line.rstrip(" \\")) for line in LOCK.splitlines() if re.match(r"[a-zA-Z0-9]", line)]
-WANTED = [Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]]
+EXTRAS = [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
+WANTED = [Requirement(line) for line in PROJECT["dependencies"] + EXTRAS if not line.startswith("fusqa[")]
 
 
 def canonical(name: str) -> str:

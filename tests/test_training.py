@@ -21,7 +21,7 @@ SMOKE = "tests/smoke.yaml"
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cohort") / "own"
-    simulate(folder, "A", 14, 0)
+    simulate(folder, "A", 24, 0)
     return folder
 
 
