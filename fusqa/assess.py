@@ -7,11 +7,11 @@
         print(verdict.case, verdict.verdict, *verdict.reasons)
 
 Nothing here stops at the first fault: a case that cannot be read gets a verdict without a probability that says why,
-and the others go on. Reading and measuring run beside the network, and only a few cases are in memory at a time.
+and the others go on. One batch is read while another is judged, and only a few cases are in memory at a time.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -26,18 +26,18 @@ from fusqa.biometry import Unmeasurable
 from fusqa.checkpoints import Card, load_familiarity, load_model
 from fusqa.cohort import Case
 from fusqa.datasets import resize_labels
-from fusqa.familiarity import UNFAMILIAR, Familiarity, features
+from fusqa.familiarity import UNFAMILIAR, Familiarity
 from fusqa.intake import Entry, Intake
 from fusqa.labels import SCHEMES, Scheme
-from fusqa.learner import pictures, predict
+from fusqa.learner import pictures
 from fusqa.measurement import Measurement, describe
 from fusqa.networks import anomaly_ratio
 from fusqa.problems import CohortError, Problem
 
 __all__ = ["Assessor", "Verdict"]
 
-BATCH = 32  # cases that the network sees at once; twice as many are read ahead
-READERS = 2  # threads that decode and measure
+BATCH = 8  # cases that are read, measured and judged in one go: small enough to stay in the cache
+WORKERS = 8  # batches at once, at most: each holds its own pictures
 
 
 @dataclass(frozen=True)
@@ -93,15 +93,15 @@ class _Ready:
 
 
 def _quality(model: nn.Module, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-    """Probability of "good" ``(M,)`` of a quality network, and the features ``(M, width)`` it was decided by."""
-    with features(model) as seen:
-        probability = predict(model, images, masks, batch=BATCH).sigmoid()
-    return probability, torch.cat(seen)
+    """Probability of "good" ``(B,)`` of a quality network, and the features ``(B, F)`` it was decided by."""
+    unit = (images.float() / 255).contiguous(memory_format=torch.channels_last)
+    seen = model.features(unit, masks)
+    return model.head(seen).squeeze(1).sigmoid(), seen
 
 
 def _intact(model: nn.Module, images: Tensor, masks: Tensor) -> tuple[Tensor, None]:
-    """One minus the anomaly ratio of an autoencoder, ``(M,)``; it looks at no picture."""
-    return 1 - anomaly_ratio(masks, predict(model, masks, batch=BATCH)), None
+    """One minus the anomaly ratio of an autoencoder, ``(B,)``; it looks at no picture."""
+    return 1 - anomaly_ratio(masks, model(masks)), None
 
 
 JUDGES = {"quality": _quality, "autoencoder": _intact}
@@ -169,13 +169,26 @@ class Assessor:
                 f"{intake.folder} was opened with scheme '{intake.scheme.name}', the model was trained on "
                 f"'{self.card.scheme}'; open it with the model's"
             )
-        with ThreadPoolExecutor(READERS) as pool:
-            waiting = iter(intake.entries[skip:])
-            ahead = deque(pool.submit(self._read, intake, entry) for entry in islice(waiting, 2 * BATCH))
+        left = intake.entries[skip:]
+        batches = [left[at : at + BATCH] for at in range(0, len(left), BATCH)]
+        threads = torch.get_num_threads()
+        workers = min(threads, WORKERS, len(batches))
+        if workers < 2:  # nothing to do beside: let the network have all threads
+            for batch in batches:
+                yield from self._judge(intake, batch)
+            return
+        # A thread that reads, measures and judges its own batch waits for nobody. Threads that share one forward pass
+        # wait for each other at every layer, and the more so when one of them is away reading.
+        pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,))
+        try:
+            waiting = iter(batches)
+            ahead = deque(pool.submit(self._judge, intake, batch) for batch in islice(waiting, 2 * workers))
             while ahead:
-                ready = [ahead.popleft().result() for _ in range(min(BATCH, len(ahead)))]
-                ahead.extend(pool.submit(self._read, intake, entry) for entry in islice(waiting, BATCH))
-                yield from self._judge(ready)
+                judged = ahead.popleft().result()
+                ahead.extend(pool.submit(self._judge, intake, batch) for batch in islice(waiting, 1))
+                yield from judged
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _read(self, intake: Intake, entry: Entry) -> _Ready:
         """Read one case and measure its mask; faults become part of its verdict."""
@@ -209,15 +222,15 @@ class Assessor:
             )
         return replace(blank, found=found, reasons=reasons, warnings=tuple(warnings))
 
-    def _judge(self, ready: list[_Ready]) -> Iterator[Verdict]:
-        """Ask the network about one batch."""
+    def _judge(self, intake: Intake, batch: Sequence[Entry]) -> list[Verdict]:
+        """Read one batch and ask the network about it."""
+        ready = [self._read(intake, entry) for entry in batch]
         seen = [one for one in ready if one.image is not None]
         answers = iter(zip(*self._ask(seen), strict=True) if seen else ())
-        for one in ready:
-            yield one.verdict if one.image is None else self._answered(one.verdict, *next(answers))
+        return [one.verdict if one.image is None else self._answered(one.verdict, *next(answers)) for one in ready]
 
     def _ask(self, seen: list[_Ready]) -> tuple[np.ndarray, np.ndarray]:
-        """Probability and unfamiliarity of every case, ``(M,)`` each; what the model was never shown stays black."""
+        """Probability and unfamiliarity of every case, ``(B,)`` each; what the model was never shown stays black."""
         shown = {"picture": np.stack([one.image for one in seen]), "mask": np.stack([one.mask for one in seen])}
         images, masks = (shown[part] * (part in self.card.sees) for part in ("picture", "mask"))
         with torch.inference_mode():

@@ -202,6 +202,7 @@ def assess(
     spacing: SpacingOption = None,
 ) -> None:
     """Judge every mask of a folder by a trained model; a run that was cut off goes on where it stopped."""
+    import cv2
     from tqdm import tqdm
 
     from fusqa.assess import Assessor
@@ -209,6 +210,7 @@ def assess(
     from fusqa.report import write_report
     from fusqa.scorefile import ledger, write_json_scores, write_table
 
+    cv2.setNumThreads(1)  # batches are judged side by side: threads within one of them would be in the way
     with _mistakes():
         assessor = Assessor.load(model)
         card, pixel = assessor.card, _spacing(spacing) if spacing else None

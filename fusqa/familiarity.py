@@ -6,29 +6,28 @@ training pairs, with a probabilistic principal component analysis for their cova
 turned into the share of the model's own validation pairs, other patients of the same hospital, that lie nearer.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["UNFAMILIAR", "Familiarity", "features"]
+__all__ = ["UNFAMILIAR", "Familiarity", "Features"]
 
 UNFAMILIAR = 0.99  # chosen: so strange is one in a hundred of the pairs that the model was meant for
 COMPONENTS = 16  # directions with a variance of their own; the rest share one
 
 
-@contextmanager
-def features(model: nn.Module) -> Iterator[list[Tensor]]:
-    """Give a list that fills with what enters the network's last layer, ``(B, width)`` a batch, while it is used."""
-    seen: list[Tensor] = []
-    hook = model.head.register_forward_pre_hook(lambda layer, given: seen.append(given[0].detach().float().cpu()))
-    try:
-        yield seen
-    finally:
-        hook.remove()
+class Features(nn.Module):
+    """A quality network without its last layer: what the verdict is decided by, ``(B, F)``."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return the features of picture and mask."""
+        return self.model.features(image, mask).float()
 
 
 @dataclass(frozen=True, eq=False)

@@ -154,9 +154,13 @@ class Single(nn.Module):
         self.cnn, width = backbone.features(pretrained)
         self.head = nn.Linear(width, 1)
 
+    def features(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return what the verdict is decided by, ``(B, width)``."""
+        return self.cnn(self.encode(image, mask))
+
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Return the logit of "good" ``(B,)``."""
-        return self.head(self.cnn(self.encode(image, mask))).squeeze(1)
+        return self.head(self.features(image, mask)).squeeze(1)
 
 
 class _TwoStreams(nn.Module):
@@ -171,11 +175,15 @@ class _TwoStreams(nn.Module):
         self.cnns = nn.ModuleList(cnn for cnn, _ in built)
         self.head = nn.Linear(2 * built[0][1], 1)
 
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Return the logit of "good" ``(B,)``."""
+    def features(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return what the verdict is decided by, ``(B, 2 width)``."""
         of_image = self.cnns[0](self.encode(image, None))  # (B, width)
         of_mask = self.cnns[-1](self.encode(None, mask))  # (B, width)
-        return self.head(torch.cat([of_image, of_mask], 1)).squeeze(1)
+        return torch.cat([of_image, of_mask], 1)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return the logit of "good" ``(B,)``."""
+        return self.head(self.features(image, mask)).squeeze(1)
 
 
 class Siamese(_TwoStreams):

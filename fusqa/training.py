@@ -19,7 +19,7 @@ from fusqa.biometry import measured_mm
 from fusqa.checkpoints import Card, save_model
 from fusqa.cohort import Case, Cohort
 from fusqa.datasets import AlteredSet, ErrorSet, judge, resize_labels
-from fusqa.familiarity import Familiarity, features
+from fusqa.familiarity import Familiarity, Features
 from fusqa.files import write_csv
 from fusqa.formats import KINDS, read_mask
 from fusqa.labels import Renumbering, Scheme
@@ -89,12 +89,8 @@ def familiarity(model: nn.Module, recipe: Recipe, training: Pairs, validation: P
     """Learn what the training pairs look like to a trained model."""
     every = np.zeros(len(training.masks), bool)
     every[np.linspace(0, len(every) - 1, min(len(every), LOOKED_AT)).astype(int)] = True
-    seen = []
-    for pairs in (training.where(every), validation):
-        with features(model) as batches:
-            predict(model, *pairs.only(recipe.sees).inputs())
-        seen.append(torch.cat(batches))
-    return Familiarity.fit(*seen)
+    shown = (pairs.only(recipe.sees).inputs() for pairs in (training.where(every), validation))
+    return Familiarity.fit(*(predict(Features(model), *inputs) for inputs in shown))
 
 
 def model_card(

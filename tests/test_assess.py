@@ -19,11 +19,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from fusqa.assess import Assessor
+from fusqa.assess import BATCH, WORKERS, Assessor
 from fusqa.checkpoints import Card, save_model
 from fusqa.cli import app
 from fusqa.cohort import Cohort, write_cohort
-from fusqa.familiarity import Familiarity, features
+from fusqa.familiarity import Familiarity, Features
 from fusqa.intake import Intake
 from fusqa.labels import FETUS
 from fusqa.learner import pictures, predict
@@ -253,9 +253,9 @@ def test_only_a_few_cases_are_read_ahead(cohort, model, monkeypatch):
     many = replace(intake, entries=intake.entries * 50)
     monkeypatch.setattr(Intake, "read", lambda self, entry, whole=Intake.read: read.append(1) or whole(self, entry))
     verdicts = Assessor.load(model)(many)
-    for _ in range(33):  # one more than a batch: the network was asked twice
+    for _ in range(2 * BATCH):
         next(verdicts)
-    assert len(read) <= 4 * 32 < len(many)
+    assert len(read) <= (2 + 2 * WORKERS) * BATCH < len(many)
     verdicts.close()
 
 
@@ -400,9 +400,8 @@ def test_loading_a_model_runs_no_code(model, tmp_path):
 def test_what_is_unlike_the_training_pairs_gets_a_warning(cohort, model, tmp_path):
     loaded, whole = Assessor.load(model), Cohort.open(cohort)
     images, masks = whole.stack(SIZE)
-    with features(loaded.model) as seen:
-        predict(loaded.model, pictures(images), torch.from_numpy(masks))
-    known = Familiarity.fit(torch.cat(seen), torch.cat(seen))
+    seen = predict(Features(loaded.model), pictures(images), torch.from_numpy(masks))
+    known = Familiarity.fit(seen, seen)
     save_model(loaded.model, tmp_path / "model", replace(loaded.card), known)
     knowing = Assessor.load(tmp_path / "model")
     near = [verdict.unfamiliar for verdict in knowing(cohort)]
