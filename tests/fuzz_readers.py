@@ -5,8 +5,10 @@ exception, a hang, or memory beyond the limit is a finding. The first byte choos
 from one sound file of each kind.
 """
 
+import logging
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import atheris
@@ -67,5 +69,7 @@ def seeds(corpus: Path) -> None:
 if __name__ == "__main__":
     corpus = Path(tempfile.mkdtemp(prefix="corpus-"))
     seeds(corpus)
+    warnings.simplefilter("ignore")  # what readers remark on strange files is not what is looked for
+    logging.disable()
     atheris.Setup([sys.argv[0], str(corpus), "-rss_limit_mb=2048", "-timeout=20", *sys.argv[1:]], one)
     atheris.Fuzz()

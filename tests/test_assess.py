@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from fusqa.assess import BATCH, WORKERS, Assessor
@@ -34,7 +35,8 @@ from fusqa.printing import browser as find_browser
 from fusqa.scorefile import ScoresBusy, ledger, write_table
 
 SIZE = 64
-NAMES = ("=1+1", "<img src=x onerror=alert(1)>", "$rows", "c3", "c4", "c5", "c6", "c7")
+LONG = "長" * 70  # 210 bytes: with its ending as long as a file's name may be
+NAMES = ("=1+1", "<img src=x onerror=alert(1)>", "$rows", "c3", "c4", "c5", "c6", LONG)
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +102,30 @@ def test_what_the_model_was_never_shown_does_not_matter(cohort, model):
     assert [verdict.probability for verdict in blind(cohort)] == before
 
 
+def changed(change):
+    """Spoil a mask by a function of its labels that returns what Pillow can save."""
+    return lambda path: change(np.array(Image.open(path))).save(path)
+
+
+def outside(path):
+    path.rename(path.parents[2] / path.name)
+    path.symlink_to(path.parents[2] / path.name)
+
+
 SPOILT = {
     "cut off": (lambda path: path.write_bytes(path.read_bytes()[:200]), "export the file again"),
     "empty file": (lambda path: path.write_bytes(b""), "is empty"),
     "a text": (lambda path: path.write_text("mask"), "not a PNG"),
     "gone": (lambda path: path.unlink(), "no such file; check the name"),
+    "16 bits": (changed(lambda mask: Image.fromarray(mask.astype(np.uint16))), "is a 16-bit grey PNG; save the mask"),
+    "transparent": (changed(lambda mask: Image.fromarray(np.dstack([mask] * 4))), "colour with transparency PNG"),
+    "palette": (changed(lambda mask: Image.fromarray(mask).convert("P")), "palette PNG; save the mask"),
+    "1 bit": (changed(lambda mask: Image.fromarray(mask > 0)), "is a 1-bit grey PNG"),
+    "another size": (changed(lambda mask: Image.fromarray(mask[::2])), "export both at one size"),
+    "unknown labels": (changed(lambda mask: Image.fromarray(mask * 60)), r"labels \[.*\] are not in scheme"),
+    "nothing drawn": (changed(lambda mask: Image.fromarray(mask * 0)), "is empty: every pixel is background"),
+    "a bomb": (changed(lambda mask: Image.new("L", (8000, 8000))), "claims 8000 × 8000 pixels"),
+    "a link out": (outside, "is a link to a file outside the cohort"),
 }
 
 
@@ -212,7 +233,9 @@ def test_the_report_is_one_file_that_can_be_sorted_and_filtered(cohort, model, t
         page.get_by_role("button", name="length, mm").click()
         lengths = [float(text) for text in page.locator("tbody td:nth-child(5)").all_inner_texts()]
         assert lengths == sorted(lengths)
-        assert page.evaluate("() => [...document.images].every(image => image.naturalWidth > 0)")
+        for image in page.locator("img").all():  # they are decoded when they come into view
+            image.scroll_into_view_if_needed()
+        page.wait_for_function("() => [...document.images].every(image => image.naturalWidth > 0)")
         for width in (390, 1440):
             page.set_viewport_size({"width": width, "height": 900})
             assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
