@@ -13,6 +13,7 @@ from typing import Any
 from fusqa.checkpoints import Card
 from fusqa.files import whole
 from fusqa.intake import Intake
+from fusqa.labels import Scheme
 from fusqa.problems import CohortError
 from fusqa.scorefile import Ledger
 from fusqa.thumbnails import encoded, thumbnail
@@ -48,7 +49,11 @@ def write_report(verdicts: Ledger, intake: Intake, card: Card, out: Path) -> Non
     order = verdicts.by_trust()
     page = Template((Path(__file__).with_name("report.html")).read_text(encoding="utf-8"))
     head, body = page.safe_substitute(
-        title=_text(intake.folder.resolve().name), summary=_summary(verdicts), model=_model(card), head=_head()
+        title=_text(intake.folder.resolve().name),
+        summary=_summary(verdicts),
+        model=_model(card),
+        head=_head(),
+        legend=_legend(intake.scheme),
     ).split("$rows")
     middle, tail = body.split("$pictures")
     with whole(out) as part, part.open("w", encoding="utf-8") as stream:
@@ -86,6 +91,12 @@ def _model(card: Card) -> str:
         "commit": str(card.provenance.get("commit") or "–")[:10],
     }
     return "".join(f"<dt>{_text(what)}</dt><dd>{_text(much)}</dd>" for what, much in facts.items())
+
+
+def _legend(scheme: Scheme) -> str:
+    """What the colours of the pictures mean, and how many there are at most."""
+    colours = "".join(f"<span style='border-color: {label.colour}'>{label.name}</span>" for label in scheme.labels)
+    return f"{colours} white: the measured line; the {PICTURES} least trusted masks at most"
 
 
 def _head() -> str:
