@@ -395,13 +395,15 @@ def write_cohort(
         raise CohortError(
             [Problem(None, str(folder / CASES), "is there already", "choose another folder or remove this one")]
         )
+    about = {"scheme": scheme.name, "source": source, "licence": licence}
+    about |= {"seed": seed, "version": version, "simulated": simulated}
+    write_json(folder / INFO, about)  # a cohort from now on, if unfinished: nobody takes it for a plain folder of pairs
     rows = [_write_case(folder, case, scheme, line) for line, case in enumerate(cases, start=2)]
     problems = [problem for row in rows for problem in row_problems(folder, row)]
     problems += table_problems(rows) if rows else [Problem(None, str(folder), "no case to write", "give at least one")]
     if problems:
         raise CohortError(problems)
-    about = {"source": source, "licence": licence, "seed": seed, "version": version, "simulated": simulated}
-    write_json(folder / INFO, {"scheme": scheme.name} | about | dict(notes or {}))
+    write_json(folder / INFO, about | dict(notes or {}))
     write_csv(folder / CASES, pd.DataFrame([row.cells for row in rows], columns=list(COLUMNS)))
     return Cohort.open(folder)
 

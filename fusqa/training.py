@@ -173,7 +173,7 @@ def train_on(
     ----------
     cohort : Cohort
         Cases without a mask are left out.
-    row : Row
+    row : fusqa.paper.Row
         Topology, backbone and recipe.
     out : Path
         Folder for ``card.json``, ``weights.safetensors``, ``validation.csv`` (score of every validation pair) and
