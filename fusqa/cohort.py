@@ -464,7 +464,8 @@ def _renumbered(mask: np.ndarray, labels: Renumbering | None) -> np.ndarray:
 
 def _parted(error: ValueError) -> tuple[str, str]:
     """What is wrong and its mend, which our messages give in one sentence."""
-    message, _, mend = str(error).partition("; ")
+    sign = "; " if "; " in str(error) else ": "
+    message, _, mend = str(error).partition(sign)
     return message, mend
 
 

@@ -80,6 +80,14 @@ def test_pairs_of_unlike_kinds_and_sizes(tmp_path):
     assert second.warnings == ()
 
 
+def test_a_spacing_in_centimetres_is_told_whoever_states_it(tmp_path):
+    dicom(tmp_path / "one.dcm", GREY, PixelSpacing=[0.02, 0.015])
+    write_picture(tmp_path / "one_mask.png", MASK)
+    (problem,) = check_folder(tmp_path, FETUS)
+    assert problem.file == "one.dcm" and "not a plausible pixel spacing" in problem.message
+    assert problem.mend == "it looks like centimetres, write 0.2"
+
+
 def test_masks_alone(tmp_path):
     for where in ("masks", ""):
         write_picture(tmp_path / f"x{where}" / where / "1.png", MASK)
