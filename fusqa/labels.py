@@ -5,13 +5,16 @@ Whatever differs between the crown-rump study and the fetal-head study is a fiel
 of the package serves both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
 import numpy as np
 
 __all__ = ["FETUS", "HEAD", "SCHEMES", "Label", "Renumbering", "Scheme"]
+
+MOST_LISTED = 8  # unknown numbers that a message names
 
 
 @dataclass(frozen=True)
@@ -94,12 +97,18 @@ class Scheme:
                 "save it as 8-bit single-channel PNG with one label number a pixel"
             )
         if mask.max(initial=0) >= self.classes:
-            unknown = [int(value) for value in np.unique(mask[mask >= self.classes])]
+            unknown = _listed(np.unique(mask[mask >= self.classes]))
             known = ", ".join(f"{label.id} {label.name}" for label in self.labels)
             raise ValueError(
                 f"labels {unknown} are not in scheme '{self.name}' (0 background, {known}); "
                 "renumber the mask or name the right scheme"
             )
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    """Numbers in brackets: all of a few, the first of many, as of a picture that was taken for a mask."""
+    first = [str(int(number)) for number in islice(numbers, MOST_LISTED + 1)]
+    return f"[{', '.join(first[:MOST_LISTED] + ['…'] * (len(first) > MOST_LISTED))}]"
 
 
 FETUS = Scheme(
@@ -183,7 +192,7 @@ class Renumbering:
         found, place = np.unique(mask, return_inverse=True)
         if unknown := [int(number) for number in found if int(number) not in self.numbers]:
             raise ValueError(
-                f"labels {unknown[:8]} are not named (named: {', '.join(map(str, sorted(self.numbers)))}); "
+                f"labels {_listed(unknown)} are not named (named: {', '.join(map(str, sorted(self.numbers)))}); "
                 "name every number of the masks, those without meaning as background"
             )
         return np.uint8([self.numbers[int(number)] for number in found])[place].reshape(mask.shape)
