@@ -282,7 +282,10 @@ KINDS = {
     ".nii": _NIFTI,
     ".nii.gz": _NIFTI,
 }
-"""Ending of a file's name, in small letters, to its readers. Another ending is read as PNG, and so refused."""
+"""Ending of a file's name, in small letters, to its readers. Another ending is read as PNG, and so refused.
+
+:meta hide-value:
+"""
 
 
 def kind_of(path: Path) -> Kind:
