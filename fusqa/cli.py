@@ -71,6 +71,13 @@ def _mistakes(file: Path | None = None) -> Iterator[None]:
         raise typer.Exit(UNUSABLE) from None
 
 
+def _bar(rows: Iterable, **more: object) -> Iterable:
+    """Go through rows behind a progress bar, where somebody may watch; none is left at the end."""
+    from tqdm import tqdm
+
+    return tqdm(rows, disable=None, leave=False, **more)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from fusqa import __version__
@@ -121,12 +128,10 @@ def hc18(
     ] = SplitName.HASH,
 ) -> None:
     """Import HC18, real pictures of fetal heads, and report what was odd about them."""
-    from tqdm import tqdm
-
     from fusqa.hc18 import import_hc18
 
     with _mistakes():
-        report = import_hc18(folder, out, str(split), progress=lambda rows: tqdm(rows, disable=None, leave=False))
+        report = import_hc18(folder, out, str(split), progress=_bar)
     typer.echo(report)
 
 
@@ -170,8 +175,6 @@ def check(
     json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,
 ) -> None:
     """Read a cohort, or a folder of pictures and masks, every file of it, and list all that is wrong."""
-    from tqdm import tqdm
-
     from fusqa.files import to_json
     from fusqa.intake import check_folder
     from fusqa.labels import SCHEMES
@@ -180,7 +183,7 @@ def check(
     meant, pixel, status = scheme and SCHEMES[scheme], _spacing(spacing) if spacing else None, PROBLEMS
     with _mistakes():
         try:
-            problems = check_folder(cohort, meant, labels, pixel, lambda rows: tqdm(rows, disable=None, leave=False))
+            problems = check_folder(cohort, meant, labels, pixel, _bar)
         except CohortError as error:
             problems, status = list(error.problems), UNUSABLE
     if json:
@@ -203,7 +206,6 @@ def assess(
 ) -> None:
     """Judge every mask of a folder by a trained model; a run that was cut off goes on where it stopped."""
     import cv2
-    from tqdm import tqdm
 
     from fusqa.assess import Assessor
     from fusqa.intake import Intake
@@ -217,7 +219,7 @@ def assess(
         intake = Intake.open(cohort, assessor.scheme, labels, pixel)
 
         def progress(verdicts: Iterable["Verdict"], done: int) -> Iterable["Verdict"]:
-            return tqdm(verdicts, total=len(intake), initial=done, disable=None, leave=False)
+            return _bar(verdicts, total=len(intake), initial=done)
 
         with ledger(assessor, intake, out, progress) as verdicts:
             faulty = write_table(verdicts, card.scheme, out)
@@ -248,8 +250,6 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another split and another model.")] = 0,
 ) -> None:
     """Train a quality model on a cohort of your own."""
-    from tqdm import tqdm
-
     from fusqa.cohort import Cohort
     from fusqa.networks import WeightsUnavailable
     from fusqa.study import Profile
@@ -259,7 +259,7 @@ def train(
         try:
             trained = train_on(
                 Cohort.open(cohort), row_named(row), out, Profile.read(profile), seed, predictions, labels,
-                lambda cases: tqdm(cases, disable=None, leave=False, desc="masks"),
+                lambda cases: _bar(cases, desc="masks"),
             )  # fmt: skip
         except WeightsUnavailable as error:
             raise ValueError(str(error)) from None

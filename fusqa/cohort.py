@@ -52,6 +52,7 @@ __all__ = [
     "entries",
     "patient_order",
     "read_case",
+    "renumbered",
     "write_cohort",
 ]
 
@@ -284,7 +285,7 @@ def _case(
         spacing, warnings = _spacing(told, [picture.spacing for picture in (image, mask) if picture])
     except ValueError as error:
         if not problems:  # a file that cannot be read states no spacing either
-            problems.append(Problem(None, record["image"] or record["mask"], *_parted(error)))
+            problems.append(Problem.told(record["image"] or record["mask"], error))
     if problems:
         raise CohortError(replace(problem, row=line) for problem in problems)
     return Case(
@@ -443,16 +444,16 @@ def _read_pictures(
     image, mask = pictures
     if mask is not None:
         try:
-            mask = replace(mask, pixels=_renumbered(mask.pixels, labels))
+            mask = replace(mask, pixels=renumbered(mask.pixels, labels))
         except ValueError as error:
-            problems.append(Problem(None, mask_name, *_parted(error)))
+            problems.append(Problem.told(mask_name, error))
         else:
             shape = image and image.pixels.shape
             problems += [Problem(None, mask_name, *fault) for fault in _mask_faults(mask.pixels, shape, scheme)]
     return image, mask, problems
 
 
-def _renumbered(mask: np.ndarray, labels: Renumbering | None) -> np.ndarray:
+def renumbered(mask: np.ndarray, labels: Renumbering | None) -> np.ndarray:
     """Mask as ``uint8``, in the scheme's numbers where `labels` says what its own stand for."""
     if labels:
         return labels(mask)
@@ -460,13 +461,6 @@ def _renumbered(mask: np.ndarray, labels: Renumbering | None) -> np.ndarray:
         found = np.unique(mask[mask > 255])[:8].tolist()
         raise ValueError(f"labels {found} are in no scheme; say what they stand for with --labels")
     return mask.astype(np.uint8, copy=False)
-
-
-def _parted(error: ValueError) -> tuple[str, str]:
-    """What is wrong and its mend, which our messages give in one sentence."""
-    sign = "; " if "; " in str(error) else ": "
-    message, _, mend = str(error).partition(sign)
-    return message, mend
 
 
 def _mask_faults(
@@ -484,7 +478,8 @@ def _mask_faults(
         if scheme is not None:
             scheme.require(mask)
     except ValueError as error:
-        yield _parted(error)
+        fault = Problem.told("", error)
+        yield fault.message, fault.mend
 
 
 def _copies(row: Row, image: np.ndarray, seen: dict[bytes, Row]) -> Iterator[Problem]:

@@ -23,7 +23,7 @@ from fusqa import pictures
 from fusqa.pictures import require_size
 from fusqa.problems import CohortError, Problem
 
-__all__ = ["KINDS", "Picture", "kind_of", "read_image", "read_mask"]
+__all__ = ["KINDS", "Picture", "ending_of", "kind_of", "read_image", "read_mask"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,7 +288,12 @@ KINDS = {
 """
 
 
+def ending_of(path: Path) -> str:
+    """Ending of a file's name, a key of :data:`KINDS`; empty for another."""
+    name = path.name.lower()
+    return next((ending for ending in KINDS if name.endswith(ending)), "")
+
+
 def kind_of(path: Path) -> Kind:
     """Readers of a file, by the ending of its name."""
-    name = path.name.lower()
-    return next((kind for ending, kind in KINDS.items() if name.endswith(ending)), KINDS[".png"])
+    return KINDS.get(ending_of(path), KINDS[".png"])

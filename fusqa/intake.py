@@ -17,7 +17,7 @@ from pathlib import Path
 
 from fusqa.biometry import check_spacing
 from fusqa.cohort import Case, check, entries, read_case
-from fusqa.formats import KINDS
+from fusqa.formats import KINDS, ending_of
 from fusqa.labels import FETUS, Renumbering, Scheme
 from fusqa.manifest import CASES, COLUMNS, INFO, Row, path_faults
 from fusqa.problems import CohortError, Problem
@@ -87,7 +87,8 @@ class Intake:
         folder = Path(folder)
         if spacing:
             check_spacing(spacing)
-        if _is_cohort(folder):
+        listed = _is_cohort(folder)
+        if listed:
             own, rows = entries(folder)
             if spacing:
                 raise ValueError(f"{folder} gives the spacing of each picture in {CASES}; leave out --spacing")
@@ -97,8 +98,8 @@ class Intake:
                     "give a model, or --scheme, of the cohort's scheme"
                 )
         else:
-            own, rows = scheme or FETUS, list(_pairs(folder, spacing))
-        return cls(folder, own, tuple(rows), Renumbering.parse(labels, own) if labels else None, _is_cohort(folder))
+            own, rows = scheme or FETUS, _pairs(folder, spacing)
+        return cls(folder, own, tuple(rows), Renumbering.parse(labels, own) if labels else None, listed)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -240,13 +241,12 @@ def _files(folder: Path) -> list[Path]:
     """Files of a folder that can be read, in the order of their names; what lies deeper is not looked for."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.name[0] != "." and path.name.lower().endswith(tuple(KINDS)))
+    return sorted(path for path in folder.iterdir() if path.name[0] != "." and ending_of(path))
 
 
 def _stem(path: Path) -> str:
     """Name without the ending, of which ``.nii.gz`` is one."""
-    ending = max((ending for ending in KINDS if path.name.lower().endswith(ending)), key=len)
-    return path.name[: -len(ending)]
+    return path.name[: -len(ending_of(path))]
 
 
 def _case_of(stem: str) -> tuple[str, str]:

@@ -31,6 +31,13 @@ class Problem:
     message: str
     mend: str
 
+    @classmethod
+    def told(cls, file: str, error: ValueError) -> "Problem":
+        """Make a problem of `file` of an error whose message gives fault and mend in one sentence, as ours do."""
+        sign = "; " if "; " in str(error) else ": "
+        message, _, mend = str(error).partition(sign)
+        return cls(None, file, message, mend)
+
     def __str__(self) -> str:
         line = "" if self.row is None else f"cases.csv line {self.row}: "
         return f"{line}{self.file}: {self.message}; {self.mend}"

@@ -47,8 +47,7 @@ class Ledger:
     def take_over(self, key: str) -> int:
         """Keep the whole lines of an earlier run with the same key, else begin anew; return how many are kept."""
         lines = self._lines
-        lines.seek(0)
-        if lines.readline().rstrip("\n") != key:
+        if self._rewind() != key:
             lines.seek(0)
             lines.truncate()
             lines.write(key + "\n")
@@ -66,15 +65,18 @@ class Ledger:
         self._lines.write(json.dumps(entry, ensure_ascii=False) + "\n")
         self._lines.flush()
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def _rewind(self) -> str:
+        """Go to the first record; return the key, which stands before it."""
         self._lines.seek(0)
-        self._lines.readline()
+        return self._lines.readline().rstrip("\n")
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        self._rewind()
         yield from map(json.loads, self._lines)
 
     def by_trust(self) -> list[tuple[float, int, int]]:
         """Return (probability, number, place in the file) of every record: least trusted first, unread ones before."""
-        self._lines.seek(0)
-        self._lines.readline()
+        self._rewind()
         order, place = [], self._lines.tell()
         while line := self._lines.readline():
             probability = json.loads(line)["probability"]

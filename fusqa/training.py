@@ -17,7 +17,7 @@ from torch import nn
 
 from fusqa.biometry import measured_mm
 from fusqa.checkpoints import Card, save_model
-from fusqa.cohort import Case, Cohort
+from fusqa.cohort import Case, Cohort, renumbered
 from fusqa.datasets import AlteredSet, ErrorSet, judge, resize_labels
 from fusqa.familiarity import Familiarity, Features
 from fusqa.files import write_csv
@@ -32,7 +32,7 @@ from fusqa.problems import CohortError, Problem
 from fusqa.recipes import RECIPES, Recipe
 from fusqa.study import Profile, Training, origin
 
-__all__ = ["arguments", "familiarity", "material", "model_card", "row_named", "train", "train_on"]
+__all__ = ["arguments", "familiarity", "model_card", "row_named", "train", "train_on"]
 
 LOOKED_AT = 2000  # training pairs that familiarity is fitted to, at most
 VALIDATION = {"altered": ALTERED, "errors": ERRORS}  # name of the pairs on which a threshold is chosen, by material
@@ -203,7 +203,7 @@ def train_on(
     recipe = RECIPES[row.recipe]
     plan: Training = getattr(profile.quality, recipe.material)
     known = cohort.subset((cohort.table["mask"] != "").to_numpy())
-    made = material(known, recipe, plan.size, seed, predictions, labels, progress)
+    made = _material(known, recipe, plan.size, seed, predictions, labels, progress)
     parts = known.split(profile.validation, seed)
     pair = altered_pairs if recipe.material == "altered" else _errors_at(plan.size)
     training, validation = (pair(part, made) for part in parts)
@@ -218,15 +218,14 @@ def train_on(
     report = classification_report(table["good"], probability, table["patient"], threshold, seed=seed).as_dict()
     about = origin(row.result(seed), profile, str(cohort.info["source"]), seed)
     auroc = {VALIDATION[recipe.material]: report["auroc"]}
-    lengths = pd.Series([_length(case, cohort.scheme) for case in parts[0]])
-    card = model_card(row, cohort.scheme, plan.size, threshold, auroc, training, lengths, about)
+    card = model_card(row, cohort.scheme, plan.size, threshold, auroc, training, _lengths(parts[0]), about)
     write_csv(out / "validation.csv", table)
     write_csv(out / "history.csv", history)
     save_model(model, out, card, familiarity(model, recipe, training, validation))
     return Trained(card, history, report)
 
 
-def material(
+def _material(
     cohort: Cohort,
     recipe: Recipe,
     size: int,
@@ -276,11 +275,10 @@ def _prediction(folder: Path, case: Case, scheme: Scheme, labels: Renumbering | 
         raise CohortError([Problem(None, str(folder / case.case), "no such mask", "name it as its case, such as .png")])
     mask = read_mask(path).pixels
     try:
-        mask = labels(mask) if labels else np.uint8(mask.clip(0, 255))
+        mask = renumbered(mask, labels)
         scheme.require(mask)
     except ValueError as error:
-        message, _, mend = str(error).partition("; ")
-        raise CohortError([Problem(None, str(path), message, mend)]) from None
+        raise CohortError([Problem.told(str(path), error)]) from None
     if mask.shape != case.mask.shape:
         size = " × ".join(map(str, case.mask.shape[::-1]))
         raise CohortError([Problem(None, str(path), "has another size than its picture", f"bring it to {size} pixels")])
@@ -290,6 +288,13 @@ def _prediction(folder: Path, case: Case, scheme: Scheme, labels: Renumbering | 
 def _length(case: Case, scheme: Scheme) -> float:
     """What an expert measured, or else what the expert's mask measures, in mm."""
     return measured_mm(case.mask, case.spacing, scheme) if case.measure_mm is None else case.measure_mm
+
+
+def _lengths(cohort: Cohort) -> pd.Series:
+    """Length of every case in mm, in no order; only the masks that no expert measured are opened for it."""
+    known = cohort.table["measure_mm"]
+    unknown = cohort.subset(known.isna().to_numpy())
+    return pd.concat([known.dropna(), pd.Series([_length(case, cohort.scheme) for case in unknown], dtype=float)])
 
 
 def _errors_at(size: int) -> Callable[[Cohort, ErrorSet], Pairs]:

@@ -231,6 +231,17 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path, ending):
     assert "cannot be read" in fault(read_image, tmp_path / f"folder{ending}")
 
 
+def read_or_told(path):
+    """Read a file as a picture and as a mask: what comes back is of a sane size, or a problem has a mend."""
+    for read in (read_image, read_mask):
+        try:
+            picture = read(path)
+        except CohortError as error:
+            assert all(problem.message and problem.mend for problem in error.problems)
+        else:
+            assert picture.pixels.ndim == 2 and picture.pixels.size <= 2**25
+
+
 SAMPLES = {
     ".png": lambda path: write_picture(path, GREY),
     ".jpg": lambda path: Image.fromarray(GREY).save(path),
@@ -260,13 +271,7 @@ def test_a_damaged_file_is_read_or_told_and_nothing_else(sound, tmp_path, ending
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / f"x{ending}"
     path.write_bytes(content)
-    for read in (read_image, read_mask):
-        try:
-            picture = read(path)
-        except CohortError as error:
-            assert all(problem.message and problem.mend for problem in error.problems)
-        else:
-            assert picture.pixels.ndim == 2 and picture.pixels.size <= 2**25
+    read_or_told(path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the fuzzer runs on Linux")
