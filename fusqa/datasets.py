@@ -155,8 +155,13 @@ def resize_labels(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def to_native(probability: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Class probabilities ``(classes, S, S)`` as labels ``(H, W)`` on the picture's own grid, `shape` = (H, W)."""
-    channels = [cv2.resize(channel, shape[::-1], interpolation=cv2.INTER_LINEAR) for channel in probability]
-    return np.argmax(channels, axis=0).astype(np.uint8)
+    most = np.full(shape, -np.inf, np.float32)
+    labels = np.zeros(shape, np.uint8)
+    for label, channel in enumerate(probability):  # one at a time: np.argmax over an outer axis takes ten times longer
+        native = cv2.resize(channel, shape[::-1], interpolation=cv2.INTER_LINEAR)
+        labels[native > most] = label
+        np.maximum(most, native, out=most)
+    return labels
 
 
 def save_masks(path: Path, masks: Mapping[str, np.ndarray]) -> None:
