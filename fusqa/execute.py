@@ -8,10 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-import papermill
+import papermill  # and nothing of the study: this process waits for the kernel, which imports it all once more
 import yaml
-
-from fusqa.study import Profile
 
 __all__ = ["execute"]
 
@@ -27,9 +25,6 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict) -> None:
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     partial = output.with_suffix(".failed.ipynb")
-    threads = str(Profile.read(parameters.get("profile", "quick")).threads)
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = threads  # before the kernel starts: libraries read it once
     os.environ["PYTHONWARNINGS"] = "ignore::FutureWarning"
     papermill.execute_notebook(
         notebook, partial, parameters, kernel_name="python3", progress_bar=sys.stderr.isatty(), log_output=False

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import nibabel
 import numpy as np
 import pydicom
 from PIL import Image
@@ -242,6 +241,8 @@ def _nifti_mask(path: Path) -> Picture:
 
 def _nifti(path: Path) -> Picture:
     """Read a picture of one slice; its first axis runs along a row, as tools that save pictures write it."""
+    import nibabel  # here: a third of a second that no other reader needs
+
     file = nibabel.Nifti1Image.from_filename(path)
     axes = [axis for axis, length in enumerate(file.shape) if length != 1]
     if len(axes) != 2 or len(file.shape) < 2:

@@ -130,8 +130,11 @@ def _mean_dice(table: pd.DataFrame) -> pd.Series:
 
 def judged_sets(study: Study, validation: Cohort, size: int) -> dict[str, Pairs]:
     """Return the sets on which every model is judged; `validation` is site A's part that trained nothing."""
+    altered = AlteredSet.load(study.need("altered.npz"))
+    if altered.masks.shape[-1] != size:
+        altered = AlteredSet.make(validation, size, study.seed)
     return {
-        ALTERED: altered_pairs(validation, AlteredSet.make(validation, size, study.seed)),
+        ALTERED: altered_pairs(validation, altered),
         ERRORS: error_pairs(validation, ErrorSet.load(study.need("errors.npz")), size),
         AT_A: predicted_pairs(study, validation, size),
         AT_B: predicted_pairs(study, study.site("B"), size),
