@@ -34,7 +34,7 @@ from fusqa.study import Profile, Training, origin
 
 __all__ = ["arguments", "familiarity", "model_card", "row_named", "train", "train_on"]
 
-LOOKED_AT = 500  # training pairs that familiarity is fitted to, at most: many for its few directions
+LOOKED_AT = 256  # training pairs that familiarity is fitted to, at most: many for its few directions
 VALIDATION = {"altered": ALTERED, "errors": ERRORS}  # name of the pairs on which a threshold is chosen, by material
 
 Progress = Callable[[Iterable[Case]], Iterable[Case]]
