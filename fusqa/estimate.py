@@ -2,7 +2,7 @@
 
 ``python -m fusqa.estimate PROFILE OUT.csv`` writes a row a job: ``file`` (its result below the profile's folder),
 ``seconds`` (of one processor, or of the GPU). The workflow runs it first, prints the sum, and weighs its progress
-by it. An estimate, not a promise: validation, saving and the noise of a busy machine are left out.
+by it. An estimate, not a promise: figures, and jobs that slow each other down, are left out.
 """
 
 import subprocess
@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from fusqa.alterations import POOR_RECIPES
+from fusqa.alterations import POOR_RECIPES, SLIGHT_MASKS
 from fusqa.datasets import judge, to_native
 from fusqa.files import write_csv
 from fusqa.labels import FETUS
@@ -29,6 +29,7 @@ from fusqa.phantom import draw_case
 from fusqa.recipes import RECIPES
 from fusqa.segmenters import SEGMENTERS
 from fusqa.study import COHORTS, CohortPlan, Profile, Training, chapters, hc18_folder
+from fusqa.training import LOOKED_AT
 
 __all__ = ["estimate"]
 
@@ -85,29 +86,43 @@ def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.devic
     def mask(size: int) -> Tensor:
         return torch.randint(0, classes, (1, size, size), dtype=torch.uint8)
 
+    kept = _kept(profile, plan, cohort)
+    judged = sum(kept.values()) + profile.validation * plan.A + plan.B  # every set, once the model is trained
+
     @cache
-    def of(topology: str, backbone: str, pretrained: bool, encoding: str, training: Training) -> float:
+    def of(topology: str, backbone: str, pretrained: bool, encoding: str, training: Training, material: str) -> float:
         try:
             model = quality_model(topology, backbone, pretrained, classes, encoding)
         except WeightsUnavailable:
             return 0.0
         columns = _picture(training.size), mask(training.size), target
         step, forward = _rates(model, nn.BCEWithLogitsLoss(), training, columns, device)
-        return training.budget * step + plan.B * forward
+        validated = (training.rounds + 1) * kept[material]  # after every round, and for what is familiar
+        return training.budget * step + (validated + judged + LOOKED_AT) * forward
 
     seconds = {}
     for row in (ROWS[key] for key in plan.rows):
         learns = RECIPES[row.recipe]
         training = getattr(profile.quality, learns.material)
-        once = of(row.topology, row.backbone, row.pretrained, learns.encoding, training)
+        once = of(row.topology, row.backbone, row.pretrained, learns.encoding, training, learns.material)
         seconds |= {row.result(seed): once for seed in profile.seeds}
     trainings = 1 + len(POOR_RECIPES[COHORTS[cohort].scheme.name])  # with every alteration, and without each
-    paper = RECIPES["paper"].encoding
-    seconds["unseen"] = trainings * of("single", "resnet18", False, paper, profile.quality.omitted)
+    paper = RECIPES["paper"]
+    seconds["unseen"] = trainings * of(
+        "single", "resnet18", False, paper.encoding, profile.quality.omitted, paper.material
+    )
     training = profile.autoencoder
     columns = mask(training.size), mask(training.size)
     step, forward = _rates(Autoencoder(classes), ReconstructionLoss(), training, columns, device)
     return seconds | {"autoencoder": training.budget * step + plan.B * forward}
+
+
+def _kept(profile: Profile, plan: CohortPlan, cohort: str) -> dict[str, float]:
+    """Masks of the patients who validate, by what a recipe learns from."""
+    pictures = profile.validation * plan.A
+    alterations = 1 + SLIGHT_MASKS + len(POOR_RECIPES[COHORTS[cohort].scheme.name])
+    predictions = len(plan.segmenters) * (1 + profile.segmentation.spoilt)
+    return {"altered": alterations * pictures, "errors": predictions * pictures}
 
 
 def _picture(size: int) -> Tensor:
@@ -137,13 +152,20 @@ def _case_seconds() -> tuple[float, float]:
     """Seconds to simulate a case, and to bring a prediction of it back to its grid and judge it."""
     case = draw_case("A", 0, 0)
     probability = np.eye(FETUS.classes, dtype=np.float32)[case.mask[::2, ::2]].transpose(2, 0, 1)
-    drawing = _seconds(lambda: draw_case("A", 0, 1))
-    return drawing, _seconds(lambda: judge(case, to_native(probability, case.image.shape), FETUS))
+    drawing = _warm_seconds(lambda: draw_case("A", 0, 1))
+    return drawing, _warm_seconds(lambda: judge(case, to_native(probability, case.image.shape), FETUS))
 
 
 def _start_seconds() -> float:
     """Seconds that a notebook needs before it does anything."""
-    return _seconds(lambda: subprocess.run([sys.executable, "-c", "import papermill, fusqa.learner, fusqa.figures"]))
+    starting = [sys.executable, "-c", "import papermill, fusqa.learner, fusqa.figures"]
+    return _warm_seconds(lambda: subprocess.run(starting))
+
+
+def _warm_seconds(work: Callable[[], object]) -> float:
+    """Seconds that `work` takes once what it needs was read from the disk."""
+    work()
+    return _seconds(work)
 
 
 def _seconds(work: Callable[[], object]) -> float:
