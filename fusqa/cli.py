@@ -245,7 +245,7 @@ def train(
     ] = None,
     labels: LabelsOption = None,
     profile: Annotated[
-        str, typer.Option(help="How long and at which size: quick, classroom, paper or a YAML file.")
+        str, typer.Option(help="How long, how large: quick or classroom to try it, paper to use it, or a file.")
     ] = "classroom",
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another split and another model.")] = 0,
 ) -> None:
