@@ -6,6 +6,7 @@ list by hand.
 
 import ast
 import json
+from functools import cache
 from pathlib import Path
 
 __all__ = ["sources"]
@@ -30,7 +31,8 @@ def sources(path: str | Path) -> list[str]:
     return [str(path), *sorted(str(module.relative_to(root)) for module in found - {PACKAGE / Path(path).name})]
 
 
-def _imported(path: Path) -> set[Path]:
+@cache  # most modules are imported by most notebooks, and the workflow asks for all of these
+def _imported(path: Path) -> frozenset[Path]:
     """Files of the ``fusqa`` modules that one file names."""
     names = {"fusqa"} if path.suffix == ".ipynb" else set()
     for node in ast.walk(ast.parse(_code(path))):
@@ -40,7 +42,7 @@ def _imported(path: Path) -> set[Path]:
             names |= {alias.name for alias in node.names}
     ours = [name.split(".")[1:] for name in names if name.split(".")[0] == "fusqa"]
     files = {PACKAGE.joinpath(*parts).with_suffix(".py") if parts else PACKAGE / "__init__.py" for parts in ours}
-    return {file for file in files if file.is_file()}
+    return frozenset(filter(Path.is_file, files))
 
 
 def _code(path: Path) -> str:
