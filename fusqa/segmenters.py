@@ -20,11 +20,6 @@ def _double(ins: int, outs: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _enlarged(x: Tensor, side: int) -> Tensor:
-    """Bilinear up-sampling of ``(B, C, H, W)`` to a square of `side` pixels."""
-    return F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
-
-
 def _require_multiple(size: int, of: int) -> None:
     """Raise ValueError unless the network's halvings leave whole pixels."""
     if size % of:
@@ -32,7 +27,7 @@ def _require_multiple(size: int, of: int) -> None:
 
 
 class UNet(nn.Module):
-    """U-Net (Ronneberger et al. 2015) with batch normalisation and bilinear up-sampling.
+    """U-Net (Ronneberger et al. 2015) with batch normalisation, and padded, so that its answer has the picture's size.
 
     Parameters
     ----------
@@ -51,7 +46,8 @@ class UNet(nn.Module):
         _require_multiple(size, 2**depth)
         widths = [width * 2**level for level in range(depth + 1)]
         self.down = nn.ModuleList(_double(i, o) for i, o in zip([1, *widths[:-1]], widths, strict=True))
-        self.up = nn.ModuleList(_double(i + o, o) for o, i in zip(widths[-2::-1], widths[:0:-1], strict=True))
+        self.enlarge = nn.ModuleList(nn.ConvTranspose2d(2 * o, o, 2, stride=2) for o in widths[-2::-1])
+        self.up = nn.ModuleList(_double(2 * o, o) for o in widths[-2::-1])
         self.head = nn.Conv2d(width, classes, 1)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -60,9 +56,8 @@ class UNet(nn.Module):
         for level in self.down[1:]:
             skips.append(x)
             x = level(F.max_pool2d(x, 2))
-        for level in self.up:
-            skip = skips.pop()
-            x = level(torch.cat([_enlarged(x, skip.shape[-1]), skip], 1))
+        for enlarge, level in zip(self.enlarge, self.up, strict=True):
+            x = level(torch.cat([enlarge(x), skips.pop()], 1))
         return self.head(x)
 
 
@@ -136,7 +131,7 @@ class FetalTransUNet(nn.Module):
         seen = self.transformer(tokens.flatten(2).transpose(1, 2) + self.position)  # (B, H/16 · W/16, dim)
         x = self.neck(seen.transpose(1, 2).reshape(tokens.shape))
         for level in self.up:
-            x = _enlarged(x, 2 * x.shape[-1])
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
             x = level(torch.cat([x, skips.pop()], 1) if skips else x)
         return self.head(x)
 
