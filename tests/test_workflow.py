@@ -23,6 +23,15 @@ def planned(build, profile):
     return set(re.findall(r"^(?:local)?rule (\w+):", text, flags=re.M)) - {"study"}
 
 
+def with_setting(folder, section, setting, value):
+    """Path of the smoke profile with another setting."""
+    settings = yaml.safe_load(SMOKE.read_text())
+    settings[section][setting] = value
+    profile = folder / "smoke.yaml"
+    profile.write_text(yaml.safe_dump(settings))
+    return profile
+
+
 def test_a_killed_run_goes_on_where_it_stopped(small_study):
     assert small_study.survived, "the run was killed before anything was done"
     assert changed(small_study.survived) == small_study.survived  # finished before the kill, not touched after it
@@ -50,13 +59,20 @@ def test_a_second_run_does_nothing_and_says_so(small_study):
     ],
 )
 def test_a_changed_setting_reruns_what_it_concerns(small_study, tmp_path, section, setting, value, concerned):
-    settings = yaml.safe_load(SMOKE.read_text())
-    settings[section][setting] = value
-    profile = tmp_path / "smoke.yaml"
-    profile.write_text(yaml.safe_dump(settings))
+    profile = with_setting(tmp_path, section, setting, value)
     always = {"classification", "gestational_age", "diagnosis", "unseen", "baselines", "risk", "calibration"}
     always |= {"advice", "edition", "estimate", "own_data", "ten_minutes"}
     assert planned(small_study.build, profile) == concerned | always
+
+
+def test_a_segmenter_that_was_lost_is_trained_again_for_who_asks_it(small_study, tmp_path):
+    profile = with_setting(tmp_path, "autoencoder", "budget", 72)
+    card = next(small_study.folder.glob("simulated/models/segmentation__*/card.json"))
+    aside = card.rename(tmp_path / "card.json")
+    try:
+        assert {"segmentation", "unseen"} <= planned(small_study.build, profile)
+    finally:
+        aside.rename(card)
 
 
 def test_an_unchanged_profile_elsewhere_reruns_nothing(small_study, tmp_path):
