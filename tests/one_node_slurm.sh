@@ -93,12 +93,11 @@ case $action in
     wait_for_node
     ;;
   kill-node)  # as if its power had failed: the daemon and whatever ran under it
-    jobs=$(pgrep -f slurmstepd || true)
-    kill -9 "$(cat "$folder/slurmd.pid")" 2>/dev/null || true
-    for step in $jobs; do
-      for child in $(pgrep -P "$step"); do kill -9 -- "-$(ps -o pgid= -p "$child" | tr -d ' ')" 2>/dev/null || true; done
-      kill -9 "$step" 2>/dev/null || true
-    done
+    mapfile -t steps < <(pgrep -f slurmstepd)
+    groups=$(ps -o pgid= --ppid "${steps[*]}" || true)
+    # these first and at once: one that lived on would report how its job ended, and the node be left completing it
+    kill -9 "$(cat "$folder/slurmd.pid")" "${steps[@]}" 2>/dev/null || true
+    for group in $groups; do kill -9 -- "-$group" 2>/dev/null || true; done
     ;;
   revive)
     slurmd
