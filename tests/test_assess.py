@@ -427,8 +427,8 @@ def test_what_is_unlike_the_training_pairs_gets_a_warning(cohort, model, tmp_pat
     known = Familiarity.fit(seen, seen)
     save_model(loaded.model, tmp_path / "model", replace(loaded.card), known)
     knowing = Assessor.load(tmp_path / "model")
-    near = [verdict.unfamiliar for verdict in knowing(cohort)]
-    assert max(near) < 1 and len(set(near)) > 1
+    near = sorted(verdict.unfamiliar for verdict in knowing(cohort))
+    assert near[0] < near[-2] < 1  # the last is the farthest pair itself: rounding decides on which side of it it falls
     for name in whole.table["image"]:
         write_picture(cohort / name, 255 - read_image(cohort / name))
     far = list(knowing(cohort))
