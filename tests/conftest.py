@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,6 +40,23 @@ def real_data() -> Path:
     if not (folder / "hc18").is_dir() or not (folder / "crl_case").is_dir():
         pytest.skip(f"no hc18/ and crl_case/ in {folder}: set FUSQA_DATA to the folder that holds them")
     return folder
+
+
+PROCESSORS = {
+    "with AVX2": {"OPENCV_CPU_DISABLE": "AVX512-SKX", "OPENCV_IPP": "avx2"},
+    "with SSE3": {"OPENCV_CPU_DISABLE": "SSE4.1,SSE4.2,AVX,FP16,AVX2,AVX512-SKX", "OPENCV_IPP": "disabled"},
+}
+"""What an older processor would make of NumPy and OpenCV, which have code of their own for each generation."""
+
+
+def python_on(processor: str, code: str) -> str:
+    """Return what lines of Python that import from ``tests/`` print in a process on another processor."""
+    vector = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    path = os.pathsep.join([str(ROOT / "tests"), str(ROOT)])
+    system = {"PYTHONPATH": path, "PYTHONHASHSEED": "7", "NPY_DISABLE_CPU_FEATURES": " ".join(vector)}
+    command = [sys.executable, "-c", code]
+    settings = os.environ | system | PROCESSORS[processor]
+    return subprocess.run(command, env=settings, capture_output=True, text=True, check=True).stdout
 
 
 def snakemake(build: Path, *targets: str, profile: Path = SMOKE, options: tuple[str, ...] = ()) -> list[str]:

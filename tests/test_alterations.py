@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from conftest import PROCESSORS, python_on
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -102,12 +101,11 @@ def test_unaltered_is_the_mask_itself_and_nothing_shares_its_memory(kind):
     np.testing.assert_array_equal(masks[1].reference, original)
 
 
+@pytest.mark.parametrize("processor", PROCESSORS)
 @pytest.mark.parametrize("kind", EXAMPLES)
-def test_same_seed_same_bytes_in_another_process(kind):
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import test_alterations as t; print(t.digest(sys.argv[2]))"
-    folder = __file__.rsplit("/", 1)[0]
-    other = subprocess.run([sys.executable, "-c", code, folder, kind], capture_output=True, text=True, check=True)
-    assert other.stdout.strip() == digest(kind)
+def test_same_seed_same_bytes_in_another_process_on_another_processor(kind, processor):
+    there = python_on(processor, f"from test_alterations import digest; print(digest({kind!r}))")
+    assert there.strip() == digest(kind)
     assert digest(kind, seed=6) != digest(kind)
 
 
