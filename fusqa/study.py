@@ -11,7 +11,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -174,8 +174,9 @@ class Profile(_Strict):
         FileNotFoundError
             For an unknown name; the message lists the known ones.
         ValueError
-            When a setting is missing, misspelt or out of range, a cohort, a row or a segmenter is not known, or the
-            segmenters differ in the size of their pictures: their errors go into one set.
+            When a setting is missing, misspelt or out of range, a cohort, a row or a segmenter is not known, the
+            segmenters differ in the size of their pictures (their errors go into one set), or the quality models do
+            (they are compared on the same masks).
         """
         path = cls.file(name)
         if not path.is_file():
@@ -187,9 +188,8 @@ class Profile(_Strict):
         _require_known(path, "rows", {row for plan in plans for row in plan.rows}, ROWS)
         _require_known(path, "segmenters", set(profile.segmenters), SEGMENTERS)
         _require_known(path, "segmenters", {name for plan in plans for name in plan.segmenters}, profile.segmenters)
-        sizes = {name: training.size for name, training in profile.segmenters.items()}
-        if len(set(sizes.values())) > 1:
-            raise ValueError(f"{path}: segmenters of a study must share one size of picture; theirs are {sizes}")
+        _require_one_size(path, "segmenters", profile.segmenters)
+        _require_one_size(path, "quality models", dict(profile.quality))
         if "other" not in profile.requests:
             raise ValueError(f"{path}: requests need an entry 'other', for the rules without one of their own")
         return profile
@@ -209,6 +209,13 @@ def _require_known(path: Path, what: str, named: set[str], known: Iterable[str])
     """Raise ValueError where a profile names something that there is not."""
     if unknown := named - set(known):
         raise ValueError(f"{path}: {what} {sorted(unknown)} are not known; known {what} are {', '.join(known)}")
+
+
+def _require_one_size(path: Path, what: str, trainings: Mapping[str, Training]) -> None:
+    """Raise ValueError where trainings differ in the size of their pictures."""
+    sizes = {name: training.size for name, training in trainings.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"{path}: {what} of a study must share one size of picture; theirs are {sizes}")
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ def cohort(tmp_path_factory) -> Cohort:
 
 TRAINING = {"budget": 8, "rounds": 1, "batch": 4, "rate": 0.1}
 SIZES = {"unet": TRAINING | {"size": 32}, "fetal-transunet": TRAINING | {"size": 64}}
+QUALITY = {name: TRAINING | {"size": size} for name, size in {"altered": 64, "errors": 32, "omitted": 64}.items()}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "profiles").glob("*.yaml")), ids=lambda p: p.stem)
@@ -51,7 +52,8 @@ def test_every_profile_reads(path):
         ({"cohorts": {"simulated": {"A": 3, "B": 3, "segmenters": ["vnet"], "rows": []}}}, "vnet"),
         ({"segmenters": {"vnet": {"size": 32, "budget": 8, "rounds": 1, "batch": 4, "rate": 0.1}}}, "vnet"),
         ({"cohorts": {"ours": {"A": 3, "B": 3, "segmenters": ["unet"], "rows": []}}}, "known cohorts are simulated"),
-        ({"segmenters": SIZES}, "must share one size of picture; theirs are .*'unet': 32"),
+        ({"segmenters": SIZES}, "segmenters .* share one size of picture; theirs are .*'unet': 32"),
+        ({"quality": QUALITY}, "quality models .* share one size of picture; theirs are .*'errors': 32"),
         ({"requests": {"review": {"minutes": 3, "memory_mb": 100}}}, "need an entry 'other'"),
     ],
 )
