@@ -363,6 +363,7 @@ def origin(name: str, profile: Profile, cohort: str, seed: int) -> dict[str, Any
     import torch  # here, so that reading a profile does not load it
 
     gpu = torch.cuda.is_available()
+    processor = f"CPU, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
     packages = ("fusqa", "torch", "torchvision", "fastai", "numpy", "opencv-python-headless", "scikit-learn")
     return {
         "result": name,
@@ -370,7 +371,7 @@ def origin(name: str, profile: Profile, cohort: str, seed: int) -> dict[str, Any
         "cohort": cohort,
         "seed": seed,
         "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
-        "device": torch.cuda.get_device_name() if gpu else f"CPU, {platform.machine()}",
+        "device": torch.cuda.get_device_name() if gpu else processor,
         "threads": profile.threads,
         "commit": _commit(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
