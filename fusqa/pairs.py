@@ -110,15 +110,23 @@ def error_pairs(cohort: Cohort, errors: ErrorSet, size: int) -> Pairs:
     )
 
 
-def predicted_pairs(study: Study, cohort: Cohort, size: int) -> Pairs:
-    """Pair the segmenter's predictions for `cohort` with their pictures; site A's are out of fold."""
-    table = study.table("review").set_index("case").loc[cohort.table["case"]].reset_index()
-    predicted = load_masks(study.need("predictions.npz"))
-    masks = [resize_labels(predicted[case], (size, size)) for case in cohort.table["case"]]
+def predicted_pairs(study: Study, cohort: Cohort, size: int, network: str | None = None) -> Pairs:
+    """Pair a segmenter's predictions for `cohort` with their pictures; site A's are out of fold.
+
+    They are those of the segmenter that the review chose, or of another `network`, whose masks are in no test set.
+    """
+    if network is None:
+        table, masks = study.table("review"), "predictions.npz"
+    else:
+        name = f"segmentation__{network}"
+        table, masks = study.table(name).assign(test=False), f"{name}/predictions.npz"
+    table = table.set_index("case").loc[cohort.table["case"]].reset_index()
+    predicted = load_masks(study.need(masks))
+    resized = [resize_labels(predicted[case], (size, size)) for case in cohort.table["case"]]
     return Pairs(
         pictures(cohort.stack(size)[0]),
         torch.arange(len(cohort)),
-        torch.from_numpy(np.stack(masks)),
+        torch.from_numpy(np.stack(resized)),
         table[["case", "patient", "good", *_EFFECT, "test"]].assign(name="prediction", dice=_mean_dice(table)),
     )
 

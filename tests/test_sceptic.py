@@ -14,7 +14,7 @@ from fusqa.calibration import acceptance_threshold
 from fusqa.judges import judges
 from fusqa.labels import FETUS, HEAD
 from fusqa.pairs import AT_B, ERRORS
-from fusqa.paper import ROWS
+from fusqa.paper import ROWS, SEGMENTERS
 from fusqa.risk import risk_coverage
 from fusqa.study import Study
 from fusqa.unseen import UNSEEN
@@ -44,6 +44,16 @@ def test_every_judge_gives_the_scores_that_its_row_stored(study):
         if at_b["good"].nunique() == 2:
             found = roc_auc_score(at_b["good"], at_b["probability"])
             assert auroc[judge.title]["as trained"] == pytest.approx(found, abs=1e-6)
+
+
+def test_judges_are_asked_about_the_masks_of_every_segmenter(study):
+    found, chosen = study.result("diagnosis"), SEGMENTERS[study.result("review")["chosen"]]
+    titles = {SEGMENTERS[network] for network in study.plan.segmenters}
+    assert {line["masks of"] for line in found["segmenters"]} == titles
+    for title, areas in found["auroc_by_segmenter"].items():
+        assert set(areas) == titles
+        of_chosen = found["auroc"][title]["as trained"]
+        assert areas[chosen] == (of_chosen if of_chosen is None else pytest.approx(of_chosen, abs=1e-9))
 
 
 def test_each_poor_alteration_is_left_out_once(study):
