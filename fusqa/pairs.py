@@ -74,6 +74,24 @@ class Pairs:
         kept = torch.from_numpy(np.array(chosen, bool))
         return Pairs(self.images, self.picture[kept], self.masks[kept], self.table[chosen].reset_index(drop=True))
 
+    def exchanged(self, share: float, seed: int) -> "Pairs":
+        """Add a share of the good masks once more, as poor: each with a picture of another patient.
+
+        Where all pairs are of one patient there is no other, and nothing is added.
+        """
+        rng, patients = np.random.default_rng(seed), self.table["patient"].to_numpy()
+        good = np.flatnonzero(self.table["good"].to_numpy(bool))
+        count = round(share * len(good)) if len(set(patients)) > 1 else 0
+        chosen = rng.choice(good, count, replace=False)
+        strangers = np.array([rng.choice(np.flatnonzero(patients != patients[row])) for row in chosen], np.int64)
+        wrong = self.table.iloc[chosen].assign(name="exchanged", good=False, dice=0.0, **dict.fromkeys(_EFFECT, np.nan))
+        return Pairs(
+            self.images,
+            torch.cat([self.picture, self.picture[torch.from_numpy(strangers)]]),
+            torch.cat([self.masks, self.masks[torch.from_numpy(chosen)]]),
+            pd.concat([self.table, wrong], ignore_index=True) if count else self.table,
+        )
+
     def labelled(self, target: str, device: torch.device) -> Resident:
         """Samples (picture, mask, column `target` of the table) in memory on `device`."""
         return Resident(*self.inputs(), torch.from_numpy(self.table[target].to_numpy(np.float32)), device=device)

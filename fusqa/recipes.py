@@ -22,6 +22,9 @@ class Recipe:
         What the model is shown. What one that lacks either still knows, it knows from the other alone.
     target : {"good", "dice"}
         What it predicts: the verdict, or the mean Dice with the reference mask.
+    exchanged : float
+        Share of the good masks that it learns from once more, as poor, with another patient's picture: nothing but a
+        comparison of the two can tell these.
     notes : tuple of str
         What to add to a row's name.
     """
@@ -30,6 +33,7 @@ class Recipe:
     encoding: str
     sees: tuple[str, ...] = (PICTURE, MASK)
     target: str = "good"
+    exchanged: float = 0.0
     notes: tuple[str, ...] = ()
 
     @property
@@ -44,5 +48,6 @@ RECIPES = {
     "errors": Recipe("errors", "one-hot", notes=(_ERRORS,)),
     "blind": Recipe("errors", "one-hot", sees=(MASK,), notes=(_ERRORS, "mask only")),
     "maskless": Recipe("errors", "one-hot", sees=(PICTURE,), notes=(_ERRORS, "picture only")),
+    "exchanged": Recipe("errors", "one-hot", exchanged=0.5, notes=(_ERRORS, "pictures exchanged")),
     "dice": Recipe("errors", "one-hot", target="dice", notes=(_ERRORS, "Dice regression")),
 }

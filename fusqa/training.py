@@ -80,7 +80,8 @@ def train(
 
     Patients of `validation` choose the round, and nothing else.
     """
-    shown = (pairs.only(recipe.sees).labelled(recipe.target, device) for pairs in (training, validation))
+    learnt = (pairs.exchanged(recipe.exchanged, seed) for pairs in (training, validation))
+    shown = (pairs.only(recipe.sees).labelled(recipe.target, device) for pairs in learnt)
     settings = {"budget": plan.budget, "rounds": plan.rounds, "batch": plan.batch, "decay": plan.decay}
     return fit(learner(model, nn.BCEWithLogitsLoss(), *shown, **settings, seed=seed, metrics=[accuracy]), plan.rate)
 

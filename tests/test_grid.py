@@ -86,8 +86,12 @@ def test_ours_stands_beside_print_and_implication(rows):
 def test_topologies_and_recipes_are_compared_where_both_were_run(rows):
     assert rivals(rows) == [(SINGLE, SYNERGIC), (SYNERGIC, SIAMESE), (SINGLE, SIAMESE)]
     assert rivals({SINGLE: rows[SINGLE]}) == []
-    more = rows | {f"{SINGLE}-errors": rows[SINGLE], f"{SINGLE}-blind": rows[SINGLE]}
-    assert rivals(more)[-2:] == [(f"{SINGLE}-errors", SINGLE), (f"{SINGLE}-errors", f"{SINGLE}-blind")]
+    more = rows | dict.fromkeys([f"{SINGLE}-errors", f"{SINGLE}-blind", f"{SINGLE}-exchanged"], rows[SINGLE])
+    assert rivals(more)[-3:] == [
+        (f"{SINGLE}-errors", SINGLE),
+        (f"{SINGLE}-errors", f"{SINGLE}-blind"),
+        (f"{SINGLE}-exchanged", f"{SINGLE}-errors"),
+    ]
     assert rivals(rows | {"autoencoder": rows[SINGLE]}) == rivals(rows)
 
 

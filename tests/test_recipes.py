@@ -119,6 +119,23 @@ def test_who_sees_no_mask_cannot_use_it(cohort):
     assert torch.equal(whole.masks, pairs.masks) and torch.equal(whole.images, pairs.images)
 
 
+def test_good_masks_are_laid_on_pictures_of_other_patients_and_called_poor(cohort):
+    pairs = error_pairs(cohort, errors(cohort), 32)
+    more, known = pairs.exchanged(0.5, seed=0), len(pairs.table)
+    added = more.table.iloc[known:]
+    assert more.table.iloc[:known].equals(pairs.table) and torch.equal(more.masks[:known], pairs.masks)
+    assert len(added) == round(0.5 * pairs.table["good"].sum()) > 0
+    assert not added["good"].any() and added[["delta_mm", "delta_days"]].isna().all(axis=None)
+    shown = pairs.table["patient"].to_numpy()[more.picture[known:]]  # an error has a picture of its own
+    assert (shown != added["patient"]).all()
+    good = {mask.numpy().tobytes() for mask in pairs.where(pairs.table["good"]).masks}
+    assert {mask.numpy().tobytes() for mask in more.masks[known:]} <= good
+    assert torch.equal(more.picture, pairs.exchanged(0.5, seed=0).picture)
+    assert pairs.exchanged(0.0, seed=0).table.equals(pairs.table)
+    alone = pairs.where(pairs.table["patient"] == pairs.table["patient"].iloc[0])
+    assert alone.exchanged(1.0, seed=0).table.equals(alone.table)
+
+
 def test_a_target_is_a_column_of_the_table(cohort):
     pairs = error_pairs(cohort, errors(cohort), 32)
     samples = pairs.labelled("dice", "cpu").__getitems__([0, 3])

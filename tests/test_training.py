@@ -38,9 +38,11 @@ def train(cohort, out, *more):
     return CliRunner().invoke(app, ["train", str(cohort), "--out", str(out), "--profile", SMOKE, *map(str, more)])
 
 
-@pytest.mark.parametrize("row", ["single-resnet18-scratch", "single-alexnet-scratch-errors"])
+@pytest.mark.parametrize(
+    "row", ["single-resnet18-scratch", "single-alexnet-scratch-errors", "single-alexnet-scratch-exchanged"]
+)
 def test_a_model_of_one_s_own_judges_as_its_card_says(cohort, predictions, tmp_path, row):
-    given = ("--predictions", predictions) if row.endswith("errors") else ()
+    given = () if row.endswith("scratch") else ("--predictions", predictions)
     done = train(cohort, tmp_path / "model", "--row", row, *given)
     assert done.exit_code == 0, done.output
     card = json.loads((tmp_path / "model/card.json").read_text())
