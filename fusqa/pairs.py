@@ -82,14 +82,16 @@ class Pairs:
         rng, patients = np.random.default_rng(seed), self.table["patient"].to_numpy()
         good = np.flatnonzero(self.table["good"].to_numpy(bool))
         count = round(share * len(good)) if len(set(patients)) > 1 else 0
+        if not count:
+            return self
         chosen = rng.choice(good, count, replace=False)
-        strangers = np.array([rng.choice(np.flatnonzero(patients != patients[row])) for row in chosen], np.int64)
+        strangers = np.array([rng.choice(np.flatnonzero(patients != patients[row])) for row in chosen])
         wrong = self.table.iloc[chosen].assign(name="exchanged", good=False, dice=0.0, **dict.fromkeys(_EFFECT, np.nan))
         return Pairs(
             self.images,
             torch.cat([self.picture, self.picture[torch.from_numpy(strangers)]]),
             torch.cat([self.masks, self.masks[torch.from_numpy(chosen)]]),
-            pd.concat([self.table, wrong], ignore_index=True) if count else self.table,
+            pd.concat([self.table, wrong], ignore_index=True),
         )
 
     def labelled(self, target: str, device: torch.device) -> Resident:
