@@ -69,10 +69,10 @@ book: $(READY)  ## run the study where needed and bind the book: PROFILE and JOB
 	$(RUN)
 
 pdf: book  ## the book of PROFILE in one PDF file, printed by Chromium
-	$(VENV)/bin/python -m fusqa.printing 'build/$(basename $(notdir $(PROFILE)))/book'
+	$(VENV)/bin/python -m fusqa.publishing print 'build/$(basename $(notdir $(PROFILE)))/book'
 
 publish: $(READY)  ## make the finished study of PROFILE the edition in results/ that every book shows
-	$(VENV)/bin/python -m fusqa.edition '$(PROFILE)'
+	$(VENV)/bin/python -m fusqa.publishing publish '$(PROFILE)'
 
 test: $(READY)  ## the whole test suite
 	$(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal
@@ -82,7 +82,7 @@ bench: $(READY)  ## speed beside other ways to the same end, both sides in one r
 
 fuzz: $(READY)  ## strange bytes for every reader of files, for FUZZ=60 seconds; a finding is written into build/
 	@mkdir -p build
-	$(VENV)/bin/python tests/fuzz_readers.py -max_total_time='$(FUZZ)' -artifact_prefix=build/
+	$(VENV)/bin/python tests/cohorts/fuzz_readers.py -max_total_time='$(FUZZ)' -artifact_prefix=build/
 
 serve: $(READY)  ## show the book of PROFILE on this machine alone: PORT=8000
 	@[ -f '$(HTML)/index.html' ] || \

@@ -25,20 +25,21 @@ from scipy.spatial.distance import pdist
 from skimage.measure import regionprops
 from torch import nn
 
-from fusqa.alterations import altered_masks
-from fusqa.assess import Assessor
-from fusqa.biometry import crown_rump_length
-from fusqa.checkpoints import Card, save_model
-from fusqa.cohort import Cohort
-from fusqa.datasets import AlteredSet, resize_labels
-from fusqa.export import export
+from fusqa.assessment.onnx_file import export
+from fusqa.assessment.verdicts import Assessor
+from fusqa.cohorts.cohort import Cohort
+from fusqa.cohorts.reading import Intake
 from fusqa.files import to_json
-from fusqa.intake import Intake
-from fusqa.labels import FETUS
-from fusqa.learner import Resident, fit, learner, pictures
-from fusqa.networks import quality_model
-from fusqa.phantom import draw_case, simulate
-from fusqa.study import ROOT
+from fusqa.masks.alterations import altered_masks
+from fusqa.masks.crown_rump import crown_rump_length
+from fusqa.masks.label_images import resize_labels
+from fusqa.masks.labels import FETUS
+from fusqa.models.checkpoints import Card, save_model
+from fusqa.models.learner import Resident, fit, learner, pictures
+from fusqa.models.networks import quality_model
+from fusqa.simulator.cases import draw_case, simulate
+from fusqa.study.material import AlteredSet
+from fusqa.study.profile import ROOT
 
 SIZE, BATCH, STEPS = 64, 32, 30
 

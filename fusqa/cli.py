@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
-    from fusqa.assess import Verdict
+    from fusqa.assessment.verdicts import Verdict
     from fusqa.problems import Problem
 
 __all__ = ["app"]
@@ -25,7 +25,7 @@ PROBLEMS, UNUSABLE = 1, 2  # exit status
 
 
 class Site(StrEnum):
-    """Sites of :mod:`fusqa.phantom`."""
+    """Sites of :mod:`fusqa.simulator.cases`."""
 
     A = "A"
     B = "B"
@@ -33,14 +33,14 @@ class Site(StrEnum):
 
 
 class SplitName(StrEnum):
-    """Splits of :mod:`fusqa.hc18`."""
+    """Splits of :mod:`fusqa.cohorts.hc18`."""
 
     HASH = "hash"
     TRIMESTER = "trimester"
 
 
 class SchemeName(StrEnum):
-    """Schemes of :mod:`fusqa.labels`."""
+    """Schemes of :mod:`fusqa.masks.labels`."""
 
     fetus = "fetus"
     head = "head"
@@ -111,7 +111,7 @@ def simulate(
     """Draw a simulated cohort of first-trimester fetuses, with masks and true crown-rump lengths."""
     from tqdm import tqdm
 
-    from fusqa.phantom import simulate
+    from fusqa.simulator.cases import simulate
 
     count = cases or CASES[site]
     with _mistakes(), tqdm(total=count, disable=None, leave=False) as bar:
@@ -128,7 +128,7 @@ def hc18(
     ] = SplitName.HASH,
 ) -> None:
     """Import HC18, real pictures of fetal heads, and report what was odd about them."""
-    from fusqa.hc18 import import_hc18
+    from fusqa.cohorts.hc18 import import_hc18
 
     with _mistakes():
         report = import_hc18(folder, out, str(split), progress=_bar)
@@ -175,9 +175,9 @@ def check(
     json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,
 ) -> None:
     """Read a cohort, or a folder of pictures and masks, every file of it, and list all that is wrong."""
+    from fusqa.cohorts.reading import check_folder
     from fusqa.files import to_json
-    from fusqa.intake import check_folder
-    from fusqa.labels import SCHEMES
+    from fusqa.masks.labels import SCHEMES
     from fusqa.problems import CohortError
 
     meant, pixel, status = scheme and SCHEMES[scheme], _spacing(spacing) if spacing else None, PROBLEMS
@@ -207,10 +207,10 @@ def assess(
     """Judge every mask of a folder by a trained model; a run that was cut off goes on where it stopped."""
     import cv2
 
-    from fusqa.assess import Assessor
-    from fusqa.intake import Intake
-    from fusqa.report import write_report
-    from fusqa.scorefile import ledger, write_json_scores, write_table
+    from fusqa.assessment.ledger import ledger, write_json_scores, write_table
+    from fusqa.assessment.report import write_report
+    from fusqa.assessment.verdicts import Assessor
+    from fusqa.cohorts.reading import Intake
 
     cv2.setNumThreads(1)  # batches are judged side by side: threads within one of them would be in the way
     with _mistakes():
@@ -250,10 +250,11 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another split and another model.")] = 0,
 ) -> None:
     """Train a quality model on a cohort of your own."""
-    from fusqa.cohort import Cohort
-    from fusqa.networks import WeightsUnavailable
-    from fusqa.study import Profile
-    from fusqa.training import row_named, train_on
+    from fusqa.assessment.own_training import train_on
+    from fusqa.cohorts.cohort import Cohort
+    from fusqa.models.networks import WeightsUnavailable
+    from fusqa.study.profile import Profile
+    from fusqa.study.rows import row_named
 
     with _mistakes():
         try:
@@ -279,8 +280,8 @@ def export(
     out: Annotated[Path, typer.Argument(help="ONNX file to write.")],
 ) -> None:
     """Write a model as ONNX, for programs that are not written in Python, and check that it answers alike."""
-    from fusqa.assess import Assessor
-    from fusqa.export import export
+    from fusqa.assessment.onnx_file import export
+    from fusqa.assessment.verdicts import Assessor
 
     with _mistakes():
         assessor = Assessor.load(model)
@@ -306,10 +307,10 @@ def measure(
     scheme: Annotated[SchemeName, typer.Option(help="What the labels mean.")] = SchemeName.fetus,
 ) -> None:
     """Measure one mask and print the length, the gestational age and the image criteria as JSON."""
+    from fusqa.cohorts.pictures import read_mask
     from fusqa.files import to_json
-    from fusqa.labels import SCHEMES
-    from fusqa.measurement import describe
-    from fusqa.pictures import read_mask
+    from fusqa.masks.labels import SCHEMES
+    from fusqa.masks.measurement import describe
 
     numbers = _spacing(spacing)
     with _mistakes(mask):

@@ -21,7 +21,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["to_json", "whole", "write_bytes", "write_csv", "write_json"]
+__all__ = ["ROOT", "to_json", "whole", "write_bytes", "write_csv", "write_json"]
+
+ROOT = Path(__file__).resolve().parents[1]
+"""Folder of the project: notebooks, profiles and results lie there."""
 
 
 @contextmanager

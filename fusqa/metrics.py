@@ -18,7 +18,6 @@ __all__ = [
     "best_threshold",
     "bootstrap_weights",
     "classification_report",
-    "dice",
     "difference",
     "mcnemar",
     "mean_interval",
@@ -315,18 +314,6 @@ def mean_interval(values: Sequence[float], groups: Sequence, seed: int = 0) -> t
         return (float("nan"),) * 3
     weights = bootstrap_weights(groups[known], seed=seed)
     return float(values[known].mean()), *interval(weights @ values[known] / weights.sum(1))
-
-
-def dice(reference: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Dice of each foreground class ``(classes - 1,)``; NaN where a class is in neither mask.
-
-    An absent class is not a perfect one: counting it as 1 rewards a segmenter for cases without the structure.
-    """
-    pairs = np.bincount(reference.ravel().astype(np.intp) * classes + predicted.ravel(), minlength=classes**2)
-    table = pairs.reshape(classes, classes).astype(float)
-    size = table.sum(0) + table.sum(1)
-    with np.errstate(invalid="ignore"):
-        return (2 * table.diagonal() / size)[1:]
 
 
 def best_threshold(y: Sequence[bool], p: Sequence[float]) -> float:

@@ -14,9 +14,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[1]
 SMOKE = ROOT / "tests/smoke.yaml"
+
+# The project looks for real data in data/ and in FUSQA_DATA alone; the tests look beside the checkout, too.
+if (ROOT.parent / "shared/data/hc18").is_dir():
+    os.environ.setdefault("FUSQA_DATA", str(ROOT.parent / "shared/data"))
+
+
+def publishing(verb: str, *arguments: str | Path) -> Result:
+    """Run ``python -m fusqa.publishing`` within this process."""
+    from fusqa.publishing.__main__ import app
+
+    return CliRunner().invoke(app, [verb, *map(str, arguments)])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,8 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder with ``hc18/`` and ``crl_case/``: real pictures, which the project may read and not hold."""
-    given = os.environ.get("FUSQA_DATA")
-    folder = Path(given) if given else ROOT.parent / "shared/data"
+    folder = Path(os.environ.get("FUSQA_DATA", ROOT / "data"))
     if not (folder / "hc18").is_dir() or not (folder / "crl_case").is_dir():
         pytest.skip(f"no hc18/ and crl_case/ in {folder}: set FUSQA_DATA to the folder that holds them")
     return folder
@@ -50,9 +62,10 @@ PROCESSORS = {
 
 
 def python_on(processor: str, code: str) -> str:
-    """Return what lines of Python that import from ``tests/`` print in a process on another processor."""
+    """Return what lines of Python that import from the rooms of ``tests/`` print in a process on another processor."""
     vector = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
-    path = os.pathsep.join([str(ROOT / "tests"), str(ROOT)])
+    rooms = [str(folder) for folder in (ROOT / "tests").iterdir() if folder.is_dir()]
+    path = os.pathsep.join([str(ROOT / "tests"), *rooms, str(ROOT)])
     system = {"PYTHONPATH": path, "PYTHONHASHSEED": "7", "NPY_DISABLE_CPU_FEATURES": " ".join(vector)}
     command = [sys.executable, "-c", code]
     settings = os.environ | system | PROCESSORS[processor]

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from fusqa import __version__
 from fusqa.cli import app
-from fusqa.cohort import Cohort, check
-from fusqa.pictures import read_mask
+from fusqa.cohorts.cohort import Cohort, check
+from fusqa.cohorts.pictures import read_mask
 
 
 def fusqa(*arguments: object) -> subprocess.CompletedProcess[str]:

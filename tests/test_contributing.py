@@ -7,40 +7,40 @@ import pytest
 import torch
 from conftest import ROOT
 
-import fusqa.alterations
-import fusqa.networks
-from fusqa.cohort import check
-from fusqa.phantom import draw_case
+import fusqa.masks.alterations
+import fusqa.models.networks
+from fusqa.cohorts.cohort import check
+from fusqa.simulator.cases import draw_case
 
 EXAMPLES = dict(re.findall(r"```python\n# (\S+).*?\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.DOTALL))
 
 
 def test_there_is_an_example_for_each():
-    assert set(EXAMPLES) == {"fusqa/networks.py", "fusqa/alterations.py", "anywhere"}
+    assert set(EXAMPLES) == {"fusqa/models/networks.py", "fusqa/masks/alterations.py", "anywhere"}
 
 
 def test_a_backbone_is_one_line(monkeypatch):
-    monkeypatch.setattr(fusqa.networks, "BACKBONES", dict(fusqa.networks.BACKBONES))
-    before = set(fusqa.networks.BACKBONES)
-    exec(EXAMPLES["fusqa/networks.py"], vars(fusqa.networks))
-    (added,) = set(fusqa.networks.BACKBONES) - before
-    for topology in fusqa.networks.TOPOLOGIES:
-        model = fusqa.networks.quality_model(topology, added, pretrained=False).eval()
+    monkeypatch.setattr(fusqa.models.networks, "BACKBONES", dict(fusqa.models.networks.BACKBONES))
+    before = set(fusqa.models.networks.BACKBONES)
+    exec(EXAMPLES["fusqa/models/networks.py"], vars(fusqa.models.networks))
+    (added,) = set(fusqa.models.networks.BACKBONES) - before
+    for topology in fusqa.models.networks.TOPOLOGIES:
+        model = fusqa.models.networks.quality_model(topology, added, pretrained=False).eval()
         assert model(torch.rand(2, 1, 64, 64), torch.zeros(2, 64, 64, dtype=torch.uint8)).shape == (2,)
 
 
 def test_an_alteration_is_an_operation_and_a_recipe(monkeypatch):
-    scope = dict(vars(fusqa.alterations))
+    scope = dict(vars(fusqa.masks.alterations))
     for name in ("OPERATIONS", "POOR_RECIPES"):
-        monkeypatch.setattr(fusqa.alterations, name, dict(getattr(fusqa.alterations, name)))
-        scope[name] = getattr(fusqa.alterations, name)
+        monkeypatch.setattr(fusqa.masks.alterations, name, dict(getattr(fusqa.masks.alterations, name)))
+        scope[name] = getattr(fusqa.masks.alterations, name)
     scope["POOR_RECIPES"]["fetus"] = dict(scope["POOR_RECIPES"]["fetus"])
-    exec(EXAMPLES["fusqa/alterations.py"], scope)
+    exec(EXAMPLES["fusqa/masks/alterations.py"], scope)
     mask = draw_case("A", 0, 0).mask
-    made = fusqa.alterations.altered_masks(mask, np.random.default_rng(0))[-1]
-    assert made.name == "turned-label" and made.quality == fusqa.alterations.POOR
+    made = fusqa.masks.alterations.altered_masks(mask, np.random.default_rng(0))[-1]
+    assert made.name == "turned-label" and made.quality == fusqa.masks.alterations.POOR
     assert (made.mask != mask).any()
-    np.testing.assert_array_equal(fusqa.alterations.replay(mask, made.recipe), made.mask)
+    np.testing.assert_array_equal(fusqa.masks.alterations.replay(mask, made.recipe), made.mask)
 
 
 def test_a_dataset_is_a_folder_that_check_accepts(tmp_path, monkeypatch):

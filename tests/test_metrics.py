@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from fusqa.masks.label_images import dice
 from fusqa.metrics import (
     MERITS,
     best_threshold,
     bootstrap_weights,
     classification_report,
-    dice,
     difference,
     interval,
     mcnemar,

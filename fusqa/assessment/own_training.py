@@ -1,0 +1,201 @@
+"""Train a quality model on one's own cohort, by a row of the study's grid."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from fusqa.cohorts.cohort import Case, Cohort, renumbered
+from fusqa.cohorts.formats import KINDS, read_mask
+from fusqa.files import write_csv
+from fusqa.masks.label_images import resize_labels
+from fusqa.masks.labels import Renumbering, Scheme
+from fusqa.masks.measurement import measured_mm
+from fusqa.metrics import best_threshold, classification_report
+from fusqa.models.checkpoints import Card, save_model
+from fusqa.models.learner import predict, reproducible
+from fusqa.models.networks import quality_model
+from fusqa.problems import CohortError, Problem
+from fusqa.study.material import AlteredSet, ErrorSet, judge
+from fusqa.study.pairs import Pairs, altered_pairs, error_pairs
+from fusqa.study.profile import Profile, Training
+from fusqa.study.provenance import origin
+from fusqa.study.rows import RECIPES, Recipe, Row
+from fusqa.study.training import VALIDATION, Progress, arguments, familiarity, model_card, train
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training on a cohort.
+
+    Attributes
+    ----------
+    card : Card
+        As written.
+    history : DataFrame
+        Losses and accuracy by round.
+    report : dict
+        Figures of merit on the validation patients at the chosen threshold
+        (:class:`fusqa.metrics.Report` as a dictionary).
+    """
+
+    card: Card
+    history: pd.DataFrame
+    report: dict
+
+
+def train_on(
+    cohort: Cohort,
+    row: Row,
+    out: Path,
+    profile: Profile,
+    seed: int = 0,
+    predictions: Path | None = None,
+    labels: str | None = None,
+    progress: Progress = iter,
+) -> Trained:
+    """Train one row of the grid on a cohort with expert masks, and write the model to `out`.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Cases without a mask are left out.
+    row : fusqa.study.rows.Row
+        Topology, backbone and recipe.
+    out : Path
+        Folder for ``card.json``, ``weights.safetensors``, ``validation.csv`` (score of every validation pair) and
+        ``history.csv``.
+    profile : Profile
+        How long, at which size, and which share of the patients validates.
+    seed : int
+        Of everything that chance enters.
+    predictions : Path, optional
+        Folder of a segmenter's masks, one a case and named as the case; for recipes that learn from its errors. They
+        should be out of fold: a segmenter makes other errors on pictures it was trained on.
+    labels : str, optional
+        What the numbers in `predictions` stand for, if not for the cohort's own.
+    progress : callable
+        Wraps the cases while their masks are made or read, as ``tqdm.tqdm`` does.
+
+    Raises
+    ------
+    ValueError
+        If `out` holds a model, predictions are missing or given in vain, there are too few patients, or the training
+        or validation masks are all good or all poor.
+    CohortError
+        With every prediction that cannot be used.
+    """
+    if (out / "card.json").exists():
+        raise ValueError(f"{out} holds a model already; give another folder, or remove this one")
+    recipe = RECIPES[row.recipe]
+    plan: Training = getattr(profile.quality, recipe.material)
+    known = cohort.subset((cohort.table["mask"] != "").to_numpy())
+    made = _material(known, recipe, plan.size, seed, predictions, labels, progress)
+    parts = known.split(profile.validation, seed)
+    pair = altered_pairs if recipe.material == "altered" else _errors_at(plan.size)
+    training, validation = (pair(part, made) for part in parts)
+    for name, pairs in (("training", training), ("validation", validation)):
+        _require_both(name, pairs)
+    device = reproducible(seed, profile.threads)
+    model = quality_model(**arguments(row, cohort.scheme))
+    history = train(model, recipe, training, validation, plan, seed, device)
+    probability = predict(model, *validation.only(recipe.sees).inputs()).sigmoid().numpy()
+    table = validation.table.assign(set=VALIDATION[recipe.material], probability=probability)
+    threshold = best_threshold(table["good"], probability)
+    report = classification_report(table["good"], probability, table["patient"], threshold, seed=seed).as_dict()
+    about = origin(row.result(seed), profile, str(cohort.info["source"]), seed)
+    auroc = {VALIDATION[recipe.material]: report["auroc"]}
+    card = model_card(row, cohort.scheme, plan.size, threshold, auroc, training, _lengths(parts[0]), about)
+    write_csv(out / "validation.csv", table)
+    write_csv(out / "history.csv", history)
+    save_model(model, out, card, familiarity(model, recipe, training, validation))
+    return Trained(card, history, report)
+
+
+def _material(
+    cohort: Cohort,
+    recipe: Recipe,
+    size: int,
+    seed: int,
+    predictions: Path | None,
+    labels: str | None,
+    progress: Progress,
+) -> AlteredSet | ErrorSet:
+    """Make the masks that a recipe learns from: altered ones of the experts', or a segmenter's with their errors."""
+    if recipe.material == "errors" and predictions is None:
+        raise ValueError(
+            "this row learns from a segmenter's errors; give --predictions, a folder of its masks of these pictures, "
+            "or a row without the recipe's name"
+        )
+    if recipe.material == "altered" and predictions is not None:
+        raise ValueError(
+            "this row learns from altered masks; leave out --predictions, or give a row that ends in -errors"
+        )
+    if recipe.material == "altered":
+        return AlteredSet.make(cohort, size, seed, progress)
+    renumbering = Renumbering.parse(labels, cohort.scheme) if labels else None
+    return _judged(cohort, Path(predictions), renumbering, size, progress)
+
+
+def _judged(cohort: Cohort, folder: Path, labels: Renumbering | None, size: int, progress: Progress) -> ErrorSet:
+    """Read a segmenter's mask of every case and compare it with the expert's."""
+    images, masks, rows, problems = [], [], [], []
+    for case in progress(cohort):
+        try:
+            predicted = _prediction(folder, case, cohort.scheme, labels)
+        except CohortError as error:
+            problems += error.problems
+            continue
+        images.append(cv2.resize(case.image, (size, size), interpolation=cv2.INTER_AREA))
+        masks.append(resize_labels(predicted, (size, size)))
+        measured = replace(case, measure_mm=_length(case, cohort.scheme))
+        rows.append({"case": case.case, "patient": case.patient} | judge(measured, predicted, cohort.scheme))
+    if problems:
+        raise CohortError(problems)
+    return ErrorSet(np.stack(images), np.stack(masks), pd.DataFrame(rows))
+
+
+def _prediction(folder: Path, case: Case, scheme: Scheme, labels: Renumbering | None) -> np.ndarray:
+    """Read the predicted mask of one case, in the scheme's labels and the picture's size."""
+    path = next((path for ending in KINDS if (path := folder / (case.case + ending)).is_file()), None)
+    if path is None:
+        raise CohortError([Problem(None, str(folder / case.case), "no such mask", "name it as its case, such as .png")])
+    mask = read_mask(path).pixels
+    try:
+        mask = renumbered(mask, labels)
+        scheme.require(mask)
+    except ValueError as error:
+        raise CohortError([Problem.told(str(path), error)]) from None
+    if mask.shape != case.mask.shape:
+        size = " × ".join(map(str, case.mask.shape[::-1]))
+        raise CohortError([Problem(None, str(path), "has another size than its picture", f"bring it to {size} pixels")])
+    return mask
+
+
+def _length(case: Case, scheme: Scheme) -> float:
+    """What an expert measured, or else what the expert's mask measures, in mm."""
+    return measured_mm(case.mask, case.spacing, scheme) if case.measure_mm is None else case.measure_mm
+
+
+def _lengths(cohort: Cohort) -> pd.Series:
+    """Length of every case in mm, in no order; only the masks that no expert measured are opened for it."""
+    known = cohort.table["measure_mm"]
+    unknown = cohort.subset(known.isna().to_numpy())
+    return pd.concat([known.dropna(), pd.Series([_length(case, cohort.scheme) for case in unknown], dtype=float)])
+
+
+def _errors_at(size: int) -> Callable[[Cohort, ErrorSet], Pairs]:
+    return lambda cohort, errors: error_pairs(cohort, errors, size)
+
+
+def _require_both(name: str, pairs: Pairs) -> None:
+    good = pairs.table["good"].astype(bool)
+    if good.all() or not good.any():
+        verdict = "good" if len(good) and good.all() else "poor"
+        raise ValueError(
+            f"all {len(good)} {name} masks are {verdict}, so nothing can be learnt from them; "
+            "give more patients, or predictions of a segmenter that does well and badly"
+        )

@@ -1,0 +1,142 @@
+"""A table of verdicts -> one HTML page that opens anywhere: summary, table to sort and filter, the worst masks first.
+
+Nothing is loaded: style, script and pictures are part of the file. Every text from outside is escaped.
+"""
+
+import html
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from fusqa.assessment.ledger import Ledger
+from fusqa.cohorts.reading import Intake
+from fusqa.figures.thumbnails import encoded, thumbnail
+from fusqa.files import whole
+from fusqa.masks.labels import Scheme
+from fusqa.models.checkpoints import Card
+from fusqa.problems import CohortError
+
+__all__ = ["write_report"]
+
+PICTURES = 200  # of the least trusted masks; more would make the page heavy
+HEIGHT = 170  # pixels of a picture
+SHOWN = {
+    "verdict": "verdict", "case": "case", "patient": "patient", "probability": "probability", "length_mm": "length, mm",
+    "ga_days": "age, days", "ga_sd_days": "± days", "criteria_met": "criteria met", "unfamiliar": "unfamiliar",
+    "reasons": "reasons", "warnings": "warnings", "faults": "faults",
+}  # fmt: skip
+NUMBERS = {
+    "probability": "{:.3f}", "length_mm": "{:.1f}", "ga_days": "{:.1f}", "ga_sd_days": "{:.1f}", "unfamiliar": "{:.2f}",
+}  # fmt: skip
+
+
+def write_report(verdicts: Ledger, intake: Intake, card: Card, out: Path) -> None:
+    """Write the report of a run, whole or not at all.
+
+    Parameters
+    ----------
+    verdicts : Ledger
+        What was said of every case.
+    intake : Intake
+        What was judged; its pictures are read once more, one at a time.
+    card : Card
+        The model's.
+    out : Path
+        The HTML file.
+    """
+    order = verdicts.by_trust()
+    page = Template((Path(__file__).with_name("report.html")).read_text(encoding="utf-8"))
+    head, body = page.safe_substitute(
+        title=_text(intake.folder.resolve().name),
+        summary=_summary(verdicts),
+        model=_model(card),
+        head=_head(),
+        legend=_legend(intake.scheme),
+    ).split("$rows")
+    middle, tail = body.split("$pictures")
+    with whole(out) as part, part.open("w", encoding="utf-8") as stream:
+        stream.write(head)
+        stream.writelines(_row(verdicts.at(place)) for _, _, place in order)
+        stream.write(middle)
+        stream.writelines(_pictures(verdicts, order, intake))
+        stream.write(tail)
+
+
+def _text(text: str) -> str:
+    """Text from outside as it may stand in the template: neither markup nor a place to fill."""
+    return html.escape(text).replace("$", "&#36;")
+
+
+def _summary(verdicts: Ledger) -> str:
+    """How many of each verdict, in words."""
+    counts: Counter[str] = Counter()
+    for entry in verdicts:
+        counts[entry["verdict"] or "no verdict"] += 1
+        counts["with warnings"] += bool(entry["warnings"])
+    named = ("good", "poor", "no verdict", "with warnings")
+    return f"<ul>{''.join(f'<li><b>{counts[name]}</b> {name}</li>' for name in named)}</ul>"
+
+
+def _model(card: Card) -> str:
+    """What is known of the model, as a list of terms."""
+    facts = {
+        "network": ", ".join(str(card.arguments[key]) for key in ("topology", "backbone") if key in card.arguments)
+        or card.kind,
+        "side of its pictures": f"{card.size} px",
+        "sees": " and ".join(card.sees),
+        "learnt from": str(card.training.get("material", "–")),
+        "threshold": f"{card.threshold:.3f}, chosen on {card.training.get('chosen_on', 'validation')}",
+        "commit": str(card.provenance.get("commit") or "–")[:10],
+    }
+    return "".join(f"<dt>{_text(what)}</dt><dd>{_text(much)}</dd>" for what, much in facts.items())
+
+
+def _legend(scheme: Scheme) -> str:
+    """What the colours of the pictures mean, and how many there are at most."""
+    colours = "".join(f"<span style='border-color: {label.colour}'>{label.name}</span>" for label in scheme.labels)
+    return f"{colours} white: the measured line; the {PICTURES} least trusted masks at most"
+
+
+def _head() -> str:
+    return "".join(f"<th scope='col'><button type='button'>{title}</button></th>" for title in SHOWN.values())
+
+
+def _row(entry: Mapping[str, Any]) -> str:
+    """One line of the table."""
+    cells = "".join(f"<td>{_shown(name, entry[name])}</td>" for name in SHOWN)
+    return f"<tr class='{entry['verdict'] or 'none'}'>{cells}</tr>\n"
+
+
+def _shown(name: str, value: Any) -> str:
+    """One cell: numbers rounded, sentences joined, nothing that a browser would take for markup."""
+    if value is None:
+        return ""
+    return NUMBERS[name].format(value) if name in NUMBERS else html.escape(_joined(value))
+
+
+def _joined(value: Any) -> str:
+    return "; ".join(value) if isinstance(value, list) else str(value)
+
+
+def _pictures(verdicts: Ledger, order: Sequence[tuple[float, int, int]], intake: Intake) -> Iterator[str]:
+    """Yield the pictures of the least trusted masks that can be read."""
+    left = PICTURES
+    for _, number, place in order:
+        entry = verdicts.at(place)
+        if not left or not entry["verdict"]:
+            continue
+        try:
+            case = intake.read(intake.entries[number])
+        except CohortError:
+            continue
+        left -= 1
+        name, trust = html.escape(entry["case"]), f"p = {entry['probability']:.3f}"
+        why = html.escape(_joined(entry["reasons"]) or "every criterion is met")
+        yield (
+            f"<figure class='{entry['verdict']}'><img loading='lazy' "
+            f"src='{encoded(thumbnail(case, intake.scheme, HEIGHT))}' "
+            f"alt='Picture {name} with its mask and the measured line'><figcaption><b>{name}</b>: {entry['verdict']}, "
+            f"{trust}<br>{why}</figcaption></figure>\n"
+        )

@@ -1,0 +1,252 @@
+"""A trained quality model on somebody's own masks: a verdict each, the reasons in words, and what to beware of.
+
+::
+
+    assessor = Assessor.load("build/quick/simulated/models/quality__single-resnet18-scratch-errors__seed0")
+    for verdict in assessor("my-cohort"):
+        print(verdict.case, verdict.verdict, *verdict.reasons)
+
+Nothing here stops at the first fault: a case that cannot be read gets a verdict without a probability that says why,
+and the others go on. One batch is read while another is judged, and only a few cases are in memory at a time.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fusqa.cohorts.cohort import Case
+from fusqa.cohorts.reading import Entry, Intake
+from fusqa.masks.label_images import resize_labels
+from fusqa.masks.labels import SCHEMES, Scheme
+from fusqa.masks.length import Unmeasurable
+from fusqa.masks.measurement import Measurement, describe
+from fusqa.models.checkpoints import Card, load_familiarity, load_model
+from fusqa.models.familiarity import UNFAMILIAR, Familiarity
+from fusqa.models.learner import pictures
+from fusqa.models.networks import anomaly_ratio
+from fusqa.problems import CohortError, Problem
+
+__all__ = ["Assessor", "Verdict"]
+
+BATCH = 8  # cases that are read, measured and judged in one go: small enough to stay in the cache
+WORKERS = 8  # batches at once, at most: each holds its own pictures
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of one case.
+
+    Attributes
+    ----------
+    line : int or None
+        Its line in ``cases.csv``; None in a folder without one.
+    case, patient : str
+        As the row has them.
+    probability : float
+        Of "good", by the model, or one minus the anomaly ratio of an autoencoder; NaN where the case could not be
+        read.
+    verdict : str
+        "good" or "poor", by the threshold; empty where there is none.
+    threshold : float
+        A mask is called good from this probability on.
+    unfamiliar : float
+        Share of the model's own validation pairs that are nearer to what it was trained on, from 0 to 1; NaN where
+        the model does not know.
+    found : Measurement or None
+        What was measured on the mask; None where nothing could be.
+    reasons : tuple of str
+        Criteria that the mask does not meet, as sentences with their numbers.
+    warnings : tuple of str
+        Why to doubt the measurement, or the verdict.
+    faults : tuple of :class:`fusqa.problems.Problem`
+        Why there is no verdict.
+    """
+
+    line: int | None
+    case: str
+    patient: str
+    probability: float
+    verdict: str
+    threshold: float
+    unfamiliar: float = float("nan")
+    found: Measurement | None = None
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    faults: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """One case, read, measured and brought to the network's size; without pixels where it could not be read."""
+
+    verdict: Verdict
+    image: np.ndarray | None = None
+    mask: np.ndarray | None = None
+
+
+def _quality(model: nn.Module, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Probability of "good" ``(B,)`` of a quality network, and the features ``(B, F)`` it was decided by."""
+    unit = (images.float() / 255).contiguous(memory_format=torch.channels_last)
+    seen = model.features(unit, masks)
+    return model.head(seen).squeeze(1).sigmoid(), seen
+
+
+def _intact(model: nn.Module, images: Tensor, masks: Tensor) -> tuple[Tensor, None]:
+    """One minus the anomaly ratio of an autoencoder, ``(B,)``; it looks at no picture."""
+    return 1 - anomaly_ratio(masks, model(masks)), None
+
+
+JUDGES = {"quality": _quality, "autoencoder": _intact}
+"""Kinds of network that can judge a mask, and how each is asked."""
+
+
+class Assessor:
+    """A model that judges masks, with its card.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The network, in evaluation mode.
+    card : Card
+        What is known of it.
+    familiarity : Familiarity, optional
+        What its training pairs looked like.
+    """
+
+    def __init__(self, model: nn.Module, card: Card, familiarity: Familiarity | None = None):
+        self.model, self.card, self.familiarity = model, card, familiarity
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Assessor":
+        """Read a model that a study or ``fusqa train`` has left.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds no model, none that judges masks, or files that do not belong together.
+        """
+        if not (Path(folder) / "card.json").is_file():
+            raise ValueError(f"{folder} holds no model; give a folder with card.json and weights.safetensors")
+        model, card = load_model(folder)
+        if card.kind not in JUDGES or card.threshold is None:
+            raise ValueError(f"{folder} holds a network of kind '{card.kind}'; give one of {', '.join(JUDGES)}")
+        return cls(model, card, load_familiarity(folder))
+
+    @property
+    def scheme(self) -> Scheme:
+        """What the labels of its masks mean."""
+        return SCHEMES[self.card.scheme]
+
+    def __call__(self, source: str | Path | Intake, skip: int = 0) -> Iterator[Verdict]:
+        """Yield a verdict for each case, in order.
+
+        Parameters
+        ----------
+        source : path or Intake
+            A cohort, a folder of pairs, or of masks alone; :meth:`fusqa.cohorts.reading.Intake.open` takes what a plain
+            folder does not say.
+        skip : int
+            Cases to pass over, because they have their verdict already.
+
+        Raises
+        ------
+        CohortError
+            If there is nothing to go through.
+        ValueError
+            If the labels are not those that the model was trained on.
+        """
+        intake = source if isinstance(source, Intake) else Intake.open(source, self.scheme)
+        if intake.scheme is not self.scheme:
+            raise ValueError(
+                f"{intake.folder} was opened with scheme '{intake.scheme.name}', the model was trained on "
+                f"'{self.card.scheme}'; open it with the model's"
+            )
+        left = intake.entries[skip:]
+        batches = [left[at : at + BATCH] for at in range(0, len(left), BATCH)]
+        threads = torch.get_num_threads()
+        workers = min(threads, WORKERS, len(batches))
+        if workers < 2:  # nothing to do beside: let the network have all threads
+            for batch in batches:
+                yield from self._judge(intake, batch)
+            return
+        # A thread that reads, measures and judges its own batch waits for nobody. Threads that share one forward pass
+        # wait for each other at every layer, and the more so when one of them is away reading.
+        pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,))
+        try:
+            waiting = iter(batches)
+            ahead = deque(pool.submit(self._judge, intake, batch) for batch in islice(waiting, 2 * workers))
+            while ahead:
+                judged = ahead.popleft().result()
+                ahead.extend(pool.submit(self._judge, intake, batch) for batch in islice(waiting, 1))
+                yield from judged
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _read(self, intake: Intake, entry: Entry) -> _Ready:
+        """Read one case and measure its mask; faults become part of its verdict."""
+        row = entry[0]
+        blank = Verdict(row.line, row.cells["case"], row.cells["patient"], float("nan"), "", self.card.threshold)
+        try:
+            case = intake.read(entry)
+            if case.image is None and "picture" in self.card.sees:
+                mend = "add it, or give a model that sees masks alone"
+                raise CohortError([Problem(row.line, row.cells["mask"], "has no picture, which the model sees", mend)])
+        except CohortError as error:
+            return _Ready(replace(blank, faults=error.problems))
+        shape = (self.card.size, self.card.size)
+        mask = resize_labels(case.mask, shape)
+        black = np.zeros_like(mask)
+        image = black if case.image is None else cv2.resize(case.image, shape, interpolation=cv2.INTER_AREA)
+        return _Ready(self._measured(blank, case), image, mask)
+
+    def _measured(self, blank: Verdict, case: Case) -> Verdict:
+        """Measure the mask; give its unmet criteria as reasons and what is doubtful as warnings."""
+        try:
+            found = describe(case.mask, case.spacing, self.scheme)
+        except Unmeasurable as error:
+            return replace(blank, reasons=(str(error),), warnings=case.warnings)
+        reasons = tuple(f"{one['title']}: {one['why']}" for one in found.criteria.values() if not one["met"])
+        warnings = [*case.warnings, *found.warnings, *filter(None, [found.gestational_age.reason])]
+        low, high = self.card.training.get("length_mm") or (None, None)
+        if low is not None and not low <= found.mm <= high:
+            warnings.append(
+                f"{found.mm:.1f} mm is outside the lengths that the model was trained on, {low:.0f} to {high:.0f} mm"
+            )
+        return replace(blank, found=found, reasons=reasons, warnings=tuple(warnings))
+
+    def _judge(self, intake: Intake, batch: Sequence[Entry]) -> list[Verdict]:
+        """Read one batch and ask the network about it."""
+        ready = [self._read(intake, entry) for entry in batch]
+        seen = [one for one in ready if one.image is not None]
+        answers = iter(zip(*self._ask(seen), strict=True) if seen else ())
+        return [one.verdict if one.image is None else self._answered(one.verdict, *next(answers)) for one in ready]
+
+    def _ask(self, seen: list[_Ready]) -> tuple[np.ndarray, np.ndarray]:
+        """Probability and unfamiliarity of every case, ``(B,)`` each; what the model was never shown stays black."""
+        shown = {"picture": np.stack([one.image for one in seen]), "mask": np.stack([one.mask for one in seen])}
+        images, masks = (shown[part] * (part in self.card.sees) for part in ("picture", "mask"))
+        with torch.inference_mode():
+            probability, by = JUDGES[self.card.kind](self.model, pictures(images), torch.from_numpy(masks))
+        known = self.familiarity is not None and by is not None
+        return probability.numpy(), self.familiarity.share(by) if known else np.full(len(seen), np.nan)
+
+    def _answered(self, verdict: Verdict, probability: float, unfamiliar: float) -> Verdict:
+        """Put the network's answer into a verdict."""
+        warnings = verdict.warnings
+        if unfamiliar >= UNFAMILIAR:
+            warnings += (
+                f"unlike what the model was trained on: {unfamiliar:.0%} of its own "
+                f"{len(self.familiarity.validation)} validation pairs are less so",
+            )
+        called = "good" if probability >= self.card.threshold else "poor"
+        return replace(
+            verdict, probability=float(probability), verdict=called, unfamiliar=float(unfamiliar), warnings=warnings
+        )

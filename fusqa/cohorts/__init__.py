@@ -1,0 +1,14 @@
+"""Images by patient: cohorts on disk, every file format that is read, and the public HC18 set."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "cohort": ["Case", "Cohort", "check", "write_cohort"],
+        "hc18": ["import_hc18"],
+        "manifest": ["COLUMNS"],
+        "pictures": ["write_picture"],
+        "reading": ["Intake", "check_folder"],
+    },
+)

@@ -1,0 +1,128 @@
+"""HC18 as its authors publish it: which files there are, and what their table says.
+
+Nothing here opens an image. As with a cohort's own table (:mod:`fusqa.cohorts.manifest`), all that is wrong is
+reported at once.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fusqa.cohorts.manifest import is_file_name
+from fusqa.masks.length import check_spacing
+from fusqa.problems import CohortError, Problem
+
+__all__ = ["PICTURES", "TABLE", "Published", "locate", "read_table", "require_annotations"]
+
+TABLE = "training_set_pixel_size_and_HC.csv"
+PICTURES = "training_set"
+COLUMNS = FILE, PIXEL, CIRCUMFERENCE = "filename", "pixel size(mm)", "head circumference (mm)"
+LAYOUT = f"give the folder that holds {TABLE} and {PICTURES}/, as unpacked from doi.org/10.5281/zenodo.1327317"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One row of the published table: name of the picture, mm a pixel, head circumference in mm."""
+
+    name: str
+    pixel_mm: float
+    circumference_mm: float
+
+    @property
+    def case(self) -> str:
+        """Name of the case, such as "392_2HC"."""
+        return Path(self.name).stem
+
+    @property
+    def patient(self) -> str:
+        """Number before the first underscore: pictures that share it are of one patient."""
+        return self.case.partition("_")[0]
+
+    @property
+    def annotation(self) -> str:
+        """Name of the file with the outline."""
+        return f"{self.case}_Annotation.png"
+
+
+def locate(folder: Path) -> tuple[Path, Path]:
+    """Return the path of the table and that of the folder of pictures.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the table, or the folder ``training_set`` beside it.
+
+    Raises
+    ------
+    CohortError
+        If either is not there.
+    """
+    if folder.resolve().name == PICTURES and not (folder / TABLE).exists():
+        folder = folder.resolve().parent
+    table, pictures = folder / TABLE, folder / PICTURES
+    absent = [path for path, there in ((table, table.is_file()), (pictures, pictures.is_dir())) if not there]
+    if absent:
+        raise CohortError(Problem(None, str(path), "is not there", LAYOUT) for path in absent)
+    return table, pictures
+
+
+def read_table(path: Path) -> list[Published]:
+    """Read the published table.
+
+    Raises
+    ------
+    CohortError
+        With every line that cannot be used.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        lines = [(line, cells) for line, cells in enumerate(csv.reader(io.StringIO(text)), start=1) if any(cells)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CohortError([Problem(None, str(path), f"cannot be read ({error})", LAYOUT)]) from None
+    if not lines or [cell.strip() for cell in lines[0][1]] != list(COLUMNS):
+        raise CohortError([Problem(None, str(path), f"does not begin with the columns {', '.join(COLUMNS)}", LAYOUT)])
+    # A name stands for a case: a second line of that name is as wrong as a number that is none.
+    rows: dict[str, Published] = {}
+    problems: list[Problem] = []
+    for line, cells in lines[1:]:
+        try:
+            row = _published(cells)
+            if rows.setdefault(row.name, row) is not row:
+                raise ValueError(f"{row.name} is listed twice")
+        except ValueError as error:
+            problems.append(Problem(None, str(path), f"line {line}: {error}", "unpack the published table again"))
+    if problems or not rows:
+        raise CohortError(problems or [Problem(None, str(path), "lists no picture", LAYOUT)])
+    return list(rows.values())
+
+
+def require_annotations(rows: Sequence[Published], pictures: Path, files: set[str]) -> None:
+    """Raise :class:`CohortError` unless there is a picture at all, and an outline for each of `rows`."""
+    problems = list(_annotation_problems(rows, pictures, files))
+    if problems:
+        raise CohortError(problems)
+
+
+def _published(cells: Sequence[str]) -> Published:
+    """Make a row of its cells; ``ValueError`` says what is wrong with it."""
+    if len(cells) != len(COLUMNS):
+        raise ValueError(f"has {len(cells)} cells instead of {len(COLUMNS)}")
+    name, pixel, circumference = (cell.strip() for cell in cells)
+    if not (is_file_name(name) and name.endswith("HC.png")):
+        raise ValueError(f"{name!r} is no name of an HC18 picture")
+    row = Published(name, float(pixel), float(circumference))
+    check_spacing((row.pixel_mm, row.pixel_mm))
+    if not 0 < row.circumference_mm < float("inf"):
+        raise ValueError(f"a head circumference of {circumference} mm")
+    return row
+
+
+def _annotation_problems(rows: Sequence[Published], pictures: Path, files: set[str]) -> Iterator[Problem]:
+    if not rows:
+        yield Problem(None, str(pictures), f"holds no picture that {TABLE} lists", LAYOUT)
+    for row in rows:
+        if row.annotation not in files:
+            mend = f"unpack it again, or remove {row.name} as well"
+            yield Problem(None, str(pictures / row.annotation), "is not there", mend)

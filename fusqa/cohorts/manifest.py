@@ -1,0 +1,294 @@
+"""Read and check what describes a cohort, ``cases.csv`` and ``cohort.json``, without opening a picture.
+
+What a row may hold is data (:data:`COLUMNS`, :data:`NUMBERS`, :data:`UNIQUE`). Every rule yields problems and none
+stops at the first, so that a hospital mends its table in one go rather than in twenty.
+"""
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from fusqa.masks.labels import SCHEMES
+from fusqa.masks.length import SPACING_RANGE_MM
+from fusqa.problems import CohortError, Problem
+
+__all__ = [
+    "CASES",
+    "COLUMNS",
+    "INFO",
+    "NUMBERS",
+    "Row",
+    "is_file_name",
+    "path_faults",
+    "read_info",
+    "read_rows",
+    "row_problems",
+    "table_problems",
+]
+
+CASES = "cases.csv"
+INFO = "cohort.json"
+COLUMNS = ("case", "patient", "site", "image", "mask", "row_mm", "col_mm", "measure_mm", "ga_days")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column of numbers: its unit, its plausible range, and what a value outside usually means."""
+
+    unit: str
+    low: float
+    high: float
+    optional: bool
+    below: str
+    above: str
+
+
+# The ranges catch another unit, not an unusual fetus: wide enough for any scanner and any week.
+_SPACING = Number(
+    "mm",
+    *SPACING_RANGE_MM,
+    False,
+    "that looks like centimetres: multiply by 10",
+    "that looks like another unit: give mm a pixel",
+)
+NUMBERS = {
+    "row_mm": _SPACING,
+    "col_mm": _SPACING,
+    "measure_mm": Number(
+        "mm", 10, 500, True, "that looks like centimetres: multiply by 10", "that looks like pixels: give mm"
+    ),
+    "ga_days": Number(
+        "days", 35, 315, True, "that looks like weeks: multiply by 7", "give days since the last menstrual period"
+    ),
+}
+
+# A column whose values may occur once only, and why a second one is a fault.
+UNIQUE = {
+    "case": "give every case a name of its own",
+    "image": "list every picture once: listed twice it counts double",
+    "mask": "give every picture a mask of its own",
+}
+
+_REQUIRED_INFO = {
+    "scheme": f'add "scheme": one of {", ".join(SCHEMES)}',
+    "source": 'add "source": where the pictures come from, in words',
+    "licence": 'add "licence": what may be done with them, in words',
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case as ``cases.csv`` has it: the line it starts on (the header is line 1) and its cells as text.
+
+    A case that was found without a ``cases.csv`` has no line.
+    """
+
+    line: int | None
+    cells: Mapping[str, str]
+
+    def number(self, column: str) -> float:
+        """Return the number in `column`, NaN where the cell is empty; ``ValueError`` if it is no number."""
+        return float(self.cells[column] or "nan")
+
+
+def read_rows(folder: Path) -> tuple[list[Row], list[Problem]]:
+    """Read the rows of ``cases.csv`` as text, without judging what they hold.
+
+    A byte-order mark, CRLF line ends and blank lines, as spreadsheets leave them, change nothing and are accepted.
+
+    Returns
+    -------
+    rows, problems : list of Row, list of Problem
+        The rows that can be read, and why others cannot: no file, no UTF-8, another separator, wrong columns,
+        broken quotes, too many or too few cells, no row at all.
+    """
+    try:
+        lines = _split(_text(folder, CASES))
+    except CohortError as error:
+        return [], list(error.problems)
+    if not lines:
+        return [], [_fault(1, "is empty", f"begin with a line that names the columns: {', '.join(COLUMNS)}")]
+    (first, header), *body = lines
+    problems = list(_header_problems(first, header))
+    if not (problems or body):
+        problems = [_fault(first, "lists no case", "add a line for every picture")]
+    if problems:
+        return [], problems
+    rows = [Row(line, dict(zip(header, cells, strict=True))) for line, cells in body if len(cells) == len(header)]
+    return rows, list(_width_problems(body, len(header)))
+
+
+def read_info(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
+    """Read ``cohort.json``; the optional `seed`, `version` and `simulated` are filled in.
+
+    Returns
+    -------
+    info, problems : dict, list of Problem
+        `info` is empty where there are problems: no file, no JSON object, no source or licence, unknown scheme.
+    """
+    try:
+        info = json.loads(_text(folder, INFO))
+    except CohortError as error:
+        return {}, list(error.problems)
+    except json.JSONDecodeError as error:
+        return {}, [Problem(None, INFO, f"is no JSON ({error})", "correct it at that place")]
+    if not isinstance(info, dict):
+        return {}, [Problem(None, INFO, "holds no object", 'write { "scheme": …, "source": …, "licence": … }')]
+    problems = list(_info_problems(info))
+    return ({} if problems else {"seed": None, "version": None, "simulated": False} | info), problems
+
+
+def row_problems(folder: Path, row: Row) -> Iterator[Problem]:
+    """Yield what is wrong with one row by itself."""
+    for column in ("case", "patient", "site", "image"):
+        if not row.cells[column]:
+            yield _fault(row.line, f"{column} is missing", f"fill in the {column}")
+    if not is_file_name(row.cells["case"]):
+        yield _fault(
+            row.line, f"case {row.cells['case']!r} cannot name a file", "use no slash, backslash or control character"
+        )
+    for column in NUMBERS:
+        for message, mend in _number_faults(column, row.cells[column]):
+            yield _fault(row.line, message, mend)
+    for column in ("image", "mask"):
+        name = row.cells[column]
+        for message, mend in path_faults(folder, name) if name else ():
+            yield Problem(row.line, name, message, mend)
+
+
+def table_problems(rows: Sequence[Row]) -> Iterator[Problem]:
+    """Yield what is wrong between rows: names used twice, one patient at two sites."""
+    for column, mend in UNIQUE.items():
+        seen: dict[str, int] = {}
+        for row in rows:
+            value = row.cells[column]
+            first = seen.setdefault(value, row.line) if value else row.line
+            if first != row.line:
+                yield _fault(row.line, f"{column} {value!r} is already on line {first}", mend)
+    sites: dict[str, Row] = {}
+    for row in rows:
+        first = sites.setdefault(row.cells["patient"], row)
+        if first.cells["site"] != row.cells["site"]:
+            yield _fault(
+                row.line,
+                f"patient {row.cells['patient']!r} is at site {row.cells['site']!r} here "
+                f"and at site {first.cells['site']!r} on line {first.line}",
+                "keep a patient at one site; if these are two people, put the site before their numbers",
+            )
+
+
+def _text(folder: Path, name: str) -> str:
+    """Read a text file of the cohort as UTF-8, with or without byte-order mark."""
+    try:
+        return (folder / name).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        fault = f"is not UTF-8 text (byte {error.start})", "save it as UTF-8 text"
+    except OSError as error:
+        fault = f"cannot be read ({error.strerror})", f"give the folder that holds {CASES} and {INFO}"
+    raise CohortError([Problem(None, name, *fault)])
+
+
+def _split(text: str) -> list[tuple[int, list[str]]]:
+    """Split CSV text into (line it starts on, stripped cells), without the blank rows that spreadsheets leave."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines, start = [], 1
+    try:
+        for cells in reader:
+            lines.append((start, [cell.strip() for cell in cells]))
+            start = reader.line_num + 1  # a quoted cell may span lines
+    except csv.Error as error:
+        raise CohortError([_fault(start, f"cannot be split into cells ({error})", "check its quotes")]) from None
+    return [(line, cells) for line, cells in lines if any(cells)]
+
+
+def _fault(line: int, message: str, mend: str) -> Problem:
+    return Problem(line, CASES, message, mend)
+
+
+def _header_problems(line: int, header: Sequence[str]) -> Iterator[Problem]:
+    joined = ",".join(header)
+    for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(header) < 3 and separator in joined:
+            yield _fault(
+                line, f"its columns are separated by {name}", "save it with commas, and decimal points in its numbers"
+            )
+            return
+    for column in COLUMNS:
+        if header.count(column) != 1:
+            found = "missing" if column not in header else "there twice"
+            yield _fault(line, f"column {column!r} is {found}", f"the columns are {', '.join(COLUMNS)}")
+    for column in header:
+        if column not in COLUMNS:
+            yield _fault(line, f"column {column!r} is not known", f"the columns are {', '.join(COLUMNS)}")
+
+
+def _width_problems(body: Sequence[tuple[int, list[str]]], width: int) -> Iterator[Problem]:
+    for line, cells in body:
+        if len(cells) != width:
+            yield _fault(
+                line,
+                f"has {len(cells)} cells, the header has {width}",
+                "leave a cell empty rather than out, use decimal points, and quote text that has a comma",
+            )
+
+
+def _info_problems(info: Mapping[str, Any]) -> Iterator[Problem]:
+    for key, mend in _REQUIRED_INFO.items():
+        if not (isinstance(info.get(key), str) and info[key].strip()):
+            yield Problem(None, INFO, f"{key} is missing", mend)
+    scheme = info.get("scheme")
+    if isinstance(scheme, str) and scheme.strip() and scheme not in SCHEMES:
+        yield Problem(None, INFO, f"scheme {scheme!r} is not known", f"use one of {', '.join(SCHEMES)}")
+
+
+def _number_faults(column: str, text: str) -> Iterator[tuple[str, str]]:
+    rule = NUMBERS[column]
+    if not text:
+        if not rule.optional:
+            yield (
+                f"{column} is missing",
+                f"fill in the {rule.unit} a pixel; the scanner's export or the DICOM header has it",
+            )
+        return
+    try:
+        value = float(text)
+    except ValueError:
+        yield f"{column} {text!r} is no number", "write digits with a decimal point and no unit"
+        return
+    if not math.isfinite(value) or value <= 0:
+        empty = ", or leave the cell empty" if rule.optional else ""
+        yield f"{column} is {text}", f"give a positive number of {rule.unit}{empty}"
+    elif value < rule.low:
+        yield f"{column} is {text} {rule.unit}", rule.below
+    elif value > rule.high:
+        yield f"{column} is {text} {rule.unit}", rule.above
+
+
+def path_faults(folder: Path, name: str) -> Iterator[tuple[str, str]]:
+    """Yield why `name` is no file of the cohort; only what lies inside may be opened."""
+    inside = "copy the file into the cohort and give its path from there, such as images/001.png"
+    path = PurePosixPath(name)
+    if "\\" in name or not name.isprintable():
+        yield "is no plain path", "write folders with / and leave out control characters"
+    elif path.is_absolute() or ".." in path.parts or name[1:2] == ":":
+        yield "lies outside the cohort", inside
+    elif not os.path.isfile(folder / path):
+        yield "no such file", "check the name, or remove the line"
+    elif not _is_inside(folder, folder / path):
+        yield "is a link to a file outside the cohort", inside
+
+
+def _is_inside(folder: Path, path: Path) -> bool:
+    root = os.path.realpath(folder)
+    return os.path.commonpath([root, os.path.realpath(path)]) == root
+
+
+def is_file_name(name: str) -> bool:
+    """Whether `name` can stand as a file's name in a folder on any system."""
+    return name.isprintable() and "/" not in name and "\\" not in name

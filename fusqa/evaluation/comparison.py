@@ -1,0 +1,234 @@
+"""The rows of a study side by side: every training of every row, the paper's Table 3, and who is better than whom."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED, Printed
+from fusqa.evaluation.scoring import CONFUSION, FIGURES, figure
+from fusqa.metrics import difference, mcnemar, over_seeds
+from fusqa.models.checkpoints import load_model
+from fusqa.models.learner import predict
+from fusqa.study.pairs import AT_B, Pairs
+from fusqa.study.results import Study
+from fusqa.study.rows import RECIPES, ROWS, Recipe
+
+__all__ = ["RIVALS", "Trained", "beside_print", "compare", "rivals", "summary", "table_3", "trained"]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """All trainings of one row.
+
+    Attributes
+    ----------
+    title : str
+        Name of the row in print.
+    printed : Printed or None
+        The paper's figures.
+    results : list of dict
+        ``results/<row>.json`` of every seed that was run.
+    tables : list of DataFrame
+        Their scores, a row a judged pair, in one order.
+    reason : str
+        Why nothing was run; empty where something was.
+    """
+
+    title: str
+    printed: Printed | None
+    results: list[dict]
+    tables: list[pd.DataFrame]
+    reason: str = ""
+
+    @property
+    def testable(self) -> bool:
+        """Whether it was run and the test set is not empty: only then are there figures."""
+        return bool(self.tables) and not self.cases().empty
+
+    def cases(self, test: bool = True) -> pd.DataFrame:
+        """Site B's predictions with their truth: those of the balanced test set, or all."""
+        table = self.tables[0]
+        return table[(table["set"] == AT_B) & (table["test"].astype(bool) | (not test))]
+
+    def scores(self, test: bool = True) -> np.ndarray:
+        """Probabilities of "good" of :meth:`cases`, ``(seeds, cases)``."""
+        rows = self.cases(test).index
+        return np.stack([table.loc[rows, "probability"].to_numpy(float) for table in self.tables])
+
+    def thresholds(self, name: str) -> list[float]:
+        """Threshold "paper" or "validation" of every training."""
+        return [result["thresholds"][name] for result in self.results]
+
+
+def trained(study: Study) -> dict[str, Trained]:
+    """Read every row of the paper's table and of ours, and the autoencoder, as far as `study` ran them."""
+    runs = {row.key: [row.result(seed) for seed in study.profile.seeds] for row in study.rows}
+    runs["autoencoder"] = ["autoencoder"]
+    known = {key: (row.title, PRINTED.get(key)) for key, row in ROWS.items()}
+    known["autoencoder"] = ("Autoencoder", AUTOENCODER_PRINTED)
+    found = {}
+    for key, (title, printed) in known.items():
+        results = {name: study.result(name) for name in runs.get(key, ())}
+        ran = {name: result for name, result in results.items() if result["status"] == "run"}
+        reasons = [result["reason"] for result in results.values() if result["status"] != "run"]
+        reason = (reasons or [f"not among the rows of profile “{study.profile.name}”"])[0]
+        tables = [study.table(name) for name in ran]
+        found[key] = Trained(title, printed, list(ran.values()), tables, "" if ran else reason)
+    return found
+
+
+def table_3(rows: Mapping[str, Trained], threshold: str) -> pd.DataFrame:
+    """Return the paper's Table 3 at a threshold, "paper" or "validation", as text for print.
+
+    A figure is the mean over seeds, ± its standard deviation where there are several; below it the 95 % interval.
+    """
+    lines = []
+    for row in rows.values():
+        if not row.testable:
+            lines.append({"model": row.title, CONFUSION: "no test set" if row.tables else "not run"})
+            continue
+        cases = row.cases()
+        over = over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds(threshold))
+        counts = [f"{count:.0f}" if over.seeds == 1 else f"{count:.1f}" for count in over.confusion]
+        collapsed = f"\none class only: {over.collapsed} of {over.seeds}" if over.collapsed else ""
+        lines.append(
+            {"model": row.title, CONFUSION: "{} {}\n{} {}".format(*counts) + collapsed}
+            | {title: figure(over.mean[key], over.intervals[key], over.sd[key]) for key, title in FIGURES.items()}
+        )
+    return pd.DataFrame(lines)
+
+
+def summary(rows: Mapping[str, Trained], key: str = "auroc", threshold: str = "validation") -> pd.DataFrame:
+    """One figure of every row that was run: columns ``model``, ``value``, ``low``, ``high``."""
+    lines = []
+    for row in rows.values():
+        if row.testable:
+            cases = row.cases()
+            over = over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds(threshold))
+            low, high = over.intervals[key]
+            lines.append({"model": row.title, "value": over.mean[key], "low": low, "high": high})
+    return pd.DataFrame(lines, columns=["model", "value", "low", "high"])
+
+
+def beside_print(rows: Mapping[str, Trained]) -> pd.DataFrame:
+    """Set our figures at the paper's threshold beside what the paper prints, and what its print implies.
+
+    On a balanced test set accuracy and F1 follow from precision and recall
+    (:meth:`fusqa.evaluation.paper.Printed.implied`).
+    """
+    lines = []
+    for row in rows.values():
+        if row.printed is None or not row.testable:
+            continue
+        cases = row.cases()
+        ours = over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds("paper")).mean
+        implied = row.printed.implied()
+        line = {"model": row.title}
+        for key, theirs in row.printed._asdict().items():
+            follows = f" ({implied[key]:.3f})" if key in implied else ""
+            found = "–" if math.isnan(ours[key]) else f"{ours[key]:.3f}\n{ours[key] - theirs:+.3f}"
+            line[FIGURES[key]] = f"{theirs:.3f}{follows} → {found}"
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+RIVALS = (("single", "synergic"), ("synergic", "siamese"), ("single", "siamese"))  # the paper's order of merit
+# what a segmenter's errors add, what the picture does, and what having to compare them does
+RIVAL_RECIPES = (("errors", "paper"), ("errors", "blind"), ("exchanged", "errors"))
+
+
+def rivals(rows: Mapping[str, Trained]) -> list[tuple[str, str]]:
+    """Pairs of rows that a claim is about: they share everything but their topology, or everything but their recipe."""
+    ran = {key: ROWS[key] for key, row in rows.items() if row.tables and key in ROWS}
+    swaps = [("topology", *pair) for pair in RIVALS] + [("recipe", *pair) for pair in RIVAL_RECIPES]
+    pairs = []
+    for field, first, second in swaps:
+        for key, row in ran.items():
+            other = replace(row, **{field: second}).key
+            if getattr(row, field) == first and other in ran:
+                pairs.append((key, other))
+    return pairs
+
+
+def compare(rows: Mapping[str, Trained], pairs: list[tuple[str, str]], threshold: str = "validation") -> pd.DataFrame:
+    """Compare rows on the same cases, the balanced test set: differences with intervals, and McNemar's test.
+
+    The first seed of each row answers McNemar's question, all seeds the others.
+    """
+    lines = []
+    for key, other in pairs:
+        ours, theirs = rows[key], rows[other]
+        cases = ours.cases()
+        good, patients = cases["good"].to_numpy(bool), cases["patient"]
+        judged = [(row.scores(), row.thresholds(threshold)) for row in (ours, theirs)]
+        apart = difference(good, *judged, patients)
+        right = [(scores[0] >= limits[0]) == good for scores, limits in judged]
+        only, only_other, p = mcnemar(*right)
+        shown = {"AUROC": apart["auroc"], "balanced accuracy": apart["balanced_accuracy"]}
+        lines.append(
+            {"first": ours.title, "second": theirs.title}
+            | {f"Δ {name}": "{:+.3f}\n{:+.2f} to {:+.2f}".format(*values) for name, values in shown.items()}
+            | {"only first right,\nonly second": f"{only}, {only_other}", "McNemar p": f"{p:.3f}"}
+            | {"verdict on AUROC": _verdict(*apart["auroc"][1:])}
+        )
+    return pd.DataFrame(lines)
+
+
+def _verdict(low: float, high: float) -> str:
+    """Say which of two models an interval of their difference ranks above the other."""
+    return "first is better" if low > 0 else "second is better" if high < 0 else "not told apart"
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """A model and what belongs to it.
+
+    Attributes
+    ----------
+    row : Trained
+        Its row of the study, with all seeds; the model is that of the first.
+    key : str
+        Name of the row.
+    recipe : Recipe
+        How it was trained.
+    model : nn.Module
+        The network.
+    size : int
+        Side of its pictures in pixels.
+    threshold : float
+        Chosen on validation; a mask is called good from this probability on.
+    """
+
+    row: Trained
+    key: str
+    recipe: Recipe
+    model: nn.Module
+    size: int
+    threshold: float
+
+    @property
+    def title(self) -> str:
+        """Its recipe in words, since that is what sets one judge apart from another."""
+        return self.recipe.title
+
+    def probability(self, pairs: Pairs) -> np.ndarray:
+        """Probability of "good" of every pair, ``(M,)``."""
+        return predict(self.model, *pairs.only(self.recipe.sees).inputs()).sigmoid().numpy()
+
+
+def judges(study: Study, device: torch.device | str = "cpu") -> list[Judge]:
+    """Load the first seed of every recipe's single ResNet-18 from scratch, as far as `study` ran them."""
+    found = []
+    for key, row in trained(study).items():
+        about = ROWS.get(key)
+        if row.tables and about and (about.topology, about.backbone, about.pretrained) == ("single", "resnet18", False):
+            folder = study.need(f"models/{about.result(study.profile.seeds[0])}/card.json").parent
+            model, card = load_model(folder)
+            recipe, threshold = RECIPES[about.recipe], row.thresholds("validation")[0]
+            found.append(Judge(row, key, recipe, model.to(device), card.size, threshold))
+    return found

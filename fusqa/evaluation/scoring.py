@@ -1,0 +1,96 @@
+"""Scores of one model to reports: on every set of pairs, at the paper's threshold and at one chosen on validation."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import pandas as pd
+from torch import Tensor
+
+from fusqa.metrics import best_threshold, classification_report
+from fusqa.study.pairs import ALTERED, AT_B, Pairs
+
+__all__ = ["CONFUSION", "FIGURES", "TEST", "THRESHOLD", "figure", "printed", "report_table", "reports", "scores"]
+
+THRESHOLD = 0.5  # the paper's, for a network that ends in a probability
+TEST = "test set, site B"  # the balanced sample of its predictions
+FIGURES = {
+    "precision": "precision",
+    "recall": "recall",
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "balanced_accuracy": "balanced accuracy",
+    "auroc": "AUROC",
+}  # fields of fusqa.metrics.Report that tables print
+CONFUSION = "TP FN\nFP TN"  # heading of the confusion matrix, laid out as the matrix is
+
+
+def scores(sets: Mapping[str, Pairs], probability: Callable[[Pairs], Tensor]) -> pd.DataFrame:
+    """Score every pair of every set: its table with the columns ``set`` and ``probability`` of "good" added."""
+    parts = [pairs.table.assign(set=name, probability=probability(pairs).numpy()) for name, pairs in sets.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def reports(table: pd.DataFrame, fixed: float, seed: int, validation: str = ALTERED) -> dict:
+    """Judge the scores of one model on every set, at a fixed threshold and at one chosen on validation.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`scores`.
+    fixed : float
+        The paper's threshold.
+    seed : int
+        Of the bootstrap.
+    validation : str
+        The set on which the second threshold is chosen: of the kind that the model was trained on.
+
+    Returns
+    -------
+    dict
+        ``thresholds``: name to value; ``reports``: threshold name to set name to
+        :class:`fusqa.metrics.Report` as a dictionary. Site B is judged on the balanced test set (:data:`TEST`) and as
+        it comes (its own name); a set without cases has no report.
+    """
+    known = table[table["set"] == validation]
+    chosen = best_threshold(known["good"], known["probability"])
+    thresholds = {"paper": fixed, "validation": chosen}
+    sets = dict(list(table.groupby("set", sort=False))) | {TEST: table[table["test"] & (table["set"] == AT_B)]}
+    return {
+        "thresholds": thresholds,
+        "reports": {
+            name: {
+                part: classification_report(t["good"], t["probability"], t["patient"], threshold, seed=seed).as_dict()
+                for part, t in sets.items()
+                if len(t)
+            }
+            for name, threshold in thresholds.items()
+        },
+    }
+
+
+def report_table(reports: Mapping[str, Mapping[str, Mapping]]) -> pd.DataFrame:
+    """Print reports (threshold name to set name to report) as rows of text."""
+    return pd.DataFrame(
+        {"threshold": f"{report['threshold']:.2f} ({threshold})", "set": name} | printed(report)
+        for threshold, sets in reports.items()
+        for name, report in sets.items()
+    )
+
+
+def printed(report: Mapping) -> dict[str, str]:
+    """Return the columns of a table row: cases, confusion matrix, figures with their intervals in a line below."""
+    collapsed = "\none class only" if report["collapsed"] else ""
+    return {
+        CONFUSION: f"{report['tp']} {report['fn']}\n{report['fp']} {report['tn']}{collapsed}",
+    } | {title: figure(report[key], report["intervals"][key]) for key, title in FIGURES.items()}
+
+
+def figure(value: float | None, interval: Sequence[float | None], sd: float = math.nan) -> str:
+    """Print a figure, ± its spread over seeds where known, and its interval in a line below.
+
+    A dash where the figure is undefined (NaN, which JSON keeps as null).
+    """
+    if value is None or math.isnan(value):
+        return "–"
+    spread = "" if math.isnan(sd) else f" ± {sd:.3f}"
+    return f"{value:.3f}{spread}\n" + "{:.2f}–{:.2f}".format(*interval)

@@ -1,0 +1,30 @@
+"""What readers see: sheets of images, charts, figures to move, and tables."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "charts": [
+            "confusions",
+            "costs",
+            "criteria_met",
+            "curves",
+            "equations",
+            "errors_and_spread",
+            "errors_by_verdict",
+            "forest",
+            "printed_and_implied",
+            "probabilities",
+            "reliability_diagram",
+            "risk_curves",
+            "roc_curves",
+            "slipped",
+            "sweeps",
+            "unfamiliarity",
+        ],
+        "interactive": ["Frame", "show_gallery", "show_sweep", "show_threshold"],
+        "sheets": ["alteration_sheet", "contact_sheet", "criteria_sheet", "saliency_sheet", "stability"],
+        "showing": ["VERDICT_COLOURS", "show", "show_table"],
+    },
+)

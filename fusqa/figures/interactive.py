@@ -1,0 +1,202 @@
+"""Figures that a reader can move: alterations by severity, verdicts by threshold, predictions by score.
+
+Each is one ``<figure>`` with its first state drawn in plain HTML and the other states beside it as JSON;
+``book/_static/fusqa.js`` adds the controls. Without a script, on paper or in Jupyter, the first state is what is seen.
+"""
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+from IPython.display import display
+from matplotlib.colors import to_rgb
+
+from fusqa.cohorts.cohort import Case
+from fusqa.figures.thumbnails import encoded, measured_line, thumbnail
+from fusqa.masks.labels import Scheme
+
+__all__ = ["Frame", "show_gallery", "show_sweep", "show_threshold"]
+
+PICTURE_WIDTH = 480  # pixels, of the picture under a slider
+THUMBNAIL_HEIGHT = 130  # pixels, of a picture in a gallery
+BINS = 20  # of the probabilities above a threshold
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One position of a slider.
+
+    Attributes
+    ----------
+    step : str
+        What the slider says here.
+    mask : (H, W) uint8
+        The mask at this position, on the picture's own grid.
+    facts : dict of str to str
+        What is known of it, in print.
+    """
+
+    step: str
+    mask: np.ndarray
+    facts: Mapping[str, str]
+
+
+def show_sweep(case: Case, sweeps: Mapping[str, Sequence[Frame]], scheme: Scheme, caption: str, alt: str) -> None:
+    """Publish a picture whose mask is changed step by step: a choice of sweeps, a slider, the measured line.
+
+    Parameters
+    ----------
+    case : Case
+        The picture, and its spacing.
+    sweeps : dict of str to sequence of Frame
+        Title of a sweep to its frames.
+    scheme : Scheme
+        Labels of the masks.
+    caption, alt : str
+        As of :func:`fusqa.figures.showing.show`.
+    """
+    height, width = case.image.shape
+    data = {
+        title: [
+            {
+                "step": frame.step,
+                "mask": encoded(_overlay(frame.mask, scheme), lossless=True),
+                "line": measured_line(frame.mask, case.spacing, scheme),
+                "facts": dict(frame.facts),
+            }
+            for frame in frames
+        ]
+        for title, frames in sweeps.items()
+    }
+    first = next(iter(data.values()))[0]
+    (x1, y1), (x2, y2) = first["line"] or ((0, 0), (0, 0))
+    facts = "".join(
+        f"<div><dt>{html.escape(what)}</dt><dd>{html.escape(much)}</dd></div>" for what, much in first["facts"].items()
+    )
+    aspect = width * case.spacing[1] / (height * case.spacing[0])
+    _publish(
+        "sweep",
+        f'<div class="fusqa-canvas" style="aspect-ratio: {aspect:.4f}">'
+        f'<img class="picture" src="{encoded(_narrowed(case.image))}" alt="{html.escape(alt)}">'
+        f'<img class="mask" src="{first["mask"]}" alt="Mask of the picture, as coloured areas">'
+        f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" aria-hidden="true">'
+        f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/></svg></div><dl class="facts">{facts}</dl>',
+        data,
+        caption,
+    )
+
+
+def show_threshold(
+    cases: pd.DataFrame,
+    scores: Mapping[str, Sequence[float]],
+    thresholds: Mapping[str, Mapping[str, float]],
+    caption: str,
+) -> None:
+    """Publish the confusion matrix of one model at one threshold, both for the reader to choose.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        Columns ``good`` (the review's verdict) and ``delta_days`` (error of the age, NaN where it cannot be measured).
+    scores : dict of str to sequence of float
+        Model to the probabilities of "good", in the order of `cases`.
+    thresholds : dict of str to dict of str to float
+        Model to its named thresholds; it opens at the first of them.
+    caption : str
+        What the cases are.
+    """
+    good, days = cases["good"].astype(bool).to_numpy(), cases["delta_days"].abs().to_numpy()
+    title, score = next(iter(scores.items()))
+    at = next(iter(thresholds[title].values()))
+    called = np.asarray(score) >= at
+    counts = {
+        (truth, verdict): int(((good == truth) & (called == verdict)).sum()) for truth in (1, 0) for verdict in (1, 0)
+    }
+    body = "".join(
+        f"<tr><th>reviewed as {name}</th><td>{counts[truth, 1]}</td><td>{counts[truth, 0]}</td></tr>"
+        for truth, name in ((1, "good"), (0, "poor"))
+    )
+    data = {
+        "bins": BINS,
+        "good": good.astype(int).tolist(),
+        "days": [None if np.isnan(value) else round(float(value), 1) for value in days],
+        "models": {
+            name: {
+                "probability": np.round(np.asarray(values, float), 4).tolist(),
+                "thresholds": {key: round(float(value), 4) for key, value in thresholds[name].items()},
+            }
+            for name, values in scores.items()
+        },
+    }
+    _publish(
+        "threshold",
+        f'<table class="matrix"><caption>{html.escape(title)}, threshold {at:.2f}</caption><thead><tr><th></th>'
+        f"<th>called good</th><th>called poor</th></tr></thead><tbody>{body}</tbody></table>",
+        data,
+        caption,
+    )
+
+
+def show_gallery(
+    cases: Sequence[Case], scheme: Scheme, good: Sequence[bool], days: Sequence[float],
+    scores: Mapping[str, Sequence[float]], caption: str,
+) -> None:  # fmt: skip
+    """Publish small pictures with their masks and measured lines, to be sorted by a score or by their error.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        The pictures, each with the mask to show.
+    scheme : Scheme
+        Labels of the masks.
+    good, days : sequence of bool, of float
+        The review's verdict and the absolute error of the age in days, NaN where nothing can be measured, by case.
+    scores : dict of str to sequence of float
+        Model to the probability of "good", by case.
+    caption : str
+        What the cases are.
+    """
+    known = [None if np.isnan(value) else round(float(value), 2) for value in days]
+    items = []
+    for case, accepted, error in zip(cases, good, known, strict=True):
+        verdict = "good" if accepted else "poor"
+        said = "not measurable" if error is None else f"{error:.1f} days"
+        alt = f"Ultrasound picture {case.case} with its predicted mask: reviewed as {verdict}, {said}"
+        picture = encoded(thumbnail(case, scheme, THUMBNAIL_HEIGHT))
+        items.append(
+            f'<li class="{verdict}"><img src="{picture}" alt="{html.escape(alt)}"><span>{verdict}, {said}</span></li>'
+        )
+    data = {
+        "good": [int(value) for value in good],
+        "days": known,
+        "scores": {name: np.round(np.asarray(values, float), 3).tolist() for name, values in scores.items()},
+    }
+    _publish("gallery", f'<ol tabindex="0">{"".join(items)}</ol>', data, caption)
+
+
+def _publish(kind: str, body: str, data: object, caption: str) -> None:
+    """Publish one figure: its first state, its data, its caption."""
+    packed = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+    page = (
+        f'<figure class="fusqa-figure fusqa-{kind}">{body}<script type="application/json">{packed}</script>'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )
+    display({"text/html": page, "text/plain": caption}, raw=True)
+
+
+def _overlay(mask: np.ndarray, scheme: Scheme) -> np.ndarray:
+    """Mask as a transparent picture (H, W, 4) uint8, BGRA, no wider than it will be shown."""
+    table = np.zeros((256, 4), np.uint8)
+    for label in scheme.labels:
+        table[label.id] = [*(np.array(to_rgb(label.colour))[::-1] * 255).round(), 130]
+    return table[_narrowed(mask, cv2.INTER_NEAREST_EXACT)]
+
+
+def _narrowed(picture: np.ndarray, how: int = cv2.INTER_AREA) -> np.ndarray:
+    height, width = picture.shape
+    scale = min(1.0, PICTURE_WIDTH / width)
+    return cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=how)

@@ -1,0 +1,182 @@
+"""Figures of the book: pictures with masks and measurements, and how any figure or table is published.
+
+Every function draws into a new matplotlib figure and returns it; :func:`show` publishes it with a caption and an
+alternative text, both written by code because the same notebook runs on simulated and on real pictures.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import ListedColormap, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from fusqa.cohorts.cohort import Case
+from fusqa.figures.showing import VERDICT_COLOURS, panels
+from fusqa.masks.alterations import Altered
+from fusqa.masks.criterion import Criterion
+from fusqa.masks.crown_rump import near_longest
+from fusqa.masks.labels import FETUS, Scheme
+from fusqa.masks.length import Length, Unmeasurable, line_angle
+from fusqa.masks.measurement import measure
+
+__all__ = [
+    "VERDICT_COLOURS",
+    "alteration_sheet",
+    "contact_sheet",
+    "criteria_sheet",
+    "saliency_sheet",
+    "stability",
+]
+
+
+def contact_sheet(cases: Sequence[Case], scheme: Scheme, titles: Sequence[str]) -> Figure:
+    """Pictures of `cases` side by side, four in a row, with mask outlines and the measured line."""
+    figure, axes = panels(len(cases), 4, _aspect(cases[0].image.shape, cases[0].spacing))
+    for axis, case, title in zip(axes, cases, titles, strict=False):
+        _picture(axis, case.image, case.spacing)
+        _outlines(axis, case.mask, scheme)
+        _line(axis, _measured(case.mask, case.spacing, scheme))
+        axis.set_title(title, fontsize=8)
+    _legend(figure, scheme)
+    return figure
+
+
+def alteration_sheet(case: Case, masks: Sequence[Altered]) -> Figure:
+    """Ten altered masks over their picture: good ones in the upper row, poor ones in the lower."""
+    figure, axes = panels(len(masks), 5, _aspect(case.image.shape, case.spacing))
+    for axis, altered in zip(axes, masks, strict=False):
+        effect = altered.effect(case.spacing)
+        _picture(axis, case.image, case.spacing)
+        _fill(axis, altered.mask, altered.scheme)
+        _line(axis, _measured(altered.mask, case.spacing, altered.scheme))
+        change = "not measurable" if np.isnan(effect.delta_mm) else f"{effect.delta_mm:+.1f} mm"
+        axis.set_title(f"{altered.name}\n{change}", fontsize=8, color=VERDICT_COLOURS[altered.quality])
+    _legend(figure, masks[0].scheme)
+    return figure
+
+
+def criteria_sheet(case: Case, criteria: Mapping[str, Criterion], scheme: Scheme) -> Figure:
+    """One panel a criterion: the mask, what was measured on it, the value, the threshold and the verdict."""
+    figure, axes = panels(len(criteria), 4, _aspect(case.image.shape, case.spacing), height=2.1)
+    for axis, criterion in zip(axes, criteria.values(), strict=False):
+        _picture(axis, case.image, case.spacing)
+        _outlines(axis, case.mask, scheme)
+        colour = VERDICT_COLOURS["good" if criterion.met else "poor"]
+        for line in criterion.marks:
+            rows, columns = np.asarray(line, float).T
+            axis.plot(columns, rows, "-o", color=colour, markersize=3, linewidth=1.5)
+        verdict = "met" if criterion.met else "not met"
+        value = "–" if np.isnan(criterion.value) else f"{criterion.value:.3g} {criterion.unit}"
+        axis.set_title(
+            f"{criterion.title}: {verdict}\n{value} (wanted {criterion.threshold})", fontsize=7, color=colour
+        )
+    return figure
+
+
+def saliency_sheet(cases: Sequence[tuple[np.ndarray, ...]], titles: Sequence[str], scheme: Scheme) -> Figure:
+    """A line a case: what the model sees, the change of the logit by hiding a patch of picture and of mask, Grad-CAM.
+
+    Parameters
+    ----------
+    cases : sequence of (image (S, S), mask (S, S), of_image (P, P), of_mask (P, P), cam (S, S))
+        What :func:`fusqa.evaluation.saliency.occlusion` and :func:`fusqa.evaluation.saliency.grad_cam` were given and
+        what they returned.
+    titles : sequence of str
+        Title of each case.
+    scheme : Scheme
+        Labels of the masks.
+    """
+    names = ("", "hiding the picture", "hiding the mask", "Grad-CAM")
+    figure, axes = plt.subplots(len(cases), 4, figsize=(9.5, 2.5 * len(cases)), squeeze=False, layout="constrained")
+    for line, (image, mask, *maps, cam), title in zip(axes, cases, titles, strict=True):
+        side, most = image.shape[0], max(float(np.abs(part).max()) for part in maps) or 1.0
+        for axis, name in zip(line, names, strict=True):
+            axis.imshow(image, cmap="gray", vmin=0, vmax=255)
+            axis.set(title=name or title, xticks=[], yticks=[])
+            _outlines(axis, mask, scheme)
+        for axis, part, limit in zip(
+            line[1:], (*maps, cam), (most, most, float(np.abs(cam).max()) or 1.0), strict=True
+        ):
+            span = (-0.5, side - 0.5, side - 0.5, -0.5)
+            shown = axis.imshow(part, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=span, alpha=0.6)
+            if part is maps[-1]:
+                figure.colorbar(shown, ax=axis, shrink=0.8, label="change of the logit")
+    return figure
+
+
+def stability(cases: Mapping[str, Case], within: float = 0.01) -> Figure:
+    """Two masks with lines that are nearly as long as the crown-rump length, and the longest line by direction.
+
+    Parameters
+    ----------
+    cases : dict of str to Case
+        Title to case with its mask; two of them.
+    within : float
+        Lines at most this share shorter than the longest are drawn.
+    """
+    aspects = [_aspect(case.image.shape, case.spacing) for case in cases.values()]
+    figure, (*pictures, hill) = plt.subplots(
+        1, len(cases) + 1, figsize=(2.3 * (sum(aspects) + 1.5), 2.8), width_ratios=[*aspects, 1.5], layout="constrained"
+    )
+    for axis, (title, case), colour in zip(pictures, cases.items(), ("#0072B2", "#CC79A7"), strict=True):
+        axis.set_axis_off()
+        _picture(axis, case.image, case.spacing)
+        _outlines(axis, case.mask, FETUS)
+        lines = near_longest(case.mask, case.spacing, 5 * within)
+        turned = line_angle(lines, case.spacing, against=lines[0])
+        mm = np.hypot(*((lines[:, 0] - lines[:, 1]) * case.spacing).T)
+        best = pd.DataFrame({"angle": np.round(turned), "percent": 100 * mm / mm[0]}).groupby("angle").max()
+        hill.plot(best.index, best["percent"], color=colour, label=title.splitlines()[0])
+        near = mm >= (1 - within) * mm[0]
+        fan = lines[near][np.argsort(turned[near])[np.linspace(0, near.sum() - 1, 80).astype(int)]]
+        axis.add_collection(LineCollection(fan[..., ::-1], colors=[colour], alpha=0.35, linewidths=0.8))
+        _line(axis, Length(mm[0], tuple(map(tuple, lines[0]))))
+        axis.set_title(title, fontsize=8)
+    hill.axhline(100 * (1 - within), color="0.3", linestyle=":", linewidth=1)
+    hill.set(xlabel="turned from the longest line / °", ylabel="longest line of this\ndirection / % of the longest")
+    hill.legend(fontsize=7, loc="lower center")
+    return figure
+
+
+def _aspect(shape: tuple[int, int], spacing: tuple[float, float]) -> float:
+    """Width over height of a picture in millimetres."""
+    return shape[1] * spacing[1] / (shape[0] * spacing[0])
+
+
+def _picture(axis: Axes, image: np.ndarray, spacing: tuple[float, float]) -> None:
+    """Draw the picture so that a millimetre has one length in both directions."""
+    axis.imshow(image, cmap="gray", vmin=0, vmax=255, aspect=spacing[0] / spacing[1])
+
+
+def _outlines(axis: Axes, mask: np.ndarray, scheme: Scheme) -> None:
+    for label in scheme.labels:
+        if (mask == label.id).any():
+            axis.contour(mask == label.id, [0.5], colors=[label.colour], linewidths=1)
+
+
+def _fill(axis: Axes, mask: np.ndarray, scheme: Scheme) -> None:
+    colours = [(0, 0, 0, 0), *(to_rgba(label.colour, 0.55) for label in scheme.labels)]
+    axis.imshow(mask, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5, aspect=axis.get_aspect())
+
+
+def _measured(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme) -> Length | None:
+    try:
+        return measure(mask, spacing, scheme)
+    except Unmeasurable:
+        return None
+
+
+def _line(axis: Axes, length: Length | None) -> None:
+    if length is not None:
+        (row, column), (other_row, other_column) = length.ends
+        axis.plot([column, other_column], [row, other_row], "w--", linewidth=1)
+
+
+def _legend(figure: Figure, scheme: Scheme) -> None:
+    patches = [Patch(color=label.colour, label=label.name) for label in scheme.labels]
+    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), fontsize=8, frameon=False)

@@ -1,0 +1,62 @@
+"""How any figure or table is published in a page: with a caption, an alternative text and the file it shows."""
+
+import base64
+import html
+import io
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+__all__ = ["VERDICT_COLOURS", "panels", "show", "show_table"]
+
+VERDICT_COLOURS = {"good": "#0072B2", "poor": "#D55E00"}  # Okabe & Ito, safe for colour-blind readers
+sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", font_scale=0.85)
+
+
+def show(figure: Figure, caption: str, alt: str, source: str = "") -> None:
+    """Publish `figure` with its caption, an alternative text, and the result file that it shows."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", facecolor="white")
+    plt.close(figure)
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    page = (
+        f'<figure class="fusqa-figure"><img src="data:image/png;base64,{encoded}" alt="{html.escape(alt)}"/>'
+        f"<figcaption>{html.escape(caption)}{_origin(source)}</figcaption></figure>"
+    )
+    display({"text/html": page, "image/png": encoded, "text/plain": caption}, raw=True)
+
+
+def show_table(table: pd.DataFrame, caption: str, source: str = "") -> None:
+    """Publish a table with its caption, and the result file that it shows; an empty place prints as a dash.
+
+    A line break in a cell or a heading is kept.
+
+    The table sits in a frame of its own that scrolls sideways, so that no page is wider than a phone.
+    """
+    marked = table.rename(columns=lambda heading: str(heading).replace("\n", "\\n"))  # as pandas marks those of cells
+    body = marked.to_html(index=False, border=0, na_rep="–", justify="left", classes="table").replace("\\n", "<br>")
+    page = (
+        f'<figure class="fusqa-table"><div class="fusqa-scroll" tabindex="0">{body}</div>'
+        f"<figcaption>{html.escape(caption)}{_origin(source)}</figcaption></figure>"
+    )
+    display({"text/html": page, "text/plain": f"{caption}\n{table.to_string(index=False)}"}, raw=True)
+
+
+def _origin(source: str) -> str:
+    """Name the file that a figure or table shows."""
+    return f' <span class="source">Data: <code>{html.escape(source)}</code>.</span>' if source else ""
+
+
+def panels(count: int, columns: int, aspect: float, height: float = 1.8) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` axes without frames, `aspect` = width / height of each."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    size = (columns * height * aspect, rows * (height + 0.45))
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for axis in axes.flat:
+        axis.set_axis_off()
+    return figure, list(axes.flat)

@@ -1,0 +1,471 @@
+"""Ten masks of one: five that are good and five that are poor by construction, and what each of them did.
+
+A quality model learns from an expert's masks that were spoilt on purpose. Drawing a recipe and following it are kept
+apart: :func:`altered_masks` draws, every draw is written into the mask's recipe, and :func:`replay` follows the
+recipe without any chance. Good and poor say how a mask was *made*; what it did to overlap, measurement and review
+is measured by :meth:`Altered.effect`, and need not agree.
+
+Everything happens on the picture's own grid: on a small square of 224 pixels a 3×3 erosion removes most of a palate.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import product
+
+import cv2
+import numpy as np
+
+from fusqa.masks.dating import EQUATIONS
+from fusqa.masks.label_images import dice
+from fusqa.masks.labels import FETUS, HEAD, Scheme
+from fusqa.masks.length import check_spacing
+from fusqa.masks.measurement import measured_mm
+from fusqa.masks.reviewing import criteria
+
+__all__ = [
+    "GOOD",
+    "POOR",
+    "POOR_RECIPES",
+    "SEVERITIES",
+    "Altered",
+    "Effect",
+    "Severities",
+    "altered_masks",
+    "replay",
+]
+
+GOOD, POOR = "good", "poor"
+SLIGHT_MASKS = 4
+SQUARE_3X3 = np.ones((3, 3), np.uint8)
+
+
+@dataclass(frozen=True)
+class Severities:
+    """How much is done. Ranges are ends of uniform draws; sizes go with the label, whatever the pixel spacing.
+
+    The paper names the alterations but gives no sizes: all numbers are chosen. The *equivalent radius* is that of a
+    disc with the label's area, the *inscribed radius* that of the largest disc inside the label.
+
+    Attributes
+    ----------
+    slight_dice : float
+        A good mask keeps at least this Dice with the label that was changed, or another change is drawn: a 3×3
+        erosion that removes most of a small label is not slight.
+    over_dilation : (low, high)
+        Width of the added rim, in equivalent radii of the label; never less than two pixels, one is slight.
+    over_erosion : (low, high)
+        Width of the removed rim, in inscribed radii of the label; below 1, so that something of it remains.
+    cut : (low, high)
+        Share of the label's area that is lost.
+    shift : (low, high)
+        Distance, in equivalent radii.
+    leak : (low, high)
+        Radius of the lobe, in equivalent radii.
+    """
+
+    slight_dice: float = 0.5
+    over_dilation: tuple[float, float] = (0.25, 0.60)
+    over_erosion: tuple[float, float] = (0.35, 0.75)
+    cut: tuple[float, float] = (0.10, 0.40)
+    shift: tuple[float, float] = (0.15, 0.50)
+    leak: tuple[float, float] = (0.30, 0.60)
+
+
+SEVERITIES = {
+    FETUS.name: Severities(),
+    # The head is the only label and the circumference follows its radius: 10 % of it is already ten days and more.
+    HEAD.name: Severities(over_dilation=(0.08, 0.30), over_erosion=(0.08, 0.40)),
+}
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What an alteration did, always altered minus reference.
+
+    Attributes
+    ----------
+    dice : dict
+        Dice of each label between altered mask and reference, NaN where the label is in neither.
+    delta_mm, delta_days : float
+        Change of the measured length and of the gestational age by the scheme's equation (its bare formula, outside
+        its range too); NaN where one of the masks cannot be measured.
+    criteria_lost : tuple of str
+        Image criteria that the reference meets and the altered mask does not.
+    """
+
+    dice: dict[str, float]
+    delta_mm: float
+    delta_days: float
+    criteria_lost: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Altered:
+    """One altered mask.
+
+    Attributes
+    ----------
+    name : str
+        "unaltered", "slight-1" … "slight-4", or the poor alteration's name.
+    quality : str
+        :data:`GOOD` or :data:`POOR`, by construction.
+    mask, reference : (H, W) uint8
+        The altered mask, and the mask that it was made from.
+    recipe : dict
+        Operation, label and every number drawn; plain values that JSON can hold. :func:`replay` follows it.
+    scheme : Scheme
+        What the labels mean.
+    """
+
+    name: str
+    quality: str
+    mask: np.ndarray
+    reference: np.ndarray
+    recipe: dict
+    scheme: Scheme
+    _judged: dict = field(default_factory=dict, repr=False)  # of the reference, by spacing: the ten share it
+
+    def effect(self, spacing: tuple[float, float]) -> Effect:
+        """Measure what the alteration did; `spacing` is (row_mm, col_mm)."""
+        spacing = check_spacing(spacing)
+        if spacing not in self._judged:
+            self._judged[spacing] = _judge(self.reference, spacing, self.scheme)
+        (before, met), (after, still_met) = self._judged[spacing], _judge(self.mask, spacing, self.scheme)
+        days = EQUATIONS[self.scheme.equation].days
+        overlap = dice(self.reference, self.mask, self.scheme.classes)
+        return Effect(
+            dice=dict(zip(self.scheme.names, overlap.tolist(), strict=True)),
+            delta_mm=after - before,
+            delta_days=float(days(after) - days(before)),
+            criteria_lost=tuple(name for name in met if name not in still_met),
+        )
+
+
+def altered_masks(
+    mask: np.ndarray, rng: np.random.Generator, scheme: Scheme = FETUS, severities: Severities | None = None
+) -> tuple[Altered, ...]:
+    """Make five good and five poor masks of one.
+
+    Good are the mask itself and four in which one label, drawn at random, is dilated or eroded by 3×3 pixels, the
+    other labels as they were. The four differ: with too few labels for that, more than one pixel is taken. Poor, for
+    a fetus: one random label dilated or eroded by much; the palate tagged as head; one random label deleted; one
+    random label turned upside down within the picture. Poor, for a head: dilated or eroded by much; a part cut off,
+    as by a shadow; shifted; a lobe of neighbouring tissue added.
+
+    A dilated label shows where the scheme's paint order puts it above its neighbours. Where the palate is absent the
+    gap is tagged as body instead, without either the head as body, or the body as head.
+
+    Parameters
+    ----------
+    mask : (H, W) uint8
+        Labels of `scheme`.
+    rng : numpy.random.Generator
+        Where all chance comes from: the same state gives the same bytes.
+    scheme : Scheme
+        What the labels mean, and which alterations make sense.
+    severities : Severities, optional
+        How much is done; :data:`SEVERITIES` of the scheme if not given.
+
+    Returns
+    -------
+    tuple of Altered
+        Ten: "unaltered", "slight-1" … "slight-4", and the five poor ones. None shares memory with `mask`.
+
+    Raises
+    ------
+    ValueError
+        If `mask` is empty or no mask of `scheme`.
+
+    Notes
+    -----
+    Source: Cengiz, Almakky & Yaqub, MIDL 2023, appendix C, for the fetus; for the head the list is chosen.
+
+    Examples
+    --------
+    >>> mask = np.zeros((60, 90), np.uint8)
+    >>> mask[20:40, 10:40], mask[20:40, 40:70] = 2, 1
+    >>> [altered.name for altered in altered_masks(mask, np.random.default_rng(0))][-3:]
+    ['wrong-label', 'deleted-label', 'mirrored-label']
+    """
+    scheme.require(mask)
+    if not mask.any():
+        raise ValueError("the mask is empty, there is nothing to alter; leave this picture out")
+    reference = mask.copy()
+    draw = _Draw(reference, rng, scheme, severities or SEVERITIES[scheme.name])
+    recipes = [("unaltered", GOOD, {"operation": "keep"})]
+    recipes += [(f"slight-{i}", GOOD, recipe) for i, recipe in enumerate(draw.slight(), start=1)]
+    recipes += [(name, POOR, recipe(draw)) for name, recipe in POOR_RECIPES[scheme.name].items()]
+    judged: dict = {}
+    return tuple(
+        Altered(name, quality, replay(reference, recipe, scheme), reference, recipe, scheme, judged)
+        for name, quality, recipe in recipes
+    )
+
+
+def replay(mask: np.ndarray, recipe: dict, scheme: Scheme = FETUS) -> np.ndarray:
+    """Follow a recipe: the altered mask (H, W) uint8, the same whenever and wherever it is made."""
+    scheme.require(mask)
+    numbers = {key: value for key, value in recipe.items() if key != "operation"}
+    return OPERATIONS[recipe["operation"]](mask, scheme, **numbers)
+
+
+def _judge(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme) -> tuple[float, tuple[str, ...]]:
+    """Measured length in mm, NaN where there is none, and the names of the criteria met."""
+    met = tuple(name for name, found in criteria(mask, spacing, scheme).items() if found.met)
+    return measured_mm(mask, spacing, scheme), met
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Following: from a mask and the numbers of a recipe to the altered mask
+# ---------------------------------------------------------------------------------------------------------------
+
+
+def _keep(mask: np.ndarray, scheme: Scheme) -> np.ndarray:
+    """The mask itself."""
+    return mask.copy()
+
+
+def _dilate(mask: np.ndarray, scheme: Scheme, label: str, steps: int) -> np.ndarray:
+    """Dilate by 3×3 `steps` times."""
+    return _repaint(mask, scheme, label, cv2.dilate(_layer(mask, scheme, label), SQUARE_3X3, iterations=steps))
+
+
+def _erode(mask: np.ndarray, scheme: Scheme, label: str, steps: int) -> np.ndarray:
+    """Erode by 3×3 `steps` times; the picture's border is no edge."""
+    return _repaint(mask, scheme, label, cv2.erode(_layer(mask, scheme, label), SQUARE_3X3, iterations=steps))
+
+
+def _grow(mask: np.ndarray, scheme: Scheme, label: str, radius_px: float) -> np.ndarray:
+    """Add everything within `radius_px` pixels of the label."""
+    layer = _layer(mask, scheme, label)
+    box = _box(layer, int(np.ceil(radius_px)))
+    # The distance to the label, once, instead of a dilation whose cost grows with the square of the radius.
+    layer[box] = cv2.distanceTransform(1 - layer[box], cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= radius_px
+    return _repaint(mask, scheme, label, layer)
+
+
+def _shrink(mask: np.ndarray, scheme: Scheme, label: str, radius_px: float) -> np.ndarray:
+    """Remove everything within `radius_px` pixels of the label's edge; the picture's border is no edge."""
+    layer = _layer(mask, scheme, label)
+    box, depth = _depth(layer)
+    layer[box] = depth > radius_px
+    return _repaint(mask, scheme, label, layer)
+
+
+def _relabel(mask: np.ndarray, scheme: Scheme, label: str, to: str) -> np.ndarray:
+    """Tag one label as another."""
+    out = mask.copy()
+    out[mask == scheme.id(label)] = scheme.id(to)
+    return out
+
+
+def _delete(mask: np.ndarray, scheme: Scheme, label: str) -> np.ndarray:
+    """Remove a label."""
+    return np.where(mask == scheme.id(label), np.uint8(0), mask)
+
+
+def _mirror(mask: np.ndarray, scheme: Scheme, label: str) -> np.ndarray:
+    """Turn a label upside down within the picture."""
+    return _repaint(mask, scheme, label, _layer(mask, scheme, label)[::-1])
+
+
+def _cut(mask: np.ndarray, scheme: Scheme, label: str, angle_deg: float, share: float) -> np.ndarray:
+    """Cut off a share of the label's area by a straight line; `angle_deg` points from columns to rows at the loss."""
+    layer = _layer(mask, scheme, label)
+    rows, cols = np.nonzero(layer)
+    along = rows * np.sin(np.radians(angle_deg)) + cols * np.cos(np.radians(angle_deg))
+    lost = along > np.quantile(along, 1 - share)
+    layer[rows[lost], cols[lost]] = 0
+    return _repaint(mask, scheme, label, layer)
+
+
+def _shift(mask: np.ndarray, scheme: Scheme, label: str, rows: int, cols: int) -> np.ndarray:
+    """Move a label by whole pixels; what leaves the picture is lost."""
+    layer = _layer(mask, scheme, label)
+    height, width = layer.shape
+    moved = np.zeros_like(layer)
+    to = slice(max(rows, 0), max(height + rows, 0)), slice(max(cols, 0), max(width + cols, 0))
+    start = slice(max(-rows, 0), max(height - rows, 0)), slice(max(-cols, 0), max(width - cols, 0))
+    moved[to] = layer[start]
+    return _repaint(mask, scheme, label, moved)
+
+
+def _leak(mask: np.ndarray, scheme: Scheme, label: str, row: int, col: int, radius_px: int) -> np.ndarray:
+    """Add a disc about a pixel."""
+    lobe = cv2.circle(_layer(mask, scheme, label), (col, row), radius_px, 1, cv2.FILLED)
+    return _repaint(mask, scheme, label, lobe)
+
+
+OPERATIONS: dict[str, Callable[..., np.ndarray]] = {
+    "keep": _keep,
+    "dilate": _dilate,
+    "erode": _erode,
+    "grow": _grow,
+    "shrink": _shrink,
+    "relabel": _relabel,
+    "delete": _delete,
+    "mirror": _mirror,
+    "cut": _cut,
+    "shift": _shift,
+    "leak": _leak,
+}
+
+
+def _layer(mask: np.ndarray, scheme: Scheme, label: str) -> np.ndarray:
+    """One label as a picture of 0 and 1, (H, W) uint8."""
+    return np.uint8(mask == scheme.id(label))
+
+
+def _repaint(mask: np.ndarray, scheme: Scheme, label: str, layer: np.ndarray) -> np.ndarray:
+    """Put `layer` in the place of a label, under the scheme's paint order."""
+    return scheme.paint(scheme.layers(mask) | {label: layer.astype(bool)})
+
+
+def _box(layer: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """Rows and columns of what is not 0, with a margin as far as the picture reaches."""
+    left, top, width, height = cv2.boundingRect(layer)
+    rows = slice(max(top - margin, 0), top + height + margin)
+    return rows, slice(max(left - margin, 0), left + width + margin)
+
+
+def _depth(layer: np.ndarray) -> tuple[tuple[slice, slice], np.ndarray]:
+    """Where a label lies, and there the distance of each of its pixels to the nearest one outside, in pixels."""
+    box = _box(layer, 1)
+    depth = cv2.distanceTransform(layer[box], cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return box, np.minimum(depth, max(layer.shape))  # a label that fills the picture has no outside
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Drawing: from a mask and a generator to the numbers of a recipe
+# ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Draw:
+    """A mask, where chance comes from, and what both may lead to."""
+
+    mask: np.ndarray
+    rng: np.random.Generator
+    scheme: Scheme
+    severities: Severities
+
+    @property
+    def present(self) -> list[str]:
+        """Labels that the mask has."""
+        counts = np.bincount(self.mask.ravel(), minlength=self.scheme.classes)
+        return [name for name in self.scheme.names if counts[self.scheme.id(name)]]
+
+    def one_of(self, names: list[str]) -> str:
+        """Draw one name."""
+        return names[self.rng.integers(len(names))]
+
+    def within(self, limits: tuple[float, float]) -> float:
+        """Draw one number."""
+        return float(self.rng.uniform(*limits))
+
+    def equivalent_radius(self, label: str) -> float:
+        """Radius in pixels of the disc with the label's area."""
+        return float(np.sqrt(np.count_nonzero(self.mask == self.scheme.id(label)) / np.pi))
+
+    def inscribed_radius(self, label: str) -> float:
+        """Radius in pixels of the largest disc inside the label."""
+        return float(_depth(_layer(self.mask, self.scheme, label))[1].max())
+
+    def slight(self) -> list[dict]:
+        """Draw the recipes of the slight changes, all different as far as the mask allows it."""
+        options: list[dict] = []
+        for steps in (1, 2, 3):
+            options += [option for option in self._changes(steps) if self._is_slight(option)]
+            if len(options) >= SLIGHT_MASKS:
+                break
+        # Specks of a pixel or two: nothing is slight to them, but a dilation does not erase them.
+        options = options or [option for option in self._changes(1) if option["operation"] == "dilate"]
+        drawn = self.rng.choice(len(options), SLIGHT_MASKS, replace=len(options) < SLIGHT_MASKS)
+        return [options[i] for i in drawn]
+
+    def _changes(self, steps: int) -> list[dict]:
+        """Every label dilated and eroded."""
+        pairs = product(("dilate", "erode"), self.present)
+        return [{"operation": operation, "label": label, "steps": steps} for operation, label in pairs]
+
+    def _is_slight(self, change: dict) -> bool:
+        """Whether a label keeps enough of its Dice, whatever its neighbours hide of it."""
+        layer = _layer(self.mask, self.scheme, change["label"])
+        layer = layer[_box(layer, change["steps"])]
+        morphology = {"dilate": cv2.dilate, "erode": cv2.erode}[change["operation"]]
+        small, large = sorted(
+            (cv2.countNonZero(layer), cv2.countNonZero(morphology(layer, SQUARE_3X3, iterations=change["steps"])))
+        )
+        return 2 * small / (small + large) >= self.severities.slight_dice
+
+
+def _over_dilation(draw: _Draw) -> dict:
+    label = draw.one_of(draw.present)
+    radius = draw.within(draw.severities.over_dilation) * draw.equivalent_radius(label)
+    return {"operation": "grow", "label": label, "radius_px": round(max(radius, 2.0), 2)}
+
+
+def _over_erosion(draw: _Draw) -> dict:
+    """A label that is all edge cannot be eroded without being deleted: it is drawn only if there is no other."""
+    depth = {label: draw.inscribed_radius(label) for label in draw.present}
+    deep = [label for label in depth if depth[label] >= 2] or [max(depth, key=depth.get)]
+    label = draw.one_of(deep)
+    return {
+        "operation": "shrink",
+        "label": label,
+        "radius_px": round(draw.within(draw.severities.over_erosion) * depth[label], 2),
+    }
+
+
+def _wrong_label(draw: _Draw) -> dict:
+    label, to = next(pair for pair in CONFUSIONS if pair[0] in draw.present)
+    return {"operation": "relabel", "label": label, "to": to}
+
+
+def _deleted_label(draw: _Draw) -> dict:
+    return {"operation": "delete", "label": draw.one_of(draw.present)}
+
+
+def _mirrored_label(draw: _Draw) -> dict:
+    return {"operation": "mirror", "label": draw.one_of(draw.present)}
+
+
+def _head_cut(draw: _Draw) -> dict:
+    angle, share = draw.within((0, 360)), draw.within(draw.severities.cut)
+    return {"operation": "cut", "label": "head", "angle_deg": round(angle, 1), "share": round(share, 3)}
+
+
+def _head_shift(draw: _Draw) -> dict:
+    distance = draw.within(draw.severities.shift) * draw.equivalent_radius("head")
+    angle = draw.within((0, 2 * np.pi))
+    rows, cols = round(distance * np.sin(angle)), round(distance * np.cos(angle))
+    return {"operation": "shift", "label": "head", "rows": rows, "cols": cols}
+
+
+def _head_leak(draw: _Draw) -> dict:
+    contours, _ = cv2.findContours(_layer(draw.mask, HEAD, "head"), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    rim = np.concatenate(contours).reshape(-1, 2)
+    col, row = (int(value) for value in rim[draw.rng.integers(len(rim))])
+    radius = draw.within(draw.severities.leak) * draw.equivalent_radius("head")
+    return {"operation": "leak", "label": "head", "row": row, "col": col, "radius_px": max(round(radius), 1)}
+
+
+# Which label a poor mask tags as which: the first pair whose first label is there. The paper has the first pair.
+CONFUSIONS = (("palate", "head"), ("gap", "body"), ("head", "body"), ("body", "head"))
+
+POOR_RECIPES: dict[str, dict[str, Callable[[_Draw], dict]]] = {
+    FETUS.name: {
+        "over-dilation": _over_dilation,
+        "over-erosion": _over_erosion,
+        "wrong-label": _wrong_label,
+        "deleted-label": _deleted_label,
+        "mirrored-label": _mirrored_label,
+    },
+    HEAD.name: {
+        "over-dilation": _over_dilation,
+        "over-erosion": _over_erosion,
+        "cut": _head_cut,
+        "shift": _head_shift,
+        "leak": _head_leak,
+    },
+}

@@ -1,0 +1,191 @@
+"""Crown-rump length: the longest straight line between the head and the body of a fetus."""
+
+import cv2
+import numpy as np
+
+from fusqa.masks.labels import FETUS
+from fusqa.masks.length import Length, Point, Unmeasurable, check_spacing
+
+__all__ = ["crown_rump_length", "near_longest"]
+
+SQUARE_3X3 = np.ones((3, 3), np.uint8)
+
+
+def crown_rump_length(mask: np.ndarray, spacing: tuple[float, float], *, contour: str = "outer") -> Length:
+    """Longest distance between the contour of the head and the contour of the body.
+
+    The fetus is head ∪ body ∪ palate; the gap between chin and chest is fluid. The mask is measured as it is, with
+    every island it may have: a quality model is there to notice them, :mod:`fusqa.masks.fasp` reports them. Where the
+    mask has no head or no body, the ends are the farthest pair of the whole contour.
+
+    Both ends are corners of a convex hull, since a distance is a convex function of either end; so a few dozen
+    hull points are compared instead of thousands of contour pixels, with the same result to the last digit.
+
+    Parameters
+    ----------
+    mask : (H, W) uint8
+        Labels of :data:`fusqa.masks.labels.FETUS`.
+    spacing : (row_mm, col_mm)
+        Pixel spacing in millimetres.
+    contour : {"outer", "boundary"}
+        "outer" is the paper's contour, the pixels that a 3×3 dilation adds to the mask: it lies one pixel outside
+        and makes the length about two pixels longer than "boundary", the outermost pixels of the mask itself.
+
+    Returns
+    -------
+    Length
+        The first end is the crown's (on the head), the second the rump's (on the body); without head or body the
+        end nearer the left edge of the picture comes first.
+
+    Raises
+    ------
+    Unmeasurable
+        Neither head, body nor palate is in the mask.
+    ValueError
+        Wrong labels, shape, spacing or contour.
+
+    Notes
+    -----
+    Source: Cengiz, Almakky & Yaqub, MIDL 2023 (contour as the difference of the mask and its 3×3 dilation).
+
+    Examples
+    --------
+    >>> mask = np.zeros((20, 40), np.uint8)
+    >>> mask[10, 5:15], mask[10, 15:35] = 2, 1
+    >>> crown_rump_length(mask, (0.5, 2.0), contour="boundary")
+    Length(mm=58.0, ends=((10.0, 34.0), (10.0, 5.0)))
+    """
+    scale = np.array(check_spacing(spacing))
+    sides, corner = _sides(mask, contour)
+    ends, distance = _farthest_pair(*(_hull(side) + corner for side in sides), scale)
+    return Length(distance, ends)
+
+
+def near_longest(
+    mask: np.ndarray, spacing: tuple[float, float], within: float = 0.01, *, contour: str = "outer"
+) -> np.ndarray:
+    """Every line between head and body that is nearly as long as the crown-rump length.
+
+    The longest line is the top of a flat hill: its height hardly depends on where exactly the top is, so many lines
+    of other directions are nearly as long. How far they fan out says how little the length fixes the line.
+
+    Parameters
+    ----------
+    mask, spacing, contour
+        As for :func:`crown_rump_length`.
+    within : float
+        Lines shorter than the longest by at most this share of it, 0 ≤ `within` < 1. Time and memory grow with the
+        number of lines found, which near 1 is that of all pairs of contour pixels.
+
+    Returns
+    -------
+    (k, 2, 2) int
+        Each line's crown end and rump end as row and column in pixels, the longest line first. Without head or body
+        the end nearer the left edge of the picture comes first.
+
+    Raises
+    ------
+    Unmeasurable
+        Neither head, body nor palate is in the mask.
+    ValueError
+        Wrong labels, shape, spacing, contour or share.
+
+    See Also
+    --------
+    line_angle : the directions of the lines.
+
+    Examples
+    --------
+    >>> mask = np.zeros((20, 40), np.uint8)
+    >>> mask[10, 5:15], mask[10, 15:35] = 2, 1
+    >>> near_longest(mask, (0.5, 2.0), within=0.05, contour="boundary").tolist()
+    [[[10, 34], [10, 5]], [[10, 33], [10, 5]], [[10, 34], [10, 6]]]
+    """
+    scale = np.array(check_spacing(spacing))
+    if not 0 <= within < 1:  # also true of NaN
+        raise ValueError(f"within = {within!r} is no share of the longest line: give 0 for it alone, 0.01 for 1 %")
+    sides, corner = _sides(mask, contour)
+    first, second = (np.argwhere(side) + corner for side in sides)
+    corners = [_hull(side) + corner for side in sides]
+    # The partner that is farthest from a point is a corner of the hull: most points drop out before any pair is made.
+    reach = [_squared_mm(points, far, scale).max(1) for points, far in ((first, corners[1]), (second, corners[0]))]
+    least = reach[0].max() * (1 - within) ** 2
+    first, second = (points[far >= least] for points, far in zip((first, second), reach, strict=True))
+    squared = _squared_mm(first, second, scale)
+    if sides[0] is sides[1]:  # every line was found from either end
+        squared = np.where(_left_first(first, second), squared, -1)
+    i, j = np.nonzero(squared >= least)
+    order = np.argsort(-squared[i, j], kind="stable")
+    return np.stack([first[i], second[j]], 1)[order]
+
+
+def _sides(mask: np.ndarray, contour: str) -> tuple[list[np.ndarray], np.ndarray]:
+    """Contours of head and of body as pictures of 0 and 1 (twice the same if one is missing), and their corner."""
+    mask = np.ascontiguousarray(mask)
+    FETUS.require(mask)
+    if contour not in _CONTOURS:
+        raise ValueError(f"contour {contour!r} is unknown, choose one of {', '.join(_CONTOURS)}")
+    crop, corner = _crop(mask, pad=1)
+    solid = FETUS.body(crop).astype(np.uint8)
+    if not solid.any():
+        raise Unmeasurable(
+            "the mask has no head, body or palate, so there is no crown-rump length; "
+            "leave this picture out or segment it again"
+        )
+    return _CONTOURS[contour](crop, solid), corner
+
+
+def _outer_contour(crop: np.ndarray, solid: np.ndarray) -> list[np.ndarray]:
+    """Contour pixels next to the head and those next to the body, or twice the whole contour."""
+    contour = cv2.dilate(solid, SQUARE_3X3) & ~solid
+    sides = [contour & cv2.dilate(np.uint8(crop == FETUS.id(name)), SQUARE_3X3) for name in ("head", "body")]
+    return sides if all(side.any() for side in sides) else [contour, contour]
+
+
+def _boundary(crop: np.ndarray, solid: np.ndarray) -> list[np.ndarray]:
+    """Boundary pixels of the head and those of the body, or twice the whole boundary."""
+    inside = cv2.erode(solid, SQUARE_3X3, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    contour = solid & ~inside
+    sides = [contour & (crop == FETUS.id(name)) for name in ("head", "body")]
+    return sides if all(side.any() for side in sides) else [contour, contour]
+
+
+_CONTOURS = {"outer": _outer_contour, "boundary": _boundary}
+
+
+def _crop(mask: np.ndarray, pad: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cut to what is not background plus `pad` pixels of background; return it and its corner (row, col)."""
+    left, top, width, height = cv2.boundingRect(mask)
+    crop = mask[top : top + height, left : left + width]
+    # Background is added even where the picture ends: the outer contour of a fetus at the border lies out there.
+    return np.pad(crop, pad), np.array([top - pad, left - pad])
+
+
+def _hull(picture: np.ndarray) -> np.ndarray:
+    """Corners (n, 2), as row and column, of the convex hull of the pixels that are 1 in a picture of 0 and 1."""
+    found = np.flatnonzero(picture.view(bool))  # of a contour, few: several times faster than OpenCV's findNonZero
+    return cv2.convexHull(np.stack(np.divmod(found, picture.shape[1]), 1).astype(np.int32)).reshape(-1, 2)
+
+
+def _squared_mm(first: np.ndarray, second: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Squared distances (n, m) in mm² between two sets of points (n, 2) and (m, 2)."""
+    between = (first[:, None] - second[None]) * scale  # (n, m, 2) mm
+    return (between**2).sum(-1)
+
+
+def _left_first(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Whether (n, m) a point of the first set lies left of one of the second, or above it in the same column."""
+    (row, col), (other_row, other_col) = first.T[:, :, None], second.T[:, None]
+    return (col < other_col) | ((col == other_col) & (row <= other_row))
+
+
+def _farthest_pair(first: np.ndarray, second: np.ndarray, scale: np.ndarray) -> tuple[tuple[Point, Point], float]:
+    """Farthest pair between two sets of points (n, 2) and (m, 2), and their distance in millimetres."""
+    squared = _squared_mm(first, second, scale)
+    if first.shape == second.shape and np.array_equal(first, second):
+        # Either end may then come first: take the left one, so that the order does not depend on the hull's start.
+        squared = np.where(first[:, None, 1] <= second[None, :, 1], squared, -1)
+    # Of equally long lines the one whose ends lie highest: the choice is the same in the mirror image.
+    i, j = min(np.argwhere(squared == squared.max()), key=lambda ij: (first[ij[0], 0], second[ij[1], 0]))
+    ends = tuple(tuple(float(value) for value in point) for point in (first[i], second[j]))
+    return ends, float(np.sqrt(squared[i, j]))

@@ -1,0 +1,198 @@
+"""Label schemes: which structures a mask names, how they are drawn, and what is measured on them.
+
+A mask is a label image, ``(H, W)`` ``uint8``: every pixel holds the number of one structure, 0 is background.
+Whatever differs between the crown-rump study and the fetal-head study is a field of the scheme, so that the rest
+of the package serves both.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+import cv2
+import numpy as np
+
+__all__ = ["FETUS", "HEAD", "SCHEMES", "Label", "Renumbering", "Scheme"]
+
+MOST_LISTED = 8  # unknown numbers that a message names
+
+
+@dataclass(frozen=True)
+class Label:
+    """One structure of a scheme: its number in the mask, its name, and the colour of its overlay."""
+
+    id: int
+    name: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """What the labels of a cohort mean.
+
+    Attributes
+    ----------
+    name : str
+        Key of the scheme in :data:`SCHEMES`, as written in ``cohort.json``.
+    labels : tuple of Label
+        The structures, numbered 1 … n without gaps.
+    paint_order : tuple of str
+        Names from the bottom layer to the top: where two structures overlap, the later one shows.
+    solid : tuple of str
+        The structures that belong to the measured body (the gap between chin and chest is fluid).
+    measurement, symbol : str
+        What is measured, in words and as an abbreviation.
+    equation : str
+        Default dating equation, a key of :data:`fusqa.masks.dating.EQUATIONS`.
+    review_minimum : int
+        How many image criteria a mask must meet to be reviewed as good.
+    """
+
+    name: str
+    labels: tuple[Label, ...]
+    paint_order: tuple[str, ...]
+    solid: tuple[str, ...]
+    measurement: str
+    symbol: str
+    equation: str
+    review_minimum: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the structures in the order of their numbers."""
+        return tuple(label.name for label in self.labels)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes including background."""
+        return len(self.labels) + 1
+
+    def id(self, name: str) -> int:
+        """Return the number of the structure called `name`."""
+        return self.names.index(name) + 1
+
+    def layers(self, mask: np.ndarray) -> dict[str, np.ndarray]:
+        """Split a label image into one boolean picture ``(H, W)`` per structure."""
+        return {label.name: mask == label.id for label in self.labels}
+
+    def paint(self, layers: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Merge boolean pictures into a label image, in paint order; a structure left out is absent."""
+        mask = np.zeros(next(iter(layers.values())).shape, np.uint8)
+        for name in self.paint_order:
+            if name in layers:
+                mask[layers[name]] = self.id(name)
+        return mask
+
+    def body(self, mask: np.ndarray) -> np.ndarray:
+        """Boolean picture ``(H, W)`` of the measured body: the union of the solid structures."""
+        solid = np.zeros(256, np.uint8)
+        solid[[self.id(name) for name in self.solid]] = 1
+        return cv2.LUT(mask, solid).view(bool)  # one look-up a pixel; np.isin takes ten times as long
+
+    def require(self, mask: np.ndarray) -> None:
+        """Raise ``ValueError`` unless `mask` is a two-dimensional ``uint8`` picture of this scheme's labels."""
+        if mask.ndim != 2 or mask.dtype != np.uint8:
+            raise ValueError(
+                f"a mask is a (H, W) uint8 label image, this one is {mask.shape} {mask.dtype}; "
+                "save it as 8-bit single-channel PNG with one label number a pixel"
+            )
+        if mask.max(initial=0) >= self.classes:
+            unknown = _listed(np.unique(mask[mask >= self.classes]))
+            known = ", ".join(f"{label.id} {label.name}" for label in self.labels)
+            raise ValueError(
+                f"labels {unknown} are not in scheme '{self.name}' (0 background, {known}); "
+                "renumber the mask or name the right scheme"
+            )
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    """Numbers in brackets: all of a few, the first of many, as of a picture that was taken for a mask."""
+    first = [str(int(number)) for number in islice(numbers, MOST_LISTED + 1)]
+    return f"[{', '.join(first[:MOST_LISTED] + ['…'] * (len(first) > MOST_LISTED))}]"
+
+
+FETUS = Scheme(
+    name="fetus",
+    labels=(
+        Label(1, "head", "#D55E00"),
+        Label(2, "body", "#009E73"),
+        Label(3, "palate", "#F0E442"),
+        Label(4, "gap", "#56B4E9"),
+    ),
+    paint_order=("body", "head", "gap", "palate"),
+    solid=("head", "body", "palate"),
+    measurement="crown-rump length",
+    symbol="CRL",
+    equation="intergrowth-21st",
+    review_minimum=4,
+)
+
+HEAD = Scheme(
+    name="head",
+    labels=(Label(1, "head", "#D55E00"),),
+    paint_order=("head",),
+    solid=("head",),
+    measurement="head circumference",
+    symbol="HC",
+    equation="intergrowth-21st-hc",
+    review_minimum=4,
+)
+
+SCHEMES = {scheme.name: scheme for scheme in (FETUS, HEAD)}
+
+
+@dataclass(frozen=True)
+class Renumbering:
+    """Which structure each number of somebody else's masks stands for.
+
+    Attributes
+    ----------
+    numbers : dict of int to int
+        Number in their masks to number in the scheme. 0 is background unless it is given another meaning.
+
+    Examples
+    --------
+    >>> Renumbering.parse("255=head", HEAD)(np.array([[0, 255]])).tolist()
+    [[0, 1]]
+    """
+
+    numbers: Mapping[int, int]
+
+    @classmethod
+    def parse(cls, text: str, scheme: Scheme) -> "Renumbering":
+        """Read ``1=body,2=head,7=background``.
+
+        Raises
+        ------
+        ValueError
+            If a part is not ``number=name``, a number comes twice, or the scheme has no such name.
+        """
+        known = {"background": 0} | {label.name: label.id for label in scheme.labels}
+        numbers: dict[int, int] = {}
+        for part in text.split(","):
+            number, _, name = (piece.strip() for piece in part.partition("="))
+            if not (number.isascii() and number.isdigit()) or name not in known:
+                raise ValueError(
+                    f"labels: '{part.strip()}' is not number=name with a name among {', '.join(known)}; "
+                    "write for example 1=" + scheme.names[0]
+                )
+            if int(number) in numbers:
+                raise ValueError(f"labels: the number {int(number)} is given twice; name every number once")
+            numbers[int(number)] = known[name]
+        return cls({0: 0} | numbers)
+
+    def __call__(self, mask: np.ndarray) -> np.ndarray:
+        """Return the mask in the scheme's numbers, ``(H, W)`` ``uint8``.
+
+        Raises
+        ------
+        ValueError
+            If the mask has a number that was not named.
+        """
+        found, place = np.unique(mask, return_inverse=True)
+        if unknown := [int(number) for number in found if int(number) not in self.numbers]:
+            raise ValueError(
+                f"labels {_listed(unknown)} are not named (named: {', '.join(map(str, sorted(self.numbers)))}); "
+                "name every number of the masks, those without meaning as background"
+            )
+        return np.uint8([self.numbers[int(number)] for number in found])[place].reshape(mask.shape)

@@ -1,0 +1,113 @@
+"""What every measurement shares: a length with its ends, the pixel spacing, the direction of a line.
+
+A length is measured on the image's own grid with the true distance between rows and between columns, because an
+image that was squeezed to a square has pixels that are not square.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["SPACING_RANGE_MM", "Length", "Point", "Unmeasurable", "check_spacing", "line_angle"]
+
+Point = tuple[float, float]
+
+SPACING_RANGE_MM = (0.03, 5.0)  # chosen: from a 4000-pixel zoom on a small fetus to a whole sector on 64 pixels
+
+
+class Unmeasurable(ValueError):
+    """The mask holds nothing that could be measured; the message says what is missing and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Length:
+    """A measured length.
+
+    Attributes
+    ----------
+    mm : float
+        The length in millimetres.
+    ends : ((row, col), (row, col))
+        Where the calipers lie, in pixels of the picture (pixel centres are whole numbers). An end on the outer
+        contour of a structure that touches the border lies one pixel outside the picture.
+    """
+
+    mm: float
+    ends: tuple[Point, Point]
+
+
+def check_spacing(spacing: tuple[float, float]) -> tuple[float, float]:
+    """Return `spacing` as two floats, or say what is wrong with it.
+
+    Parameters
+    ----------
+    spacing : (row_mm, col_mm)
+        Distance between neighbouring rows and between neighbouring columns in millimetres.
+
+    Raises
+    ------
+    ValueError
+        Unless both are finite and between 0.03 and 5 mm (chosen, see ``SPACING_RANGE_MM``). The message tells when
+        the value looks like centimetres, metres or dots per inch.
+    """
+    try:
+        row_mm, col_mm = (float(value) for value in spacing)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"spacing {spacing!r} is not a pair of numbers; give (row_mm, col_mm), for example (0.2, 0.2)"
+        ) from None
+    low, high = SPACING_RANGE_MM
+    for name, value in (("row_mm", row_mm), ("col_mm", col_mm)):
+        if not low <= value <= high:  # also true of NaN
+            raise ValueError(
+                f"{name} = {value:g} is not a plausible pixel spacing ({low:g} to {high:g} mm): " + _spacing_mend(value)
+            )
+    return row_mm, col_mm
+
+
+def _spacing_mend(value: float) -> str:
+    """Guess the unit in which an implausible spacing was written."""
+    low, high = SPACING_RANGE_MM
+    if low <= value * 10 < high:
+        return f"it looks like centimetres, write {value * 10:g}"
+    if low <= value * 1000 < high:
+        return f"it looks like metres, write {value * 1000:g}"
+    if high < value <= 2400:
+        return f"if it is dots per inch write 25.4 / dpi = {25.4 / value:.3g}, if pixels per cm write 10 / it"
+    return "give millimetres per pixel, as the scanner's calibration or the DICOM header states it"
+
+
+def line_angle(
+    ends: Sequence | np.ndarray, spacing: tuple[float, float], *, against: Sequence | np.ndarray | None = None
+) -> float | np.ndarray:
+    """Direction of a line, seen with square millimetres, whichever end comes first.
+
+    Parameters
+    ----------
+    ends : (..., 2, 2)
+        Both ends of each line as row and column in pixels.
+    spacing : (row_mm, col_mm)
+        Pixel spacing in millimetres.
+    against : (..., 2, 2), optional
+        Lines to count from, instead of the direction of rising columns.
+
+    Returns
+    -------
+    float or (...) float64
+        Degrees from there to the line, towards rising rows where columns rise, from -90 up to but not including 90.
+        A line whose ends are one point has the direction of rising columns.
+
+    Examples
+    --------
+    >>> round(line_angle(((0, 0), (3, 1)), (0.2, 0.6)), 1)
+    45.0
+    >>> round(line_angle(((3, 1), (0, 0)), (0.2, 0.6), against=((0, 0), (0, 1))), 1)
+    45.0
+    """
+    between = np.diff(np.asarray(ends, float), axis=-2)[..., 0, :] * check_spacing(spacing)
+    angle = np.degrees(np.arctan2(between[..., 0], between[..., 1]))
+    if against is not None:
+        angle = angle - line_angle(against, spacing)
+    angle = (angle + 90) % 180 - 90
+    return float(angle) if angle.ndim == 0 else angle

@@ -1,0 +1,192 @@
+"""All that can be said of one mask: its length, the age that follows, its areas, its criteria, and what to beware of.
+
+Everything else in the package works on cohorts; this is the answer to "what does FUSQA make of this one file?".
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fusqa.masks.circumference import fit_head_ellipse, head_circumference
+from fusqa.masks.criterion import Criterion
+from fusqa.masks.crown_rump import crown_rump_length
+from fusqa.masks.dating import EQUATIONS, gestational_age
+from fusqa.masks.labels import FETUS, HEAD, Scheme
+from fusqa.masks.length import Length, Point, Unmeasurable, check_spacing
+from fusqa.masks.reviewing import review
+
+__all__ = ["CONVENTIONS", "Dated", "Measurement", "describe", "measure", "measured_mm"]
+
+# Where the measured line runs, in words: two conventions differ by about two pixels.
+CONVENTIONS = {
+    FETUS.name: "outer contour: the pixels that a 3×3 dilation adds to the mask",
+    HEAD.name: "perimeter of the ellipse fitted to the edge of the mask",
+}
+OUTLINE_SHARE = 0.5  # chosen: a head mask that fills less of its ellipse than this is a drawn line
+
+
+_MEASUREMENTS: dict[str, Callable[[np.ndarray, tuple[float, float]], Length]] = {
+    "crown-rump length": crown_rump_length,
+    "head circumference": head_circumference,
+}
+
+
+def measure(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FETUS) -> Length:
+    """Measure what `scheme` measures: the crown-rump length or the head circumference; errors as there."""
+    return _MEASUREMENTS[scheme.measurement](mask, spacing)
+
+
+def measured_mm(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FETUS) -> float:
+    """Length by :func:`measure` in mm, NaN where there is nothing to measure; for tables, which go on with a gap."""
+    try:
+        return measure(mask, spacing, scheme).mm
+    except Unmeasurable:
+        return float("nan")
+
+
+@dataclass(frozen=True)
+class Dated:
+    """Gestational age from one length.
+
+    Attributes
+    ----------
+    days, sd : float or None
+        Age and its standard deviation in days; None where the length cannot be dated, NaN where the equation's
+        source gives no standard deviation.
+    equation : str
+        Name of the equation in print.
+    reason : str or None
+        Why there is no age.
+    """
+
+    days: float | None
+    sd: float | None
+    equation: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was found on one mask.
+
+    Attributes
+    ----------
+    scheme, measurement : str
+        Name of the scheme, and what it measures.
+    mm : float
+        The length in millimetres.
+    ends : ((row, col), (row, col))
+        Its ends in pixels.
+    contour : str
+        Where the measured line runs, in words.
+    spacing : (row_mm, col_mm)
+        The pixel spacing that was assumed, in millimetres.
+    gestational_age : Dated
+        By the scheme's own equation.
+    areas_mm2 : dict of float
+        Area of each structure in square millimetres.
+    met, of, good : int, int, bool
+        How many of the image criteria are met, of how many, and whether these are enough.
+    criteria : dict of dict
+        Each criterion's fields (see :class:`fusqa.masks.criterion.Criterion`), all but the lines that only a figure
+        needs.
+    warnings : tuple of str
+        What makes the length doubtful although it could be measured.
+    """
+
+    scheme: str
+    measurement: str
+    mm: float
+    ends: tuple[Point, Point]
+    contour: str
+    spacing: Point
+    gestational_age: Dated
+    areas_mm2: dict[str, float]
+    met: int
+    of: int
+    good: bool
+    criteria: dict[str, dict[str, Any]]
+    warnings: tuple[str, ...]
+
+
+def describe(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FETUS) -> Measurement:
+    """Measure one mask and look for what could be wrong with it.
+
+    Parameters
+    ----------
+    mask : (H, W) uint8
+        Labels of `scheme`. A head may also be an outline, closed or not, and drawn in any one value.
+    spacing : (row_mm, col_mm)
+        Pixel spacing in millimetres.
+
+    Raises
+    ------
+    fusqa.masks.length.Unmeasurable
+        If there is nothing to measure.
+    ValueError
+        Wrong labels or spacing.
+
+    Examples
+    --------
+    >>> mask = np.zeros((90, 200), np.uint8)
+    >>> mask[40:50, 20:80], mask[40:50, 80:180] = 1, 2
+    >>> describe(mask, (0.5, 0.5)).warnings
+    ('no palate in the mask', 'no gap in the mask')
+    """
+    spacing = check_spacing(spacing)
+    length = measure(mask, spacing, scheme)
+    labels, warnings = _filled(mask, spacing) if scheme is HEAD else (mask, ())
+    judged = review(labels, spacing, scheme)
+    pixel_mm2 = spacing[0] * spacing[1]
+    return Measurement(
+        scheme=scheme.name,
+        measurement=scheme.measurement,
+        mm=length.mm,
+        ends=length.ends,
+        contour=CONVENTIONS[scheme.name],
+        spacing=spacing,
+        gestational_age=_dated(length.mm, scheme),
+        areas_mm2={name: float(layer.sum() * pixel_mm2) for name, layer in scheme.layers(labels).items()},
+        met=judged.met,
+        of=judged.of,
+        good=judged.good,
+        criteria={name: _fields(criterion) for name, criterion in judged.criteria.items()},
+        warnings=(*warnings, *_warnings(labels, scheme)),
+    )
+
+
+def _filled(mask: np.ndarray, spacing: tuple[float, float]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Turn a head drawn in any way into labels, with a warning if it was an outline."""
+    drawn = np.uint8(mask != 0)
+    ellipse = fit_head_ellipse(drawn, spacing).fill(mask.shape)
+    if drawn.sum() > OUTLINE_SHARE * ellipse.sum():
+        return drawn, ()
+    return np.uint8(ellipse), ("the mask is an outline: its area and criteria are those of the ellipse fitted to it",)
+
+
+def _dated(mm: float, scheme: Scheme) -> Dated:
+    title = EQUATIONS[scheme.equation].title
+    try:
+        age = gestational_age(mm, scheme.equation)
+    except ValueError as error:
+        return Dated(None, None, title, str(error))
+    return Dated(age.days, age.sd, title)
+
+
+def _fields(criterion: Criterion) -> dict[str, Any]:
+    return {field.name: getattr(criterion, field.name) for field in fields(criterion) if field.name != "marks"}
+
+
+def _warnings(mask: np.ndarray, scheme: Scheme) -> Iterator[str]:
+    for name, layer in scheme.layers(mask).items():
+        if not layer.any():
+            yield f"no {name} in the mask"
+    body = np.uint8(scheme.body(mask))
+    pieces = cv2.connectedComponents(body, connectivity=8)[0] - 1
+    if pieces > 1:
+        yield f"what is measured lies in {pieces} pieces: an island makes the length too great"
+    if body[[0, -1]].any() or body[:, [0, -1]].any():
+        yield "what is measured touches the edge of the picture: part of it may be outside"

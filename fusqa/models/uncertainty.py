@@ -1,0 +1,90 @@
+"""What a segmenter's own doubt says of its masks: whether networks agree, and whether one is sure of itself.
+
+Both are baselines that need no quality model. Larger is better in either, as for the probability of "good".
+"""
+
+from itertools import combinations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fusqa.models.learner import predict
+
+__all__ = ["agreement", "certainty", "varied_predictions"]
+
+GAMMAS = (0.7, 1.0, 1.4)  # chosen: grey levels as another setting of the machine might show them
+
+
+def agreement(masks: np.ndarray, classes: int) -> np.ndarray:
+    """Mean Dice between the masks that several networks made of one picture, over all pairs of networks.
+
+    Parameters
+    ----------
+    masks : (networks, N, H, W) uint8
+        Label masks of the same N pictures.
+    classes : int
+        Classes including background.
+
+    Returns
+    -------
+    (N,) float
+        A label that only one of two masks has counts as 0, one that neither has not at all; 1 where no mask has any.
+    """
+    overlaps = [
+        [_dice(masks[first] == label, masks[second] == label) for label in range(1, classes)]
+        for first, second in combinations(range(len(masks)), 2)
+    ]
+    overlaps = np.array(overlaps).reshape(-1, masks.shape[1])
+    known = np.isfinite(overlaps)
+    return np.where(known.any(0), np.where(known, overlaps, 0).sum(0) / known.sum(0).clip(1), 1.0)
+
+
+def _dice(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Dice of two stacks of boolean masks, ``(N,)``; NaN where both are empty."""
+    size = first.sum((1, 2)) + second.sum((1, 2))
+    return np.divide(2.0 * (first & second).sum((1, 2)), size, out=np.full(len(size), np.nan), where=size > 0)
+
+
+@torch.inference_mode()
+def varied_predictions(model: nn.Module, images: Tensor) -> Tensor:
+    """Mean class probabilities over variants of a picture: mirrored or not, under three gammas.
+
+    Parameters
+    ----------
+    model : nn.Module
+        A segmentation network.
+    images : (N, 1, S, S) uint8
+        Pictures.
+
+    Returns
+    -------
+    (N, classes, S, S) float
+        On the CPU.
+    """
+    mean: Tensor | float = 0.0
+    for gamma in GAMMAS:
+        shown = ((images / 255) ** gamma * 255).round().byte()
+        straight, mirrored = (predict(model, x).softmax(1) for x in (shown, shown.flip(-1)))
+        mean = mean + (straight + mirrored.flip(-1)) / (2 * len(GAMMAS))
+    return mean
+
+
+def certainty(probability: Tensor) -> np.ndarray:
+    """One minus the mean entropy, in units of its greatest value, over the pixels that are probably not background.
+
+    Parameters
+    ----------
+    probability : (N, classes, S, S) float
+        Class probabilities.
+
+    Returns
+    -------
+    (N,) float
+        From 0 to 1; 0 for a picture in which nothing was found.
+    """
+    classes = probability.shape[1]
+    entropy = torch.special.entr(probability).sum(1) / np.log(classes)
+    found = (probability[:, 0] < 0.5).float()
+    mean = (entropy * found).sum((1, 2)) / found.sum((1, 2)).clamp(min=1)
+    return torch.where(found.sum((1, 2)) > 0, 1 - mean, 0.0).numpy()

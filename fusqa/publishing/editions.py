@@ -1,0 +1,71 @@
+"""The published edition: the result files of the largest study so far, kept with the code and shown in every book.
+
+``python -m fusqa.publishing publish PROFILE`` copies the results of a finished study from ``build/PROFILE`` to
+``results/PROFILE``: JSON and CSV only, with the profile they were made with. One edition is published at a time.
+"""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from fusqa.study.catalogue import chapters
+from fusqa.study.profile import ROOT, Profile
+
+__all__ = ["PLACE", "EditionError", "publish"]
+
+PLACE = ROOT / "results"
+LARGEST_MB = 20  # of a whole edition: what a repository carries without complaint
+
+
+class EditionError(RuntimeError):
+    """A study cannot be published; the message says why."""
+
+
+def publish(name: str, build: Path, place: Path = PLACE) -> Path:
+    """Copy the results of a finished study to `place`, whole or not at all, in place of what was published before.
+
+    Returns
+    -------
+    Path
+        The folder of the edition.
+
+    Raises
+    ------
+    EditionError
+        When the study is not finished, was made from code with uncommitted changes, or is too large.
+    """
+    profile = Profile.read(name)
+    study = build / profile.name
+    cohorts = [cohort for cohort in profile.cohorts if (study / cohort / "results").is_dir()]
+    wanted = [f"{cohort}/results/{chapter}.json" for cohort in cohorts or ["simulated"] for chapter in chapters(cohort)]
+    if missing := [file for file in wanted if not (study / file).is_file()]:
+        found = f"{study} holds no finished study: {len(missing)} results are missing, such as {missing[0]}"
+        raise EditionError(f"{found}; run: make study PROFILE={name}")
+    place.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".publishing-", dir=place) as scratch:
+        made = Path(scratch) / profile.name
+        for cohort in cohorts:
+            shutil.copytree(study / cohort / "results", made / cohort, ignore=shutil.ignore_patterns("edition.*"))
+        _require_sound(made)
+        shutil.copy(Profile.file(name), made / f"{profile.name}.yaml")
+        for old in place.glob("*/*.yaml"):
+            shutil.rmtree(old.parent)
+        made.rename(place / profile.name)
+    return place / profile.name
+
+
+def _require_sound(made: Path) -> None:
+    """Raise :class:`EditionError` unless every file is small, a result, and says which commit it came from."""
+    files = [path for path in made.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files) / 1e6
+    if size > LARGEST_MB:
+        raise EditionError(f"the results are {size:.0f} MB, more than the {LARGEST_MB} MB that an edition may have")
+    for path in files:
+        if path.suffix not in (".json", ".csv"):
+            raise EditionError(f"{path.relative_to(made)} is neither JSON nor CSV")
+        if path.suffix == ".json":
+            commit = json.loads(path.read_text(encoding="utf-8"))["provenance"]["commit"]
+            if not commit or "+" in commit:
+                found = f"{path.relative_to(made)} was made from uncommitted code ({commit})"
+                raise EditionError(f"{found}; commit, and run the study again")

@@ -1,0 +1,183 @@
+"""How long a study will take on this machine: a few steps of every training, timed, times their number.
+
+``python -m fusqa.publishing estimate PROFILE OUT.csv`` writes one row per job: ``file`` (its result below the profile's
+folder), ``seconds`` (of one processor, or of the GPU). The workflow runs it first, prints the sum, and weighs its
+progress by it. An estimate, not a promise: figures, and jobs that slow each other down, are left out.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from fusqa.files import write_csv
+from fusqa.masks.alterations import POOR_RECIPES, SLIGHT_MASKS
+from fusqa.masks.label_images import to_native
+from fusqa.masks.labels import FETUS
+from fusqa.models.learner import Resident, fit, learner, predict, reproducible
+from fusqa.models.losses import ReconstructionLoss, SegmentationLoss
+from fusqa.models.networks import Autoencoder, WeightsUnavailable, quality_model
+from fusqa.models.segmenters import SEGMENTERS
+from fusqa.simulator.cases import draw_case
+from fusqa.study.catalogue import COHORTS, chapters, hc18_folder
+from fusqa.study.material import judge
+from fusqa.study.profile import CohortPlan, Profile, Training
+from fusqa.study.rows import RECIPES, ROWS
+from fusqa.study.training import LOOKED_AT
+
+__all__ = ["estimate", "write_estimate"]
+
+STEPS = 2  # timed steps of a training, after one that warms up
+
+
+def write_estimate(name: str, out: Path) -> None:
+    """Write the table of :func:`estimate` for the profile `name`, whole or not at all."""
+    write_csv(out, estimate(Profile.read(name)))
+
+
+def estimate(profile: Profile) -> pd.DataFrame:
+    """Time what the jobs of `profile` are made of and multiply.
+
+    Returns
+    -------
+    DataFrame
+        ``file``, ``seconds``; one row a job.
+    """
+    device = reproducible(profile.seeds[0], profile.threads)
+    start, case, judging = _start_seconds(), *_case_seconds()
+    jobs = {}
+    for cohort, plan in profile.cohorts.items():
+        if COHORTS[cohort].split and not hc18_folder():
+            continue
+        if not COHORTS[cohort].split:
+            jobs |= {f"simulated/cohorts/{site}/cases.csv": case * getattr(plan, site) for site in "AB"}
+        work = dict.fromkeys(chapters(cohort), 0.0)
+        work |= _segmentations(profile, plan, cohort, device, judging) | _models(profile, plan, cohort, device)
+        jobs |= {f"{cohort}/results/{name}.json": start + seconds for name, seconds in work.items()}
+    return pd.DataFrame({"file": jobs.keys(), "seconds": np.round(list(jobs.values()), 1)})
+
+
+def _segmentations(
+    profile: Profile, plan: CohortPlan, cohort: str, device: torch.device, judging: float
+) -> dict[str, float]:
+    """Seconds of every segmentation network: its folds, and its predictions of both sites."""
+    shared, classes = profile.segmentation, COHORTS[cohort].scheme.classes
+    seconds = {}
+    for name in plan.segmenters:
+        training = profile.segmenters[name]
+        model = SEGMENTERS[name](classes, training.size, **training.arguments)
+        loss, size = SegmentationLoss(torch.ones(classes)), training.size
+        columns = _picture(size), torch.randint(0, classes, (1, size, size), dtype=torch.uint8)
+        step, forward = _rates(model, loss, training, columns, device)
+        predictions = plan.A * (1 + shared.spoilt) + plan.B
+        trained = shared.folds * training.budget
+        seconds[f"segmentation__{name}"] = trained * step + predictions * (forward + judging)
+    return seconds
+
+
+def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.device) -> dict[str, float]:
+    """Seconds of every row and seed, of the alterations left out, and of the autoencoder.
+
+    A row whose weights are not to be had takes none.
+    """
+    classes, target = COHORTS[cohort].scheme.classes, torch.ones(1)
+
+    def mask(size: int) -> Tensor:
+        return torch.randint(0, classes, (1, size, size), dtype=torch.uint8)
+
+    kept = _kept(profile, plan, cohort)
+    judged = sum(kept.values()) + profile.validation * plan.A + plan.B  # every set, once the model is trained
+
+    @cache
+    def of(topology: str, backbone: str, pretrained: bool, encoding: str, training: Training, material: str) -> float:
+        try:
+            model = quality_model(topology, backbone, pretrained, classes, encoding)
+        except WeightsUnavailable:
+            return 0.0
+        columns = _picture(training.size), mask(training.size), target
+        step, forward = _rates(model, nn.BCEWithLogitsLoss(), training, columns, device)
+        validated = (training.rounds + 1) * kept[material]  # after every round, and for what is familiar
+        return training.budget * step + (validated + judged + LOOKED_AT) * forward
+
+    seconds = {}
+    for row in (ROWS[key] for key in plan.rows):
+        learns = RECIPES[row.recipe]
+        training = getattr(profile.quality, learns.material)
+        once = of(row.topology, row.backbone, row.pretrained, learns.encoding, training, learns.material)
+        seconds |= {row.result(seed): once for seed in profile.seeds}
+    trainings = 1 + len(POOR_RECIPES[COHORTS[cohort].scheme.name])  # with every alteration, and without each
+    paper = RECIPES["paper"]
+    seconds["unseen"] = trainings * of(
+        "single", "resnet18", False, paper.encoding, profile.quality.omitted, paper.material
+    )
+    training = profile.autoencoder
+    columns = mask(training.size), mask(training.size)
+    step, forward = _rates(Autoencoder(classes), ReconstructionLoss(), training, columns, device)
+    return seconds | {"autoencoder": training.budget * step + plan.B * forward}
+
+
+def _kept(profile: Profile, plan: CohortPlan, cohort: str) -> dict[str, float]:
+    """Masks of the patients who validate, by what a recipe learns from."""
+    pictures = profile.validation * plan.A
+    alterations = 1 + SLIGHT_MASKS + len(POOR_RECIPES[COHORTS[cohort].scheme.name])
+    predictions = len(plan.segmenters) * (1 + profile.segmentation.spoilt)
+    return {"altered": alterations * pictures, "errors": predictions * pictures}
+
+
+def _picture(size: int) -> Tensor:
+    """One picture of noise."""
+    return torch.randint(0, 256, (1, 1, size, size), dtype=torch.uint8)
+
+
+def _rates(
+    model: nn.Module, loss: nn.Module, training: Training, columns: tuple[Tensor, ...], device: torch.device
+) -> tuple[float, float]:
+    """Seconds that a sample takes in training and in prediction; `columns` are those of one sample."""
+    many = [torch.cat([column] * 2 * training.batch) for column in columns]
+    samples = Resident(*many, device=device)
+    settings = {"rounds": 1, "batch": training.batch, "seed": 0}
+    one = Resident(*columns, device=device)
+
+    def train(steps: int) -> None:
+        fit(learner(model, loss, samples, one, budget=steps * training.batch, **settings), training.rate)
+
+    train(1)
+    step = _seconds(lambda: train(STEPS)) / (STEPS * training.batch)
+    forward = _seconds(lambda: predict(model, *many[:-1])) / len(many[0])
+    return step, forward
+
+
+def _case_seconds() -> tuple[float, float]:
+    """Seconds to simulate a case, and to bring a prediction of it back to its grid and judge it."""
+    case = draw_case("A", 0, 0)
+    probability = np.eye(FETUS.classes, dtype=np.float32)[case.mask[::2, ::2]].transpose(2, 0, 1)
+    drawing = _seconds(lambda: draw_case("A", 0, 1))
+    return drawing, _warm_seconds(lambda: judge(case, to_native(probability, case.image.shape), FETUS))
+
+
+def _start_seconds() -> float:
+    """Seconds that a notebook needs before it does anything."""
+    starting = [sys.executable, "-c", "import papermill, fusqa.models.learner, fusqa.figures.sheets"]
+    return _warm_seconds(lambda: subprocess.run(starting))
+
+
+def _warm_seconds(work: Callable[[], object]) -> float:
+    """Seconds that `work` takes once what it needs was read from the disk."""
+    work()
+    return _seconds(work)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """Seconds that `work` takes, once."""
+    begin = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - begin

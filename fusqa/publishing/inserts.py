@@ -1,0 +1,253 @@
+"""What the prose pages of the book take from the code and its results: tables that nobody has to keep by hand.
+
+A page keeps a line ``{{ name }}`` for each; :func:`fusqa.publishing.binding.assemble` puts it there.
+"""
+
+import html
+import inspect
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import nbformat
+import typer
+from papermill import inspect_notebook
+from typer.core import TyperArgument, TyperCommand, TyperOption
+
+from fusqa.cli import app
+from fusqa.study.pairs import ALTERED, AT_B, ERRORS
+from fusqa.study.profile import Profile
+from fusqa.study.rows import ROWS
+
+__all__ = [
+    "command_pages",
+    "cost_table",
+    "launch_links",
+    "model_cards",
+    "parameter_table",
+    "profile_table",
+    "provenance_tables",
+    "student_links",
+]
+
+PROVENANCE = ("seed", "date", "cpu_seconds", "commit", "device", "threads")
+
+
+def parameter_table(notebooks: Path) -> str:
+    """Write what can be set in the notebooks, from their own cells: a row a parameter, with who has it."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    files = sorted(notebooks.glob("*.ipynb"))
+    for file in files:
+        for name, about in inspect_notebook(str(file)).items():
+            found.setdefault((name, about["default"], about["help"]), []).append(file.stem)
+    rows = [
+        [
+            f"<code>{name}</code>",
+            f"<code>{html.escape(default)}</code>",
+            html.escape(meaning),
+            "all" if len(owners) == len(files) else ", ".join(owners),
+        ]
+        for (name, default, meaning), owners in sorted(found.items(), key=lambda item: -len(item[1]))
+    ]
+    return table(["parameter", "default", "what it sets", "notebooks"], rows)
+
+
+def cost_table(results: Path) -> str:
+    """Write what every notebook took in this edition, from the provenance of its results: the dearest first."""
+    took: dict[str, list[dict]] = {}
+    for file in results.glob("*.json"):
+        provenance = _provenance(file) or {}
+        if "peak_mb" in provenance:
+            took.setdefault(file.stem.partition("__")[0], []).append(provenance)
+    spent = {name: sum(one["cpu_seconds"] for one in runs) for name, runs in took.items()}
+    rows = [
+        [name, str(len(took[name])), f"{spent[name]:.0f}", f"{max(one['peak_mb'] for one in took[name]) / 1000:.1f}"]
+        for name in sorted(spent, key=lambda name: -spent[name])
+    ]
+    return table(["notebook", "runs", "processor time, s, all runs", "largest memory, GB"], rows)
+
+
+def profile_table(profiles: Path, *studies: Path) -> str:
+    """Write how large each profile is and, where `studies` hold its results, what it took.
+
+    Parameters
+    ----------
+    profiles : Path
+        Folder of the profiles' YAML files.
+    *studies : Path
+        Folders with ``<cohort>/results`` or ``<cohort>`` of JSON results, such as a build and the published edition.
+    """
+    took: dict[str, list[dict]] = {}
+    for study in studies:
+        found = [_provenance(file) for file in sorted(study.rglob("*.json"))]
+        known = [one for one in found if one and {"profile", "peak_mb"} <= set(one)]
+        for profile in {one["profile"] for one in known} - set(took):  # the first study that has it speaks
+            took[profile] = [one for one in known if one["profile"] == profile]
+    rows = []
+    for profile in sorted(map(Profile.read, sorted(profiles.glob("*.yaml"))), key=_pictures):
+        plan, seeds, runs = profile.cohorts["simulated"], len(profile.seeds), took.get(profile.name, [])
+        spent = f"{sum(one['cpu_seconds'] for one in runs) / 3600:.1f}" if runs else "–"
+        most = f"{max(one['peak_mb'] for one in runs) / 1000:.1f}" if runs else "–"
+        sizes = [str(plan.A), str(plan.B), str(len(plan.rows)), str(seeds)]
+        rows.append([f"<code>{profile.name}</code>", *sizes, spent, most])
+    header = ["profile", "pictures of A", "of B", "rows", "seeds", "processor hours", "largest memory, GB"]
+    return table(header, rows)
+
+
+def _pictures(profile: Profile) -> int:
+    """Pictures of the simulated cohort, by which profiles are ordered."""
+    return profile.cohorts["simulated"].A + profile.cohorts["simulated"].B
+
+
+def _provenance(result: Path) -> dict | None:
+    """Provenance of a JSON result; None where it has none."""
+    content = json.loads(result.read_text(encoding="utf-8"))
+    return content.get("provenance") if isinstance(content, dict) else None
+
+
+def command_pages() -> str:
+    """Write the help of the command ``fusqa``, a section a verb, from the command itself."""
+    verbs = _verbs(typer.main.get_command(app), "fusqa")
+    return "\n".join(_command_section(name, command) for name, command in verbs)
+
+
+def _verbs(command: TyperCommand, name: str) -> Iterator[tuple[str, TyperCommand]]:
+    """Yield every verb that does something, with its full name."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield name, command
+    else:
+        for verb, one in inner.items():
+            yield from _verbs(one, f"{name} {verb}")
+
+
+def _command_section(name: str, command: TyperCommand) -> str:
+    """One verb: what it does, how it is called, and what can be given to it."""
+    arguments = [word for one in command.params if one.param_type_name == "argument" for word in _words(one)]
+    rows = [
+        [
+            ", ".join(f"<code>{html.escape(word)}</code>" for word in _words(parameter)),
+            html.escape(parameter.help or ""),
+            html.escape(_default(parameter)),
+        ]
+        for parameter in command.params
+    ]
+    about, usage = inspect.cleandoc(command.help or ""), " ".join([name, "[OPTIONS]", *arguments])
+    return f"## `{name}`\n\n{about}\n\n```text\n{usage}\n```\n\n" + table(["given", "what it is", "default"], rows)
+
+
+def _default(parameter: TyperArgument | TyperOption) -> str:
+    """What holds where nothing is given; a dash for a switch, and for what must be given."""
+    value = parameter.default
+    return "–" if value is None or value is False or value is ... else str(getattr(value, "value", value))
+
+
+def _words(parameter: TyperArgument | TyperOption) -> list[str]:
+    """How a parameter is written on the command line."""
+    if parameter.param_type_name == "argument":
+        return [parameter.metavar or parameter.name.upper()]
+    return [*parameter.opts, *parameter.secondary_opts]
+
+
+def model_cards(results: Path) -> str:
+    """Write what is known of every model of an edition, a line a model, first seed, from its result files.
+
+    The AUROC is against the truth of each set: by construction for altered masks, by the review for predictions.
+    """
+    titles = {f"quality__{key}": row.title for key, row in ROWS.items()} | {"autoencoder": "Autoencoder"}
+    rows = []
+    for stem, title in titles.items():
+        file = min([*results.glob(f"{stem}__seed*.json"), *results.glob(f"{stem}.json")], default=None)
+        content = json.loads(file.read_text(encoding="utf-8")) if file else {}
+        if content.get("status") == "run":
+            link = f'<a href="../results/{results.name}/{file.name}">{html.escape(title)}</a>'
+            rows.append([link, *_card(content)])
+    heads = ["model", "parameters", "side, px", "masks learnt from", "seed", "threshold"]
+    return table([*heads, "AUROC, altered masks of A", "AUROC, errors at A", "AUROC, predictions of B"], rows)
+
+
+def _card(content: dict) -> list[str]:
+    """Entries of one model's card, from its result."""
+    network, reports = content["network"], content["reports"]["validation"]
+    found = [reports[name]["auroc"] if name in reports else None for name in (ALTERED, ERRORS, AT_B)]
+    made = [f"{network['parameters']:,}", str(network["size"]), f"{network['masks']:,}"]
+    chosen = [str(content["provenance"]["seed"]), f"{content['thresholds']['validation']:.2f}"]
+    return [*made, *chosen, *("–" if value is None else f"{value:.2f}" for value in found)]
+
+
+def student_links(notebooks: Sequence[Path]) -> str:
+    """Write a list of links to the students' notebooks, by the titles of their chapters."""
+    sources = {file.name: nbformat.read(file, as_version=4).cells[0].source for file in notebooks}
+    titles = {name: source.partition("\n")[0].removeprefix("# ") for name, source in sources.items()}
+    items = [f'<li><a href="../students/{name}">{html.escape(title)}</a></li>' for name, title in titles.items()]
+    return f"<ul>{''.join(items)}</ul>\n"
+
+
+def launch_links(repository: str, branch: str, notebook: str) -> str:
+    """Markdown links that open a notebook in Binder and in Colab; empty without a GitHub repository.
+
+    Parameters
+    ----------
+    repository : str
+        ``https://github.com/owner/name``, or empty.
+    branch : str
+        Branch that holds the notebooks.
+    notebook : str
+        Name of the notebook, without folder or suffix.
+    """
+    if not repository:
+        return ""
+    owner_name = repository.removesuffix("/").removeprefix("https://github.com/")
+    path = f"notebooks/{notebook}.ipynb"
+    binder = f"https://mybinder.org/v2/gh/{owner_name}/{branch}?urlpath=lab/tree/{path}"
+    colab = f"https://colab.research.google.com/github/{owner_name}/blob/{branch}/{path}"
+    return f"Run this chapter elsewhere: [Binder]({binder}) · [Colab]({colab})"
+
+
+def provenance_tables(results: Path) -> str:
+    """Write the tables of the page "Where does each number come from?" from the published result files.
+
+    A JSON result carries an object ``provenance``, written by :func:`fusqa.study.provenance.origin`; a CSV table of the
+    same name shares it.
+    """
+    rows, others, versions = [], [], {}
+    for path in sorted(path for path in results.rglob("*") if path.is_file()):
+        name = html.escape(path.relative_to(results).as_posix())
+        link = f'<a href="../results/{name}">{name}</a>'
+        provenance = _provenance(path) if path.suffix == ".json" else None
+        if provenance is None:
+            others.append(f"- {link}")
+            continue
+        rows.append([link, *(shown(column, provenance.get(column)) for column in PROVENANCE)])
+        for package, version in provenance.get("versions", {}).items():
+            versions.setdefault(package, set()).add(str(version))
+    text = "No result file was found for this edition.\n" if not rows + others else ""
+    if rows:
+        text += "## Result files\n\n" + table(["result", *(name.replace("_", " ") for name in PROVENANCE)], rows)
+    if versions:
+        pairs = [[html.escape(package), ", ".join(sorted(versions[package]))] for package in sorted(versions)]
+        text += "\n## Versions\n\n" + table(["package", "version"], pairs)
+    if others:
+        text += "\n## Tables beside them\n\n" + "\n".join(others) + "\n"
+    return text
+
+
+def shown(column: str, value: object) -> str:
+    """One entry of the provenance table; of a commit, as much as names it."""
+    if value is None:
+        return "–"
+    if column == "commit":
+        head, plus, changes = str(value).partition("+")
+        return head[:10] + plus + changes
+    return html.escape(str(value))
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Write a table in a frame that scrolls sideways, as :func:`fusqa.figures.showing.show_table` does."""
+    lines = ["".join(f"<td>{value}</td>" for value in row) for row in rows]
+    head = "".join(f"<th>{name}</th>" for name in header)
+    body = "".join(f"<tr>{line}</tr>\n" for line in lines)
+    return (
+        f'<figure class="fusqa-table"><div class="fusqa-scroll" tabindex="0"><table class="dataframe table">\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div></figure>\n"
+    )

@@ -1,0 +1,196 @@
+"""The sets of masks that a study passes from notebook to notebook: altered ones, predictions, a segmenter's errors."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fusqa.cohorts.cohort import Case, Cohort
+from fusqa.files import whole
+from fusqa.masks.alterations import GOOD, altered_masks
+from fusqa.masks.dating import EQUATIONS
+from fusqa.masks.label_images import dice, resize_labels
+from fusqa.masks.labels import Scheme
+from fusqa.masks.measurement import measured_mm
+from fusqa.masks.reviewing import review
+
+__all__ = [
+    "AlteredSet",
+    "ErrorSet",
+    "balanced_sample",
+    "generator",
+    "judge",
+    "load_masks",
+    "save_masks",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class AlteredSet:
+    """Altered masks of a cohort at network size.
+
+    Attributes
+    ----------
+    masks : (M, S, S) uint8
+        Ten a case, made on the picture's own grid and then resized.
+    table : DataFrame
+        One row a mask: ``case``, ``patient``, ``name``, ``good``,
+        ``dice_<label>``, ``delta_mm``, ``delta_days``, ``criteria_lost``, ``recipe`` (JSON).
+    """
+
+    masks: np.ndarray
+    table: pd.DataFrame
+
+    @classmethod
+    def make(
+        cls, cohort: Cohort, size: int, seed: int, progress: Callable[[Iterable[Case]], Iterable[Case]] = iter
+    ) -> "AlteredSet":
+        """Alter every mask of `cohort`; each case draws from its own generator, so order does not matter.
+
+        `progress` wraps the cases, as ``tqdm.tqdm`` does.
+        """
+        masks, rows = [], []
+        for case in progress(cohort):
+            for altered in altered_masks(case.mask, generator(seed, case.case), cohort.scheme):
+                effect = altered.effect(case.spacing)
+                masks.append(resize_labels(altered.mask, (size, size)))
+                rows.append(
+                    {"case": case.case, "patient": case.patient, "name": altered.name}
+                    | {"good": altered.quality == GOOD}
+                    | {f"dice_{label}": value for label, value in effect.dice.items()}
+                    | {"delta_mm": effect.delta_mm, "delta_days": effect.delta_days}
+                    | {"criteria_lost": " ".join(effect.criteria_lost), "recipe": json.dumps(altered.recipe)}
+                )
+        return cls(np.stack(masks), pd.DataFrame(rows))
+
+    def save(self, path: Path) -> None:
+        """Write masks and table into one ``.npz`` file."""
+        _save_set(path, self.table, masks=self.masks)
+
+    @classmethod
+    def load(cls, path: Path) -> "AlteredSet":
+        """Read what :meth:`save` wrote."""
+        return cls(**_load_set(path))
+
+    def of(self, cases: Iterable[str]) -> "AlteredSet":
+        """Return the masks of some cases."""
+        chosen = self.table["case"].isin(list(cases)).to_numpy()
+        return AlteredSet(self.masks[chosen], self.table[chosen].reset_index(drop=True))
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorSet:
+    """What segmenters made, out of fold, of site A's pictures as they are and spoilt.
+
+    Attributes
+    ----------
+    images, masks : (M, S, S) uint8
+        Pictures and predicted masks, at the segmenter's size.
+    table : DataFrame
+        One row a prediction: ``case``, ``patient``, ``spoilt`` (0 for the picture as it is), and what :func:`judge`
+        says of it.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+    table: pd.DataFrame
+
+    def save(self, path: Path) -> None:
+        """Write pictures, masks and table into one ``.npz`` file."""
+        _save_set(path, self.table, images=self.images, masks=self.masks)
+
+    @classmethod
+    def load(cls, path: Path) -> "ErrorSet":
+        """Read what :meth:`save` wrote."""
+        return cls(**_load_set(path))
+
+    @classmethod
+    def joined(cls, sets: Mapping[str, "ErrorSet"]) -> "ErrorSet":
+        """Put the errors of several segmenters together; the column ``network`` of the table names them.
+
+        Raises
+        ------
+        ValueError
+            When their pictures differ in size.
+        """
+        sizes = {name: errors.masks.shape[1:] for name, errors in sets.items()}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"segmenters of a study must share one size of picture; theirs are {sizes}")
+        tables = [errors.table.assign(network=name) for name, errors in sets.items()]
+        parts = [(errors.images, errors.masks) for errors in sets.values()]
+        return cls(*map(np.concatenate, zip(*parts, strict=True)), pd.concat(tables, ignore_index=True))
+
+
+def _save_set(path: Path, table: pd.DataFrame, **arrays: np.ndarray) -> None:
+    """Write a table and its arrays into one file, so that they cannot part."""
+    with whole(path) as part:
+        np.savez_compressed(part, table=np.frombuffer(table.to_json().encode(), np.uint8), **arrays)
+
+
+def _load_set(path: Path) -> dict:
+    """Read the table and the arrays of a file."""
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    table = pd.DataFrame(json.loads(arrays.pop("table").tobytes())).reset_index(drop=True)
+    return arrays | {"table": table}
+
+
+def generator(seed: int, name: str) -> np.random.Generator:
+    """Generator that depends on the seed and the name of a case alone."""
+    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "big"))
+
+
+def save_masks(path: Path, masks: Mapping[str, np.ndarray]) -> None:
+    """Write label masks of any size by the names of their cases."""
+    with whole(path) as part:
+        np.savez_compressed(part, **masks)
+
+
+def load_masks(path: Path) -> dict[str, np.ndarray]:
+    """Read what :func:`save_masks` wrote."""
+    with np.load(path) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def judge(case: Case, predicted: np.ndarray, scheme: Scheme) -> dict:
+    """Judge a predicted mask: Dice, measurement error, error in days, review.
+
+    Returns
+    -------
+    dict
+        ``dice_<label>``; ``mm``, ``delta_mm``, ``delta_days`` against the case's own measurement (NaN where the mask
+        cannot be measured); one boolean a criterion; ``met``, how many; ``good``, the verdict of the review, for
+        which the case's own mask stands in for a reviewer who sees the picture.
+    """
+    days = EQUATIONS[scheme.equation].days
+    mm = measured_mm(predicted, case.spacing, scheme)
+    verdict = review(predicted, case.spacing, scheme, reference=case.mask)
+    overlap = dice(case.mask, predicted, scheme.classes)
+    return (
+        {f"dice_{name}": float(value) for name, value in zip(scheme.names, overlap, strict=True)}
+        | {"mm": mm, "delta_mm": mm - case.measure_mm, "delta_days": float(days(mm) - days(case.measure_mm))}
+        | {name: criterion.met for name, criterion in verdict.criteria.items()}
+        | {"met": verdict.met, "good": verdict.good}
+    )
+
+
+def balanced_sample(good: np.ndarray, per_class: int, seed: int) -> np.ndarray:
+    """Draw as many good as poor cases, `per_class` of each or as many as the rarer class has.
+
+    Returns
+    -------
+    (N,) bool
+        Which cases are drawn.
+    """
+    good = np.asarray(good, bool)
+    count = min(per_class, good.sum(), (~good).sum())
+    rng = np.random.default_rng(seed)
+    drawn = np.zeros(len(good), bool)
+    for members in (np.flatnonzero(good), np.flatnonzero(~good)):
+        drawn[rng.choice(members, count, replace=False)] = True
+    return drawn

@@ -1,0 +1,170 @@
+"""Image/mask pairs at network size: what a quality model or an autoencoder is trained on and judged by.
+
+Four sets of pairs matter to a study, and every model is scored on the same four: of site A's validation patients the
+altered masks, the segmenter's errors on spoilt pictures, and its predictions, all out of fold; and its predictions at
+site B. Pictures are kept once, however many masks share them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from fusqa.cohorts.cohort import Cohort
+from fusqa.masks.label_images import resize_labels
+from fusqa.models.learner import Resident, pictures
+from fusqa.study.material import AlteredSet, ErrorSet, load_masks
+from fusqa.study.results import Study
+
+__all__ = [
+    "ALTERED",
+    "AT_A",
+    "AT_B",
+    "ERRORS",
+    "Pairs",
+    "altered_pairs",
+    "error_pairs",
+    "judged_sets",
+    "predicted_pairs",
+]
+
+ALTERED, ERRORS = "altered masks, validation", "segmenter's errors, validation"
+AT_A, AT_B = "predictions, validation", "predictions, site B"
+_EFFECT = ["delta_mm", "delta_days"]
+ACCEPTED_DAYS = 3.0  # chosen: within the standard deviation of the dating equation itself
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pictures, masks, and what is known of each pair.
+
+    Attributes
+    ----------
+    images : (P, 1, S, S) uint8
+        Pictures.
+    picture : (M,) int64
+        Picture of each mask.
+    masks : (M, S, S) uint8
+        Label masks.
+    table : DataFrame
+        One row a mask: ``case``, ``patient``, ``name`` (what the mask is), ``good`` (by construction or by review),
+        ``delta_mm``, ``delta_days`` (what it does to the measurement), ``dice`` (with the reference mask, mean over
+        labels), ``test`` (drawn for the balanced test set).
+    """
+
+    images: Tensor
+    picture: Tensor
+    masks: Tensor
+    table: pd.DataFrame
+
+    def inputs(self) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """Columns for :class:`fusqa.models.learner.Resident` and :func:`fusqa.models.learner.predict`."""
+        return (self.images, self.picture), self.masks
+
+    def only(self, sees: Sequence[str]) -> "Pairs":
+        """Blacken what is not among "picture" and "mask": whoever judges the pairs has nothing but the rest."""
+        images = self.images if "picture" in sees else torch.zeros_like(self.images)
+        return replace(self, images=images, masks=self.masks if "mask" in sees else torch.zeros_like(self.masks))
+
+    def where(self, chosen: np.ndarray) -> "Pairs":
+        """Keep the pairs that a boolean array ``(M,)`` chooses."""
+        kept = torch.from_numpy(np.array(chosen, bool))
+        return Pairs(self.images, self.picture[kept], self.masks[kept], self.table[chosen].reset_index(drop=True))
+
+    def exchanged(self, share: float, seed: int) -> "Pairs":
+        """Add a share of the good masks once more, as poor: each with a picture of another patient.
+
+        Where all pairs are of one patient there is no other, and nothing is added.
+        """
+        rng, patients = np.random.default_rng(seed), self.table["patient"].to_numpy()
+        good = np.flatnonzero(self.table["good"].to_numpy(bool))
+        count = round(share * len(good)) if len(set(patients)) > 1 else 0
+        if not count:
+            return self
+        chosen = rng.choice(good, count, replace=False)
+        strangers = np.array([rng.choice(np.flatnonzero(patients != patients[row])) for row in chosen])
+        wrong = self.table.iloc[chosen].assign(name="exchanged", good=False, dice=0.0, **dict.fromkeys(_EFFECT, np.nan))
+        return Pairs(
+            self.images,
+            torch.cat([self.picture, self.picture[torch.from_numpy(strangers)]]),
+            torch.cat([self.masks, self.masks[torch.from_numpy(chosen)]]),
+            pd.concat([self.table, wrong], ignore_index=True),
+        )
+
+    def labelled(self, target: str, device: torch.device) -> Resident:
+        """Samples (picture, mask, column `target` of the table) in memory on `device`."""
+        return Resident(*self.inputs(), torch.from_numpy(self.table[target].to_numpy(np.float32)), device=device)
+
+
+def altered_pairs(cohort: Cohort, altered: AlteredSet) -> Pairs:
+    """Pair the altered masks of `cohort`'s cases with their pictures."""
+    size = altered.masks.shape[-1]
+    part = altered.of(cohort.table["case"])
+    number = {case: row for row, case in enumerate(cohort.table["case"])}
+    return Pairs(
+        pictures(cohort.stack(size)[0]),
+        torch.tensor([number[case] for case in part.table["case"]]),
+        torch.from_numpy(part.masks),
+        part.table[["case", "patient", "name", "good", *_EFFECT]].assign(dice=_mean_dice(part.table), test=False),
+    )
+
+
+def error_pairs(cohort: Cohort, errors: ErrorSet, size: int) -> Pairs:
+    """Pair the segmenter's errors on `cohort`'s cases with the pictures, spoilt or not, that led to them.
+
+    Good is what the review accepts *and* what dates the pregnancy within :data:`ACCEPTED_DAYS`.
+    """
+    chosen = errors.table["case"].isin(cohort.table["case"]).to_numpy()
+    table = errors.table[chosen].reset_index(drop=True)
+    accepted = table["good"].astype(bool) & (table["delta_days"].abs() <= ACCEPTED_DAYS)
+    resized = [cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in errors.images[chosen]]
+    masks = [resize_labels(mask, (size, size)) for mask in errors.masks[chosen]]
+    return Pairs(
+        pictures(np.stack(resized)),
+        torch.arange(len(table)),
+        torch.from_numpy(np.stack(masks)),
+        table[["case", "patient", *_EFFECT]].assign(name="error", good=accepted, dice=_mean_dice(table), test=False),
+    )
+
+
+def predicted_pairs(study: Study, cohort: Cohort, size: int, network: str | None = None) -> Pairs:
+    """Pair a segmenter's predictions for `cohort` with their pictures; site A's are out of fold.
+
+    They are those of the segmenter that the review chose, or of another `network`, whose masks are in no test set.
+    """
+    if network is None:
+        table, masks = study.table("review"), "predictions.npz"
+    else:
+        name = f"segmentation__{network}"
+        table, masks = study.table(name).assign(test=False), f"{name}/predictions.npz"
+    table = table.set_index("case").loc[cohort.table["case"]].reset_index()
+    predicted = load_masks(study.need(masks))
+    resized = [resize_labels(predicted[case], (size, size)) for case in cohort.table["case"]]
+    return Pairs(
+        pictures(cohort.stack(size)[0]),
+        torch.arange(len(cohort)),
+        torch.from_numpy(np.stack(resized)),
+        table[["case", "patient", "good", *_EFFECT, "test"]].assign(name="prediction", dice=_mean_dice(table)),
+    )
+
+
+def _mean_dice(table: pd.DataFrame) -> pd.Series:
+    """Mean over the labels that are in the mask or in its reference; 0 for a mask that shares nothing with it."""
+    return table.filter(regex="^dice_").mean(axis=1).fillna(0.0)
+
+
+def judged_sets(study: Study, validation: Cohort, size: int) -> dict[str, Pairs]:
+    """Return the sets on which every model is judged; `validation` is site A's part that trained nothing."""
+    altered = AlteredSet.load(study.need("altered.npz"))
+    if altered.masks.shape[-1] != size:
+        altered = AlteredSet.make(validation, size, study.seed)
+    return {
+        ALTERED: altered_pairs(validation, altered),
+        ERRORS: error_pairs(validation, ErrorSet.load(study.need("errors.npz")), size),
+        AT_A: predicted_pairs(study, validation, size),
+        AT_B: predicted_pairs(study, study.site("B"), size),
+    }

@@ -1,0 +1,199 @@
+"""The size of a study: what is trained, how long, on how many images; read from a file and checked."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+
+from fusqa.files import ROOT
+from fusqa.study.catalogue import COHORTS
+from fusqa.study.rows import ROWS, SEGMENTERS
+
+__all__ = ["CohortPlan", "Profile", "Training"]
+
+
+class _Strict(BaseModel):
+    """Settings that refuse a misspelt name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Training(_Strict):
+    """How a network is trained.
+
+    Attributes
+    ----------
+    size : int
+        Side of its square picture in pixels.
+    budget, rounds, batch : int
+        Samples seen in all, rounds with a validation each, samples a step.
+    rate : float
+        Peak learning rate of the one-cycle schedule.
+    decay : float
+        Weight decay.
+    """
+
+    size: PositiveInt
+    budget: PositiveInt
+    rounds: PositiveInt
+    batch: PositiveInt
+    rate: PositiveFloat
+    decay: float = Field(default=0.01, ge=0)
+
+
+class Segmenter(Training):
+    """Training of one segmentation network, once a fold.
+
+    Attributes
+    ----------
+    arguments : dict
+        Of its constructor in :data:`fusqa.models.segmenters.SEGMENTERS`, beside classes and size.
+    """
+
+    arguments: dict[str, int | tuple[int, ...]] = {}
+
+    @field_validator("arguments")
+    @classmethod
+    def _in_one_order(cls, given: dict) -> dict:
+        """Sort by name: the workflow compares settings as text, and another order is no other setting."""
+        return dict(sorted(given.items()))
+
+
+class Quality(_Strict):
+    """Training of quality models, by what they learn from (:attr:`fusqa.study.rows.Recipe.material`).
+
+    Attributes
+    ----------
+    altered, errors : Training
+        Of every row whose recipe has this material.
+    omitted : Training
+        Of the models for which one kind of altered mask is left out, to see what they make of it.
+    """
+
+    altered: Training
+    errors: Training
+    omitted: Training
+
+
+class CrossValidation(_Strict):
+    """What all segmentation networks of a study share.
+
+    Attributes
+    ----------
+    folds : int
+        Folds of the cross-validation by patient.
+    spoilt : int
+        How many spoilt versions of every picture of site A are predicted, to collect the segmenter's errors.
+    """
+
+    folds: int = Field(ge=2)
+    spoilt: PositiveInt
+
+
+class Request(_Strict):
+    """What a job may take; a cluster reserves it, and ends the job that takes more."""
+
+    minutes: PositiveInt
+    memory_mb: PositiveInt
+
+
+class CohortPlan(_Strict):
+    """One cohort of a study: how many cases of each site, which segmenters and which rows are run on it."""
+
+    A: PositiveInt
+    B: PositiveInt
+    segmenters: tuple[str, ...] = Field(min_length=1)
+    rows: tuple[str, ...]
+
+
+class Profile(_Strict):
+    """The size of a study, read from ``profiles/<name>.yaml``.
+
+    Attributes
+    ----------
+    title : str
+        One sentence for people.
+    threads : int
+        CPU threads of every training; part of the profile because results depend on it.
+    seeds : tuple of int
+        Every row is trained once a seed.
+    validation : float
+        Share of site A's patients that is kept for validation.
+    per_class : int
+        Cases drawn from the good and from the poor predictions of site B for the test set.
+    cohorts : dict of str to CohortPlan
+        Key of :data:`COHORTS` to its plan.
+    segmentation, segmenters
+        What all segmentation networks share, and the training of each, by its name in
+        :data:`fusqa.study.rows.SEGMENTERS`.
+    quality, autoencoder
+        Training of the quality models, of the autoencoder.
+    requests : dict of str to Request
+        What a job of a rule of the workflow may take; "other" for the rules without an entry of their own.
+    """
+
+    name: str
+    title: str
+    threads: PositiveInt
+    seeds: tuple[int, ...] = Field(min_length=1)
+    validation: float = Field(gt=0, lt=1)
+    per_class: PositiveInt
+    cohorts: dict[str, CohortPlan]
+    segmentation: CrossValidation
+    segmenters: dict[str, Segmenter]
+    quality: Quality
+    autoencoder: Training
+    requests: dict[str, Request]
+
+    @classmethod
+    def read(cls, name: str | Path) -> "Profile":
+        """Read a profile by its name or by the path of a YAML file.
+
+        Raises
+        ------
+        FileNotFoundError
+            For an unknown name; the message lists the known ones.
+        ValueError
+            When a setting is missing, misspelt or out of range, a cohort, a row or a segmenter is not known, the
+            segmenters differ in the size of their pictures (their errors go into one set), or the quality models do
+            (they are compared on the same masks).
+        """
+        path = cls.file(name)
+        if not path.is_file():
+            known = ", ".join(sorted(file.stem for file in (ROOT / "profiles").glob("*.yaml")))
+            raise FileNotFoundError(f"no profile '{name}': {path} is not a file; known profiles are {known}")
+        profile = cls(name=path.stem, **yaml.safe_load(path.read_text(encoding="utf-8")))
+        plans = profile.cohorts.values()
+        _require_known(path, "cohorts", set(profile.cohorts), COHORTS)
+        _require_known(path, "rows", {row for plan in plans for row in plan.rows}, ROWS)
+        _require_known(path, "segmenters", set(profile.segmenters), SEGMENTERS)
+        _require_known(path, "segmenters", {name for plan in plans for name in plan.segmenters}, profile.segmenters)
+        _require_one_size(path, "segmenters", profile.segmenters)
+        _require_one_size(path, "quality models", dict(profile.quality))
+        if "other" not in profile.requests:
+            raise ValueError(f"{path}: requests need an entry 'other', for the rules without one of their own")
+        return profile
+
+    @staticmethod
+    def file(name: str | Path) -> Path:
+        """Return the file that a profile's name, or the path of a YAML file, stands for."""
+        return Path(name) if Path(name).suffix == ".yaml" else ROOT / "profiles" / f"{name}.yaml"
+
+    def request(self, rule: str) -> dict[str, int]:
+        """Resources of a rule as Snakemake names them: ``runtime`` in minutes and ``mem_mb``."""
+        asked = self.requests.get(rule, self.requests["other"])
+        return {"runtime": asked.minutes, "mem_mb": asked.memory_mb}
+
+
+def _require_known(path: Path, what: str, named: set[str], known: Iterable[str]) -> None:
+    """Raise ValueError where a profile names something that there is not."""
+    if unknown := named - set(known):
+        raise ValueError(f"{path}: {what} {sorted(unknown)} are not known; known {what} are {', '.join(known)}")
+
+
+def _require_one_size(path: Path, what: str, trainings: Mapping[str, Training]) -> None:
+    """Raise ValueError where trainings differ in the size of their pictures."""
+    sizes = {name: training.size for name, training in trainings.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"{path}: {what} of a study must share one size of picture; theirs are {sizes}")

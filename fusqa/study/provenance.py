@@ -1,0 +1,47 @@
+"""Where a number came from: profile, seed, versions, device, commit, date."""
+
+import platform
+import resource
+import subprocess
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from fusqa.files import ROOT
+from fusqa.study.profile import Profile
+
+__all__ = ["origin"]
+
+
+def origin(name: str, profile: Profile, cohort: str, seed: int) -> dict[str, Any]:
+    """Where a result came from: profile, cohort, seed, versions, device, commit, date, processor time, memory."""
+    import torch  # here, so that reading a profile does not load it
+
+    gpu = torch.cuda.is_available()
+    processor = f"CPU, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
+    packages = ("fusqa", "torch", "torchvision", "fastai", "numpy", "opencv-python-headless", "scikit-learn")
+    return {
+        "result": name,
+        "profile": profile.name,
+        "cohort": cohort,
+        "seed": seed,
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
+        "device": torch.cuda.get_device_name() if gpu else processor,
+        "threads": profile.threads,
+        "commit": _commit(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpu_seconds": round(time.process_time(), 1),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+
+
+def _commit() -> str | None:
+    """Commit of the project's folder, with "+changes" where files differ from it; None outside a checkout."""
+    git = ["git", "-C", str(ROOT)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        dirty = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+changes" if dirty else "")

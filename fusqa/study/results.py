@@ -1,0 +1,144 @@
+"""Where the files of a study lie, how they are read and written, and the published edition of one."""
+
+import json
+import subprocess
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fusqa.cohorts.cohort import Cohort
+from fusqa.files import ROOT, write_csv, write_json
+from fusqa.study.catalogue import COHORTS
+from fusqa.study.profile import Profile
+from fusqa.study.provenance import origin
+from fusqa.study.rows import ROWS, Row
+
+__all__ = ["Edition", "Study", "published"]
+
+PLACE = ROOT / "results"
+
+
+class Study:
+    """One profile on one cohort: the folder ``<build>/<profile>/<cohort>`` and what is in it.
+
+    Parameters
+    ----------
+    profile : str
+        Name of a profile or path of its YAML file.
+    cohort : str
+        A key of :data:`COHORTS`.
+    build : str or Path
+        Where studies are kept; a relative path counts from the project's folder.
+    """
+
+    def __init__(self, profile: str = "quick", cohort: str = "simulated", build: str | Path = "build"):
+        self._profile = str(Path(profile).resolve() if Path(profile).suffix == ".yaml" else profile)
+        self.profile = Profile.read(profile)
+        if cohort not in self.profile.cohorts:
+            raise KeyError(f"profile '{self.profile.name}' has no cohort '{cohort}', only {list(self.profile.cohorts)}")
+        self.cohort = cohort
+        self.build = ROOT / build
+        self.folder = self.build / self.profile.name / cohort
+        self.plan = self.profile.cohorts[cohort]
+        self.kind = COHORTS[cohort]
+        self.scheme = self.kind.scheme
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The rows of the grid that this study runs."""
+        return [ROWS[key] for key in self.plan.rows]
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything but training: cohorts, alterations, splits, the test set. The first of the profile's."""
+        return self.profile.seeds[0]
+
+    def site(self, site: str) -> Cohort:
+        """Open site "A" or "B", cut to the number of cases that the profile asks for (whole patients)."""
+        folder = self.need(f"cohorts/{self.kind.folders[site]}/cases.csv").parent
+        return Cohort.open(folder).at_site(site).at_most(getattr(self.plan, site))
+
+    def path(self, name: str) -> Path:
+        """Where file `name` of this study lies, whether or not it exists."""
+        return self.folder / name
+
+    def need(self, name: str) -> Path:
+        """Return the path of a file that another notebook makes; where it is missing, Snakemake makes it first.
+
+        This is what lets every notebook run alone. Inside a Snakemake run the inputs are always there already.
+        """
+        path = self.path(name)
+        if not path.exists():
+            print(f"{path.relative_to(self.build)} is not there yet: Snakemake makes it first")
+            command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow/Snakefile")]
+            command += ["--profile", str(ROOT / "workflow/profiles/local"), "--directory", str(ROOT), "--cores", "all"]
+            build, target = (_from_root(place) for place in (self.build, path))
+            command += ["--config", f"profile={self._profile}", f"build={build}", "--", target]
+            subprocess.run(command, check=True)
+        return path
+
+    def save(self, name: str, result: dict[str, Any], seed: int) -> Path:
+        """Write ``results/<name>.json`` with its provenance."""
+        path = self.path(f"results/{name}.json")
+        write_json(path, result | {"provenance": self.provenance(name, seed)})
+        return path
+
+    def provenance(self, name: str, seed: int) -> dict[str, Any]:
+        """Where result `name` of this study comes from."""
+        return origin(name, self.profile, self.cohort, seed)
+
+    def save_table(self, name: str, table: pd.DataFrame) -> Path:
+        """Write ``results/<name>.csv``; the JSON file of the same name carries the provenance."""
+        path = self.path(f"results/{name}.csv")
+        write_csv(path, table)
+        return path
+
+    def result(self, name: str) -> dict[str, Any]:
+        """Read ``results/<name>.json``, made first where it is missing."""
+        return json.loads(self.need(f"results/{name}.json").read_text(encoding="utf-8"))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Read ``results/<name>.csv``, made first where it is missing; identifiers stay text."""
+        path = self.need(f"results/{name}.csv")
+        return pd.read_csv(path, dtype={"case": str, "patient": str, "site": str})
+
+
+def _from_root(path: Path) -> str:
+    """Name of `path` as the workflow, which runs in the project's folder, spells it."""
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+class Edition(Study):
+    """A published study: its results can be read, nothing can be made.
+
+    Parameters
+    ----------
+    folder : Path
+        ``results/<profile>``.
+    cohort : str
+        A key of :data:`fusqa.study.catalogue.COHORTS`.
+    """
+
+    def __init__(self, folder: Path, cohort: str):
+        super().__init__(str(folder / f"{folder.name}.yaml"), cohort)
+        self.folder = folder / cohort
+
+    def path(self, name: str) -> Path:
+        """Where result file `name` lies."""
+        return self.folder / name.removeprefix("results/")
+
+    def need(self, name: str) -> Path:
+        """Return the path of a result file; a published study makes none."""
+        path = self.path(name)
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is not part of the published edition")
+        return path
+
+
+def published(cohort: str, place: Path = PLACE) -> Edition | None:
+    """Return the published edition of `cohort`, None where there is none."""
+    folders = [file.parent for file in place.glob("*/*.yaml") if (file.parent / cohort).is_dir()]
+    return Edition(folders[0], cohort) if folders else None

@@ -1,0 +1,104 @@
+"""Train one quality model, on a study's masks or on somebody's own, and write down how.
+
+The notebook of the study and the command ``fusqa train`` differ in where their pairs come from and agree in the rest.
+"""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from fusqa.cohorts.cohort import Case
+from fusqa.masks.labels import Scheme
+from fusqa.models.checkpoints import Card
+from fusqa.models.familiarity import Familiarity, Features
+from fusqa.models.learner import accuracy, fit, learner, predict
+from fusqa.study.pairs import ALTERED, ERRORS, Pairs
+from fusqa.study.profile import Training
+from fusqa.study.rows import RECIPES, Recipe, Row
+
+__all__ = ["arguments", "familiarity", "model_card", "train"]
+
+LOOKED_AT = 256  # training pairs that familiarity is fitted to, at most: many for its few directions
+VALIDATION = {"altered": ALTERED, "errors": ERRORS}  # name of the pairs on which a threshold is chosen, by material
+
+Progress = Callable[[Iterable[Case]], Iterable[Case]]
+
+
+def arguments(row: Row, scheme: Scheme) -> dict:
+    """Arguments of :func:`fusqa.models.networks.quality_model` for a row of the grid."""
+    return {
+        "topology": row.topology,
+        "backbone": row.backbone,
+        "pretrained": row.pretrained,
+        "classes": scheme.classes,
+        "encoding": RECIPES[row.recipe].encoding,
+    }
+
+
+def train(
+    model: nn.Module,
+    recipe: Recipe,
+    training: Pairs,
+    validation: Pairs,
+    plan: Training,
+    seed: int,
+    device: torch.device,
+) -> pd.DataFrame:
+    """Train `model` in place as `recipe` and `plan` say; return the history by round.
+
+    Patients of `validation` choose the round, and nothing else.
+    """
+    learnt = (pairs.exchanged(recipe.exchanged, seed) for pairs in (training, validation))
+    shown = (pairs.only(recipe.sees).labelled(recipe.target, device) for pairs in learnt)
+    settings = {"budget": plan.budget, "rounds": plan.rounds, "batch": plan.batch, "decay": plan.decay}
+    return fit(learner(model, nn.BCEWithLogitsLoss(), *shown, **settings, seed=seed, metrics=[accuracy]), plan.rate)
+
+
+def familiarity(model: nn.Module, recipe: Recipe, training: Pairs, validation: Pairs) -> Familiarity:
+    """Learn what the training pairs look like to a trained model."""
+    every = np.zeros(len(training.masks), bool)
+    every[np.linspace(0, len(every) - 1, min(len(every), LOOKED_AT)).astype(int)] = True
+    shown = (pairs.only(recipe.sees).inputs() for pairs in (training.where(every), validation))
+    return Familiarity.fit(*(predict(Features(model), *inputs) for inputs in shown))
+
+
+def model_card(
+    row: Row,
+    scheme: Scheme,
+    size: int,
+    threshold: float,
+    auroc: dict[str, float | None],
+    training: Pairs,
+    lengths_mm: pd.Series,
+    provenance: dict,
+) -> Card:
+    """Write the card of a quality model.
+
+    Parameters
+    ----------
+    row, scheme, size
+        What was trained, on which labels, at which side of its square picture in pixels.
+    threshold : float
+        Chosen on the validation pairs.
+    auroc : dict
+        Name of a set of pairs to the area under the ROC curve on it.
+    training : Pairs
+        What it learnt from.
+    lengths_mm : Series
+        True lengths of the training pictures.
+    provenance : dict
+        From :func:`fusqa.study.provenance.origin`.
+    """
+    recipe = RECIPES[row.recipe]
+    about = {
+        "row": row.key,
+        "material": recipe.material,
+        "masks": len(training.masks),
+        "patients": int(training.table["patient"].nunique()),
+        "length_mm": [float(lengths_mm.min()), float(lengths_mm.max())],
+        "chosen_on": VALIDATION[recipe.material],
+    }
+    return Card("quality", arguments(row, scheme), size, scheme.name, threshold, recipe.sees, about, auroc, provenance)

@@ -1,0 +1,436 @@
+"""Somebody's own masks: verdicts that agree with the study's, bad input that costs one row, runs that go on."""
+
+import csv
+import hashlib
+import json
+import os
+import pickle
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from fusqa.assessment.ledger import ScoresBusy, ledger, write_table
+from fusqa.assessment.verdicts import BATCH, WORKERS, Assessor
+from fusqa.cli import app
+from fusqa.cohorts.cohort import Cohort, write_cohort
+from fusqa.cohorts.pictures import read_image, write_picture
+from fusqa.cohorts.reading import Intake
+from fusqa.masks.labels import FETUS
+from fusqa.models.checkpoints import Card, save_model
+from fusqa.models.familiarity import Familiarity, Features
+from fusqa.models.learner import pictures, predict
+from fusqa.models.networks import Autoencoder, anomaly_ratio, quality_model
+from fusqa.publishing.printing import browser as find_browser
+from fusqa.simulator.cases import draw_case
+
+SIZE = 64
+LONG = "長" * 70  # 210 bytes: with its ending as long as a file's name may be
+NAMES = ("=1+1", "<img src=x onerror=alert(1)>", "$rows", "c3", "c4", "c5", "c6", LONG)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """Folder of a quality model that has learnt nothing, whose threshold parts the cohort."""
+    torch.manual_seed(0)
+    arguments = {"topology": "single", "backbone": "resnet18", "pretrained": False, "classes": FETUS.classes}
+    training = {"material": "errors", "masks": 10, "length_mm": [45.0, 60.0], "chosen_on": "nothing"}
+    network = quality_model(**arguments)
+    folder = tmp_path_factory.mktemp("model")
+    save_model(network, folder, Card("quality", arguments, SIZE, "fetus", 0.5, training=training))
+    return folder
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    cases = (replace(draw_case("B", 0, i), case=name) for i, name in enumerate(NAMES))
+    write_cohort(tmp_path / "cohort", cases, scheme=FETUS, source="test", licence="MIT")
+    return tmp_path / "cohort"
+
+
+def assess(cohort, model, out, *more):
+    return CliRunner().invoke(app, ["assess", str(cohort), "--model", str(model), "--out", str(out), *map(str, more)])
+
+
+def plainly(rows, done):
+    return rows
+
+
+def read_scores(path):
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def write_scores(assessor, cohort, out, progress):
+    with ledger(assessor, Intake.open(cohort), out, progress) as verdicts:
+        return write_table(verdicts, "fetus", out)
+
+
+def test_probabilities_are_those_of_the_network_on_the_same_pairs(cohort, model, tmp_path):
+    assert assess(cohort, model, tmp_path / "scores.csv").exit_code == 0
+    rows = read_scores(tmp_path / "scores.csv")
+    assessor, whole = Assessor.load(model), Cohort.open(cohort)
+    images, masks = whole.stack(SIZE)
+    expected = predict(assessor.model, pictures(images), torch.from_numpy(masks)).sigmoid().numpy()
+    np.testing.assert_allclose([float(row["probability"]) for row in rows], expected, atol=2e-6)
+    assert [row["verdict"] for row in rows] == ["good" if p >= 0.5 else "poor" for p in expected]
+    lengths = whole.table["measure_mm"].to_numpy()
+    np.testing.assert_allclose([float(row["length_mm"]) for row in rows], lengths, atol=1.5)
+    outside = [("outside the lengths" in row["warnings"]) for row in rows]
+    assert outside == [not 45 <= float(row["length_mm"]) <= 60 for row in rows]
+
+
+def test_what_the_model_was_never_shown_does_not_matter(cohort, model):
+    blind = Assessor.load(model)
+    object.__setattr__(blind.card, "sees", ["mask"])
+    before = [verdict.probability for verdict in blind(cohort)]
+    table = Cohort.open(cohort).table
+    for name in table["image"][1:]:
+        shutil.copy(cohort / table["image"][0], cohort / name)
+    sizes = {Cohort.open(cohort)[i].image.shape for i in range(len(table))}
+    assert len(sizes) == 1
+    assert [verdict.probability for verdict in blind(cohort)] == before
+
+
+def changed(change):
+    """Spoil a mask by a function of its labels that returns what Pillow can save."""
+    return lambda path: change(np.array(Image.open(path))).save(path)
+
+
+def outside(path):
+    path.rename(path.parents[2] / path.name)
+    path.symlink_to(path.parents[2] / path.name)
+
+
+SPOILT = {
+    "cut off": (lambda path: path.write_bytes(path.read_bytes()[:200]), "export the file again"),
+    "empty file": (lambda path: path.write_bytes(b""), "is empty"),
+    "a text": (lambda path: path.write_text("mask"), "not a PNG"),
+    "gone": (lambda path: path.unlink(), "no such file; check the name"),
+    "16 bits": (changed(lambda mask: Image.fromarray(mask.astype(np.uint16))), "is a 16-bit grey PNG; save the mask"),
+    "transparent": (changed(lambda mask: Image.fromarray(np.dstack([mask] * 4))), "colour with transparency PNG"),
+    "palette": (changed(lambda mask: Image.fromarray(mask).convert("P")), "palette PNG; save the mask"),
+    "1 bit": (changed(lambda mask: Image.fromarray(mask > 0)), "is a 1-bit grey PNG"),
+    "another size": (changed(lambda mask: Image.fromarray(mask[::2])), "export both at one size"),
+    "unknown labels": (changed(lambda mask: Image.fromarray(mask * 60)), r"labels \[.*\] are not in scheme"),
+    "nothing drawn": (changed(lambda mask: Image.fromarray(mask * 0)), "is empty: every pixel is background"),
+    "a bomb": (changed(lambda mask: Image.new("L", (8000, 8000))), "claims 8000 × 8000 pixels"),
+    "a link out": (outside, "is a link to a file outside the cohort"),
+}
+
+
+@pytest.mark.parametrize("fault", SPOILT)
+def test_a_bad_file_costs_its_own_row_only(cohort, model, tmp_path, fault):
+    spoil, said = SPOILT[fault]
+    spoil(cohort / Cohort.open(cohort).table["mask"][3])
+    done = assess(cohort, model, tmp_path / "scores.csv", "--report", tmp_path / "report.html")
+    assert done.exit_code == 1, done.output
+    assert "7 verdicts, 1 cases without one" in done.output
+    rows = read_scores(tmp_path / "scores.csv")
+    assert [bool(row["verdict"]) for row in rows] == [True, True, True, False, True, True, True, True]
+    assert re.search(said, rows[3]["faults"]) and rows[3]["line"] == "5"
+    assert "<td>c3</td>" in (tmp_path / "report.html").read_text()
+
+
+def test_a_row_that_is_too_short_and_one_without_a_mask_are_told(cohort, model, tmp_path):
+    lines = (cohort / "cases.csv").read_text().splitlines()
+    cells = lines[4].split(",")
+    cells[4] = ""
+    lines[4], lines[6] = ",".join(cells), "c5,too short"
+    (cohort / "cases.csv").write_text("\n".join(lines) + "\n")
+    assert assess(cohort, model, tmp_path / "scores.csv").exit_code == 1
+    rows = read_scores(tmp_path / "scores.csv")
+    assert [row["line"] for row in rows if not row["verdict"]] == ["5", "7"]
+    assert "has no mask" in rows[3]["faults"] and "cells" in rows[5]["faults"]
+
+
+def test_a_killed_run_goes_on_where_it_stopped(cohort, model, tmp_path):
+    assessor, out = Assessor.load(model), tmp_path / "scores.csv"
+    write_scores(assessor, cohort, tmp_path / "whole.csv", plainly)
+
+    class Killed(BaseException):
+        pass
+
+    def three(rows, done):
+        for number, row in enumerate(rows):
+            if number == 3:
+                raise Killed
+            yield row
+
+    with pytest.raises(Killed):
+        write_scores(assessor, cohort, out, three)
+    assert not out.exists()
+    partial = tmp_path / ".scores.csv.partial"
+    partial.write_bytes(partial.read_bytes() + b'{"line": 5, "ca')  # cut in the midst of a line
+    taken = []
+    write_scores(assessor, cohort, out, lambda rows, done: taken.append(done) or rows)
+    assert taken == [3]
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert not partial.exists()
+
+
+def test_another_model_begins_anew(cohort, model, tmp_path):
+    assessor = Assessor.load(model)
+    (tmp_path / ".scores.csv.partial").write_text("another key\n{}\n{}\n")
+    taken = []
+    write_scores(assessor, cohort, tmp_path / "scores.csv", lambda rows, done: taken.append(done) or rows)
+    assert taken == [0]
+    assert len(read_scores(tmp_path / "scores.csv")) == len(NAMES)
+
+
+def test_two_runs_do_not_write_one_table(cohort, model, tmp_path):
+    assessor, out = Assessor.load(model), tmp_path / "scores.csv"
+
+    def meanwhile(rows, done):
+        with pytest.raises(ScoresBusy, match="another run"):
+            write_scores(assessor, cohort, out, plainly)
+        return rows
+
+    assert write_scores(assessor, cohort, out, meanwhile) == 0
+
+
+def test_names_are_text_in_a_spreadsheet_and_in_a_browser(cohort, model, tmp_path):
+    assess(cohort, model, tmp_path / "scores.csv", "--report", tmp_path / "report.html")
+    with (tmp_path / "scores.csv").open(newline="") as stream:
+        cells = [cell for row in csv.reader(stream) for cell in row]
+    assert "'=1+1" in cells and not any(cell.startswith(("=", "@", "\t")) for cell in cells)
+    page = (tmp_path / "report.html").read_text()
+    assert "<img src=x" not in page and "&lt;img src=x onerror=alert(1)&gt;" in page
+
+
+def test_the_report_is_one_file_that_can_be_sorted_and_filtered(cohort, model, tmp_path):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    chromium = find_browser()
+    if chromium is None:
+        pytest.skip("no Chromium to read the report with: apt-get install chromium")
+    assess(cohort, model, tmp_path / "scores.csv", "--report", tmp_path / "report.html")
+    rows = read_scores(tmp_path / "scores.csv")
+    faults = []
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("console", lambda message: message.type == "error" and faults.append(message.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda request: request.url.startswith("http") and faults.append(request.url))
+        page.goto((tmp_path / "report.html").as_uri())
+        trust = page.locator("tbody tr td:nth-child(4)").all_inner_texts()
+        assert trust == sorted(trust) and len(trust) == len(rows)
+        page.locator("#verdict").select_option("good")
+        good = sum(row["verdict"] == "good" for row in rows)
+        assert page.locator("tbody tr:visible").count() == good
+        assert page.locator("figure:visible").count() == good
+        page.locator("#verdict").select_option("")
+        page.get_by_role("button", name="length, mm").click()
+        lengths = [float(text) for text in page.locator("tbody td:nth-child(5)").all_inner_texts()]
+        assert lengths == sorted(lengths)
+        for image in page.locator("img").all():  # they are decoded when they come into view
+            image.scroll_into_view_if_needed()
+        page.wait_for_function("() => [...document.images].every(image => image.naturalWidth > 0)")
+        for width in (390, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+        browser.close()
+    assert faults == []
+
+
+def test_what_cannot_be_assessed_is_said_without_a_traceback(cohort, model, tmp_path):
+    for given, said in (
+        ((cohort, tmp_path, tmp_path / "s.csv"), "holds no model; give a folder with card.json"),
+        ((tmp_path / "nowhere", model, tmp_path / "s.csv"), "is no folder"),
+    ):
+        done = assess(*given)
+        assert done.exit_code == 2 and said in done.output and "Traceback" not in done.output
+    about = json.loads((cohort / "cohort.json").read_text())
+    (cohort / "cohort.json").write_text(json.dumps(about | {"scheme": "head"}))
+    done = assess(cohort, model, tmp_path / "s.csv")
+    assert done.exit_code == 2 and "labels of scheme 'head', asked for was 'fetus'" in done.output
+
+
+def test_the_same_for_a_program(cohort, model, tmp_path):
+    assert assess(cohort, model, tmp_path / "scores.csv", "--json", tmp_path / "scores.json").exit_code == 0
+    told = json.loads((tmp_path / "scores.json").read_text())
+    assert told["model"]["scheme"] == "fetus" and told["model"]["threshold"] == 0.5
+    for row, entry in zip(read_scores(tmp_path / "scores.csv"), told["verdicts"], strict=True):
+        assert row["case"].removeprefix("'") == entry["case"]
+        assert float(row["probability"]) == entry["probability"]
+        assert float(row["length_mm"]) == entry["length_mm"]
+        (top, left), (bottom, right) = entry["ends"]
+        case = next(case for case in Cohort.open(cohort) if case.case == entry["case"])
+        apart = np.hypot((bottom - top) * case.spacing[0], (right - left) * case.spacing[1])
+        assert apart == pytest.approx(entry["length_mm"], abs=0.1)
+
+
+def test_only_a_few_cases_are_read_ahead(cohort, model, monkeypatch):
+    """What is in memory does not grow with the cohort: reading waits for the network."""
+    intake, read = Intake.open(cohort), []
+    many = replace(intake, entries=intake.entries * 50)
+    monkeypatch.setattr(Intake, "read", lambda self, entry, whole=Intake.read: read.append(1) or whole(self, entry))
+    verdicts = Assessor.load(model)(many)
+    for _ in range(2 * BATCH):
+        next(verdicts)
+    assert len(read) <= (2 + 2 * WORKERS) * BATCH < len(many)
+    verdicts.close()
+
+
+def test_a_run_that_is_killed_leaves_nothing_half_written_and_goes_on(cohort, model, tmp_path):
+    """SIGKILL, the real one, in the midst of a run."""
+    table = Cohort.open(cohort).table
+    plain = tmp_path / "plain"
+    for kind in ("images", "masks"):
+        (plain / kind).mkdir(parents=True)
+        for copy in range(60):
+            for number in range(3, len(table)):
+                source = cohort / table["image" if kind == "images" else "mask"][number]
+                shutil.copy(source, plain / kind / f"{copy}-{number}.png")
+    out, partial = tmp_path / "scores.csv", tmp_path / ".scores.csv.partial"
+    command = [sys.executable, "-m", "fusqa", "assess", str(plain), "--model", str(model), "--out", str(out)]
+    command += ["--spacing", "0.15", "--json", str(tmp_path / "scores.json")]
+    run = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (partial.exists() and partial.read_bytes().count(b"\n") > 40) and run.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.killpg(run.pid, signal.SIGKILL)
+    assert run.wait() == -signal.SIGKILL, "it was done before it could be killed"
+    assert not out.exists() and not (tmp_path / "scores.json").exists()
+    before = partial.read_bytes().count(b"\n") - 1
+    intake, taken = Intake.open(plain, spacing=(0.15, 0.15)), []
+    with ledger(Assessor.load(model), intake, out, lambda rows, done: taken.append(done) or rows) as verdicts:
+        assert write_table(verdicts, "fetus", out) == 0
+    assert taken == [before] and 0 < before < len(intake)
+    names = [row["case"] for row in read_scores(out)]
+    assert names == sorted(names) and len(set(names)) == len(intake)
+
+
+def test_changed_masks_begin_anew(cohort, model, tmp_path):
+    intake = Intake.open(cohort)
+    before = intake.digest()
+    path = cohort / Cohort.open(cohort).table["mask"][3]
+    path.write_bytes(path.read_bytes())
+    os.utime(path, ns=(1, 1))
+    assert Intake.open(cohort).digest() != before
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one quarter of a megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs another user or system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_file(cohort, model, small_disk, tmp_path):
+    (small_disk / "filler").write_bytes(bytes(230_000))
+    done = assess(cohort, model, small_disk / "scores.csv", "--report", small_disk / "report.html")
+    assert done.exit_code == 2 and "No space left" in done.output and "Traceback" not in done.output
+    assert not (small_disk / "report.html").exists() and not list(small_disk.glob(".part-*"))
+    (small_disk / "filler").unlink()
+    done = assess(cohort, model, small_disk / "scores.csv")
+    assert done.exit_code == 0 and len(read_scores(small_disk / "scores.csv")) == len(NAMES)
+
+
+def test_an_output_that_cannot_be_written_is_told(cohort, model, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    done = assess(cohort, model, tmp_path / "file" / "scores.csv")
+    assert done.exit_code == 2 and str(tmp_path / "file") in done.output and "Traceback" not in done.output
+
+
+def test_a_read_only_folder_is_told(cohort, model, tmp_path):
+    mount = ["mount", "-t", "tmpfs", "-o", "ro,size=256k", "tmpfs", str(tmp_path / "locked")]
+    (tmp_path / "locked").mkdir()
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a read-only disk needs another user or system")
+    try:
+        done = assess(cohort, model, tmp_path / "locked" / "scores.csv")
+        assert done.exit_code == 2 and "Read-only file system" in done.output and "Traceback" not in done.output
+    finally:
+        subprocess.run(["umount", str(tmp_path / "locked")], check=True)
+
+
+@pytest.fixture(scope="module")
+def autoencoder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("autoencoder")
+    torch.manual_seed(0)
+    card = Card("autoencoder", {"classes": FETUS.classes}, SIZE, "fetus", 0.9, ("mask",))
+    save_model(Autoencoder(FETUS.classes), folder, card)
+    return folder
+
+
+def test_an_autoencoder_judges_masks_without_pictures(cohort, model, autoencoder, tmp_path):
+    masks = tmp_path / "masks-alone"
+    masks.mkdir()
+    for number, name in enumerate(Cohort.open(cohort).table["mask"]):
+        shutil.copy(cohort / name, masks / f"{number}.png")
+    done = assess(masks, autoencoder, tmp_path / "s.csv", "--spacing", "0.15", "0.15", "--report", tmp_path / "r.html")
+    assert done.exit_code == 0, done.output
+    rows = read_scores(tmp_path / "s.csv")
+    loaded = Assessor.load(autoencoder)
+    small = torch.from_numpy(Cohort.open(cohort).stack(SIZE)[1])
+    expected = 1 - anomaly_ratio(small, predict(loaded.model, small))
+    np.testing.assert_allclose([float(row["probability"]) for row in rows], expected, atol=1e-5)
+    assert (tmp_path / "r.html").read_text().count("<figure") == len(NAMES)
+    refused = assess(masks, model, tmp_path / "t.csv", "--spacing", "0.15")
+    assert refused.exit_code == 1 and "0 verdicts" in refused.output
+    assert "has no picture, which the model sees" in read_scores(tmp_path / "t.csv")[0]["faults"]
+
+
+def test_card_and_weights_that_do_not_belong_together_are_refused(cohort, model, autoencoder, tmp_path):
+    for name, said in (("mixed", "does not belong"), ("edited", "another network"), ("torn", "no model's card")):
+        shutil.copytree(model, tmp_path / name)
+        card = tmp_path / name / "card.json"
+        if name == "mixed":
+            shutil.copy(autoencoder / "weights.safetensors", tmp_path / name)
+        elif name == "edited":
+            card.write_text(card.read_text().replace("resnet18", "resnet50"))
+        else:
+            card.write_text(card.read_text()[:40])
+        done = assess(cohort, tmp_path / name, tmp_path / "s.csv")
+        assert done.exit_code == 2 and said in done.output and "Traceback" not in done.output, done.output
+
+
+def test_loading_a_model_runs_no_code(model, tmp_path):
+    """A pickle in place of the weights is refused for what it is, and nothing in it is run."""
+    shutil.copytree(model, tmp_path / "evil")
+
+    class Evil:
+        def __reduce__(self):
+            return (Path(tmp_path / "ran").touch, ())
+
+    content = pickle.dumps(Evil())
+    (tmp_path / "evil/weights.safetensors").write_bytes(content)
+    card = json.loads((tmp_path / "evil/card.json").read_text())
+    card["sha256"] = hashlib.sha256(content).hexdigest()
+    (tmp_path / "evil/card.json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match="weights"):
+        Assessor.load(tmp_path / "evil")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_is_unlike_the_training_pairs_gets_a_warning(cohort, model, tmp_path):
+    loaded, whole = Assessor.load(model), Cohort.open(cohort)
+    images, masks = whole.stack(SIZE)
+    seen = predict(Features(loaded.model), pictures(images), torch.from_numpy(masks))
+    known = Familiarity.fit(seen, seen)
+    save_model(loaded.model, tmp_path / "model", replace(loaded.card), known)
+    knowing = Assessor.load(tmp_path / "model")
+    near = sorted(verdict.unfamiliar for verdict in knowing(cohort))
+    assert near[0] < near[-2] < 1  # the last is the farthest pair itself: rounding decides on which side of it it falls
+    for name in whole.table["image"]:
+        write_picture(cohort / name, 255 - read_image(cohort / name))
+    far = list(knowing(cohort))
+    assert all(verdict.unfamiliar == 1 for verdict in far)
+    assert all("unlike what the model was trained on" in verdict.warnings[-1] for verdict in far)

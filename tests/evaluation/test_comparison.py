@@ -1,0 +1,102 @@
+"""The rows side by side: tables from scores, what the print implies, who is better than whom."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as sk
+
+from fusqa.evaluation.comparison import Trained, beside_print, compare, rivals, table_3
+from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED
+from fusqa.evaluation.scoring import CONFUSION
+from fusqa.study.pairs import ALTERED, AT_B
+from fusqa.study.rows import ROWS
+
+SINGLE, SYNERGIC, SIAMESE = (f"{topology}-resnet18-scratch" for topology in ("single", "synergic", "siamese"))
+
+
+def row(key, noise, seeds=2):
+    """A row with `seeds` trainings, the worse the more noise; 60 cases of the test set, 20 others, 10 altered masks."""
+    rng = np.random.default_rng(0)
+    good = rng.random(90) < 0.5
+    table = pd.DataFrame({"case": np.arange(90), "patient": np.arange(90) // 2, "good": good})
+    table["set"], table["test"] = np.where(np.arange(90) < 80, AT_B, ALTERED), np.arange(90) < 60
+    own = np.random.default_rng(len(key))
+    tables = [table.assign(probability=np.clip(0.3 * good + own.normal(0.35, noise, 90), 0, 1)) for _ in range(seeds)]
+    results = [{"thresholds": {"paper": 0.5, "validation": 0.4 + 0.1 * seed}} for seed in range(seeds)]
+    return Trained(ROWS[key].title, PRINTED.get(key), results, tables)
+
+
+@pytest.fixture
+def rows():
+    absent = "single-resnet50-scratch"
+    made = {SINGLE: row(SINGLE, 0.05), SYNERGIC: row(SYNERGIC, 0.1), SIAMESE: row(SIAMESE, 0.9)}
+    return made | {absent: Trained(ROWS[absent].title, PRINTED.get(absent), [], [], "weights are not to be had")}
+
+
+@pytest.mark.parametrize("threshold", ["paper", "validation"])
+def test_figures_of_table_3_are_those_of_the_test_set_over_seeds(rows, threshold):
+    table = table_3(rows, threshold).set_index("model")
+    for made in rows.values():
+        line = table.loc[made.title]
+        if not made.tables:
+            assert line[CONFUSION] == "not run" and pd.isna(line["F1"])
+            continue
+        f1, auroc, hits = [], [], []
+        for scores, result in zip(made.tables, made.results, strict=True):
+            drawn = scores[scores["test"]]
+            called = drawn["probability"] >= result["thresholds"][threshold]
+            f1.append(sk.f1_score(drawn["good"], called))
+            auroc.append(sk.roc_auc_score(drawn["good"], drawn["probability"]))
+            hits.append((drawn["good"] & called).sum())
+        assert line["F1"].startswith(f"{np.mean(f1):.3f} ± {np.std(f1, ddof=1):.3f}\n")
+        assert line["AUROC"].startswith(f"{np.mean(auroc):.3f} ± ")
+        assert line[CONFUSION].startswith(f"{np.mean(hits):.1f} ")
+
+
+def test_one_seed_has_no_spread_and_a_collapsed_training_is_counted(rows):
+    one = row(SINGLE, 0.1, seeds=1)
+    assert "±" not in table_3({SINGLE: one}, "paper")["F1"].iat[0]
+    flat = Trained(one.title, None, one.results * 2, [one.tables[0].assign(probability=0.9), *one.tables])
+    assert "one class only: 1 of 2" in table_3({SINGLE: flat}, "paper")[CONFUSION].iat[0]
+
+
+def test_an_empty_test_set_gives_no_figures():
+    made = row(SINGLE, 0.1)
+    empty = Trained(made.title, made.printed, made.results, [t.assign(test=False) for t in made.tables])
+    assert table_3({SINGLE: empty}, "paper")[CONFUSION].tolist() == ["no test set"]
+    assert beside_print({SINGLE: empty}).empty
+
+
+def test_what_the_print_implies_is_counted_on_113_and_113():
+    for key, precision, recall in (("single-resnet50-pretrained", 0.804, 0.982), (None, 1.0, 0.72)):
+        printed = PRINTED.get(key) if key else AUTOENCODER_PRINTED
+        tp = 113 * recall
+        fp = tp / precision - tp
+        assert printed.implied()["accuracy"] == pytest.approx((tp + 113 - fp) / 226)
+        assert printed.implied()["f1"] == pytest.approx(2 * precision * recall / (precision + recall))
+    assert PRINTED.get("single-resnet50-pretrained").implied()["accuracy"] == pytest.approx(0.871, abs=5e-4)
+    assert AUTOENCODER_PRINTED.implied()["accuracy"] == pytest.approx(0.86, abs=5e-3)
+
+
+def test_ours_stands_beside_print_and_implication(rows):
+    line = beside_print(rows).set_index("model").loc[ROWS[SINGLE].title]
+    assert line["accuracy"].startswith("0.712 (0.756) → ")
+    assert line["recall"].startswith("1.000 → ")
+
+
+def test_topologies_and_recipes_are_compared_where_both_were_run(rows):
+    assert rivals(rows) == [(SINGLE, SYNERGIC), (SYNERGIC, SIAMESE), (SINGLE, SIAMESE)]
+    assert rivals({SINGLE: rows[SINGLE]}) == []
+    more = rows | dict.fromkeys([f"{SINGLE}-errors", f"{SINGLE}-blind", f"{SINGLE}-exchanged"], rows[SINGLE])
+    assert rivals(more)[-3:] == [
+        (f"{SINGLE}-errors", SINGLE),
+        (f"{SINGLE}-errors", f"{SINGLE}-blind"),
+        (f"{SINGLE}-exchanged", f"{SINGLE}-errors"),
+    ]
+    assert rivals(rows | {"autoencoder": rows[SINGLE]}) == rivals(rows)
+
+
+def test_a_clear_difference_is_told_and_none_where_there_is_none(rows):
+    table = compare(rows, [(SINGLE, SIAMESE), (SIAMESE, SINGLE), (SINGLE, SINGLE)])
+    assert list(table["verdict on AUROC"]) == ["first is better", "second is better", "not told apart"]
+    assert list(table["McNemar p"])[2] == "1.000"

@@ -1,0 +1,55 @@
+"""Label schemes: numbering, paint order, and masks that belong to no scheme."""
+
+import numpy as np
+import pytest
+
+from fusqa.masks.labels import FETUS, HEAD, SCHEMES
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=list(SCHEMES))
+def test_labels_are_numbered_from_one_and_every_name_is_painted(scheme):
+    assert [label.id for label in scheme.labels] == list(range(1, scheme.classes))
+    assert sorted(scheme.paint_order) == sorted(scheme.names)
+    assert set(scheme.solid) <= set(scheme.names)
+    assert [scheme.id(name) for name in scheme.names] == [label.id for label in scheme.labels]
+
+
+def test_layers_and_paint_undo_each_other():
+    mask = np.random.default_rng(0).integers(0, 5, (30, 40)).astype(np.uint8)
+    np.testing.assert_array_equal(FETUS.paint(FETUS.layers(mask)), mask)
+
+
+def test_later_layers_cover_earlier_ones():
+    everywhere = np.ones((1, 1), bool)
+    order = list(FETUS.paint_order)
+    assert order.index("body") < order.index("head") < order.index("palate")
+    while order:
+        shown = FETUS.paint({name: everywhere for name in order})
+        assert shown[0, 0] == FETUS.id(order.pop())
+
+
+def test_the_measured_body_leaves_out_the_fluid():
+    mask = np.array([[0, 1, 2, 3, 4]], np.uint8)
+    assert FETUS.body(mask).tolist() == [[False, True, True, True, False]]
+    assert HEAD.body(mask[:, :2]).tolist() == [[False, True]]
+
+
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        (np.zeros((4, 4, 3), np.uint8), r"\(4, 4, 3\) uint8"),
+        (np.zeros((4, 4), np.int64), "int64"),
+        (np.array([[0, 5, 255]], np.uint8), r"\[5, 255\].*1 head, 2 body, 3 palate, 4 gap"),
+    ],
+    ids=["three channels", "wide integers", "unknown labels"],
+)
+def test_a_mask_of_no_scheme_is_refused_with_the_mend(mask, said):
+    with pytest.raises(ValueError, match=said):
+        FETUS.require(mask)
+
+
+def test_what_one_scheme_knows_another_may_not():
+    mask = np.array([[0, 1, 2]], np.uint8)
+    FETUS.require(mask)
+    with pytest.raises(ValueError, match="scheme 'head'"):
+        HEAD.require(mask)

@@ -1,0 +1,183 @@
+"""Training: batches, joint augmentation, best weights kept, the same bits again; models saved and loaded elsewhere."""
+
+import json
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fusqa.models.checkpoints import Card, load_model, save_model
+from fusqa.models.learner import Augment, Resident, accuracy, fit, learner, pictures, predict, reproducible
+from fusqa.models.networks import Autoencoder, quality_model
+from fusqa.models.segmenters import UNet
+
+
+def squares(count=24, size=32):
+    """Pictures of a bright square, and masks that lie on it (good) or beside it (poor)."""
+    rng = np.random.default_rng(0)
+    images, masks = np.zeros((2, count, size, size), np.uint8)
+    good = np.arange(count) % 2 == 0
+    for i in range(count):
+        r, c = rng.integers(2, size // 2 - 4, 2)
+        images[i, r : r + 8, c : c + 8] = 200
+        shift = 0 if good[i] else size // 2 - 2
+        masks[i, r : r + 8, c + shift : c + shift + 8] = 1
+    return images, masks, good
+
+
+def resident(images, masks, good):
+    return Resident(pictures(images), torch.from_numpy(masks), torch.from_numpy(good.astype(np.float32)))
+
+
+def trained(seed, budget=96):
+    reproducible(seed, threads=1)
+    samples = resident(*squares())
+    model = quality_model("single", "resnet18", False, classes=2)
+    learn = learner(
+        model,
+        nn.BCEWithLogitsLoss(),
+        samples,
+        samples,
+        budget=budget,
+        rounds=2,
+        batch=12,
+        seed=seed,
+        metrics=[accuracy],
+    )
+    return model, fit(learn, 1e-3)
+
+
+def test_a_batch_is_gathered_through_the_index():
+    images = pictures(np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((1, 4, 4), np.uint8))
+    samples = Resident((images, torch.tensor([2, 2, 0, 1])), torch.arange(4))
+    picture, number = samples.__getitems__([3, 0])
+    assert len(samples) == 4
+    assert picture[:, 0, 0, 0].tolist() == [1, 2] and number.tolist() == [3, 0]
+
+
+class Look(Augment):
+    """Keep what the network was shown."""
+
+    def before_batch(self):
+        super().before_batch()
+        if self.training:
+            type(self).seen.append((self.xb[0].clone(), self.xb[1].clone()))
+
+
+def test_picture_and_mask_move_together_and_no_label_is_invented():
+    Look.seen = []
+    reproducible(0, 1)
+    rng = np.random.default_rng(0)
+    masks = np.kron(rng.choice([0, 1, 3], (8, 4, 4)), np.ones((1, 16, 16))).astype(np.uint8)
+    images = masks * 60
+    samples = resident(images, masks, np.ones(8, bool))
+    model = quality_model("single", "resnet18", False)
+    fit(
+        learner(model, nn.BCEWithLogitsLoss(), samples, samples, budget=8, rounds=1, batch=8, seed=0, augment=Look()),
+        1e-4,
+    )
+    ((picture, mask),) = Look.seen
+    assert set(mask.unique().tolist()) <= {0, 1, 3}
+    assert not torch.equal(mask, torch.from_numpy(masks[:8]))
+    error = (picture[:, 0] * 255 - mask.float() * 60).abs()
+    assert (error > 30).float().mean() < 0.08  # only the seams, where a picture blends and a mask cannot
+
+
+def test_without_scale_flip_and_turn_nothing_moves():
+    still = Augment(scale=(1.0, 1.0), flip=0.0, degrees=0.0)
+    torch.testing.assert_close(still._draw(2, "cpu"), torch.eye(3)[:2].expand(2, 2, 3))
+
+
+def test_flipped_means_mirrored_left_to_right():
+    matrix = Augment(scale=(1.0, 1.0), flip=1.0, degrees=0.0)._draw(1, "cpu")
+    torch.testing.assert_close(matrix[0], torch.tensor([[-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
+
+
+def test_training_learns_and_keeps_the_best_round():
+    model, history = trained(seed=0, budget=480)
+    assert list(history.columns) == ["round", "train_loss", "valid_loss", "accuracy"]
+    images, masks, good = squares()
+    p = predict(model, pictures(images), torch.from_numpy(masks)).sigmoid()
+    assert ((p >= 0.5).numpy() == good).mean() > 0.8
+    loss = nn.functional.binary_cross_entropy(p, torch.from_numpy(good.astype(np.float32))).item()
+    assert loss == pytest.approx(history["valid_loss"].min(), abs=1e-4)
+
+
+def test_same_seed_same_bits_and_another_seed_others():
+    (first, history), (second, _), (other, _) = trained(0), trained(0), trained(1)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
+    assert history["round"].tolist() == [1, 2]
+
+
+def test_prediction_does_not_depend_on_the_batch():
+    model = quality_model("siamese", "resnet18", False, classes=2)
+    images, masks, _ = squares(10)
+    whole = predict(model, pictures(images), torch.from_numpy(masks), batch=10)
+    parts = predict(model, pictures(images), torch.from_numpy(masks), batch=3)
+    torch.testing.assert_close(whole, parts, rtol=1e-4, atol=1e-5)
+
+
+MODELS = {
+    "quality": ({"topology": "synergic", "backbone": "resnet18", "pretrained": False, "classes": 2}, quality_model),
+    "autoencoder": ({"classes": 2}, Autoencoder),
+    "unet": ({"classes": 2, "size": 64, "width": 4}, UNet),
+}
+LOAD = """
+import sys, numpy as np, torch
+from fusqa.models.checkpoints import load_model
+from fusqa.models.learner import pictures, predict
+torch.set_num_threads(1)
+with np.load(sys.argv[2]) as given:
+    inputs = {"quality": (pictures(given["images"]), torch.from_numpy(given["masks"])),
+              "autoencoder": (torch.from_numpy(given["masks"]),), "unet": (pictures(given["images"]),)}
+for kind, columns in inputs.items():
+    np.save(f"{sys.argv[1]}/{kind}.npy", predict(load_model(f"{sys.argv[1]}/{kind}")[0], *columns).numpy())
+"""
+
+
+def test_a_saved_model_gives_the_same_probabilities_in_another_process(tmp_path):
+    reproducible(0, threads=1)
+    images, masks, _ = squares(6, 64)
+    np.savez(tmp_path / "in.npz", images=images, masks=masks)
+    inputs = {
+        "quality": (pictures(images), torch.from_numpy(masks)),
+        "autoencoder": (torch.from_numpy(masks),),
+        "unet": (pictures(images),),
+    }
+    here = {}
+    for kind, (arguments, build) in MODELS.items():
+        model = build(**arguments).to(memory_format=torch.channels_last)
+        here[kind] = predict(model, *inputs[kind]).numpy()
+        save_model(model, tmp_path / kind, Card(kind, arguments, 64, "head", 0.5, provenance={"seed": 0}))
+    subprocess.run([sys.executable, "-c", LOAD, str(tmp_path), str(tmp_path / "in.npz")], check=True)
+    for kind, expected in here.items():
+        np.testing.assert_array_equal(np.load(tmp_path / f"{kind}.npy"), expected)
+
+
+def test_a_model_that_began_with_imagenet_weights_loads_without_them(tmp_path, monkeypatch):
+    arguments = {"topology": "single", "backbone": "resnet18", "classes": 2}
+    model = quality_model(**arguments, pretrained=False)
+    save_model(model, tmp_path, Card("quality", arguments | {"pretrained": True}, 64, "head"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
+    monkeypatch.setattr(socket, "socket", None)  # no network
+    loaded, _ = load_model(tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
+
+
+def test_card_and_weights_that_do_not_belong_together_are_refused(tmp_path):
+    for name in "ab":
+        save_model(UNet(2, 64, 4), tmp_path / name, Card("unet", {"classes": 2, "size": 64, "width": 4}, 64, "head"))
+    (tmp_path / "a/weights.safetensors").write_bytes((tmp_path / "b/weights.safetensors").read_bytes())
+    with pytest.raises(ValueError, match="does not belong"):
+        load_model(tmp_path / "a")
+    card = json.loads((tmp_path / "b/card.json").read_text())
+    (tmp_path / "b/card.json").write_text(json.dumps(card | {"kind": "transformer"}))
+    with pytest.raises(ValueError, match="transformer"):
+        load_model(tmp_path / "b")
+    with pytest.raises(FileNotFoundError):
+        load_model(tmp_path / "nowhere")

@@ -1,0 +1,189 @@
+"""Quality networks, autoencoder, segmenter and losses: shapes, what is shared, what is pretrained, what is measured."""
+
+import itertools
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from fusqa.models.losses import ReconstructionLoss, SegmentationLoss, one_hot, soft_dice_loss
+from fusqa.models.networks import BACKBONES, TOPOLOGIES, Autoencoder, anomaly_ratio, quality_model
+from fusqa.models.segmenters import SEGMENTERS, FetalTransUNet
+from fusqa.study.rows import SEGMENTERS as TITLES
+
+
+def parameters(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+def pair(size=64, batch=2, classes=5):
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(batch, 1, size, size, generator=generator)
+    return image, torch.randint(0, classes, (batch, size, size), generator=generator, dtype=torch.uint8)
+
+
+# two VGG-16 towers, 276 million parameters, say nothing that two others do not
+GRID = [(t, b) for t, b in itertools.product(TOPOLOGIES, BACKBONES) if t == "single" or b != "vgg16"]
+
+
+@pytest.mark.parametrize(("topology", "backbone"), GRID)
+def test_every_topology_over_every_backbone_gives_one_logit_a_pair(topology, backbone):
+    model = quality_model(topology, backbone, pretrained=False).eval()
+    with torch.inference_mode():
+        logit = model(*pair())
+    assert logit.shape == (2,)
+    assert torch.isfinite(logit).all()
+
+
+def test_siamese_shares_its_tower_and_synergic_has_two():
+    single, siamese, synergic = (parameters(quality_model(t, "resnet18", False)) for t in TOPOLOGIES)
+    tower = single - 513  # its last layer: 512 features and a bias
+    assert siamese == tower + 2 * 512 + 1
+    assert synergic == 2 * tower + 2 * 512 + 1
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_the_logit_depends_on_picture_and_mask(topology):
+    torch.manual_seed(0)
+    model = quality_model(topology, "resnet18", False).eval()
+    image, mask = pair()
+    with torch.inference_mode():
+        logit, other_image, other_mask = model(image, mask), model(1 - image, mask), model(image, 4 - mask)
+    assert not torch.allclose(logit, other_image)
+    assert not torch.allclose(logit, other_mask)
+
+
+def test_lite0_comes_pretrained_without_a_network():
+    twice = [quality_model("single", "efficientnet-lite0", pretrained=True) for _ in range(2)]
+    scratch = quality_model("single", "efficientnet-lite0", pretrained=False)
+    stem = [model.cnn._conv_stem.weight for model in (*twice, scratch)]
+    assert torch.equal(stem[0], stem[1])
+    assert not torch.equal(stem[0], stem[2])
+
+
+def test_weights_that_cannot_be_had_say_where_to_put_them(tmp_path):
+    code = """if True:
+        from fusqa.models.networks import WeightsUnavailable, quality_model
+        try:
+            quality_model("single", "alexnet", pretrained=True)
+        except WeightsUnavailable as error:
+            print(error)
+    """
+    nowhere = {"TORCH_HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | nowhere, capture_output=True, text=True)
+    assert "alexnet" in done.stdout and "hub/checkpoints" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("double", "resnet18"), ("single", "resnet19")])
+def test_an_unknown_name_is_refused_with_the_known_ones(arguments):
+    with pytest.raises(KeyError, match=r"resnet18|single"):
+        quality_model(*arguments, pretrained=False)
+
+
+@pytest.mark.parametrize("size", [64, 128, 224])
+def test_the_autoencoder_gives_probabilities_of_the_size_it_was_given(size):
+    mask = pair(size)[1]
+    with torch.inference_mode():
+        probability = Autoencoder().eval()(mask)
+    assert probability.shape == (2, 5, size, size)
+    torch.testing.assert_close(probability.sum(1), torch.ones(2, size, size))
+
+
+def test_the_autoencoder_has_the_published_layers():
+    model = Autoencoder().eval()
+    convolutions = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert [(c.out_channels, c.kernel_size[0], c.stride[0]) for c in convolutions] == [
+        (32, 4, 2), (32, 4, 2), (32, 4, 2), (32, 3, 1), (64, 4, 2),
+        (64, 3, 1), (128, 4, 2), (64, 3, 1), (32, 3, 1), (100, 4, 2),
+    ]  # fmt: skip
+    with torch.inference_mode():
+        code = model.layers[: len(convolutions)](one_hot(torch.zeros(1, 256, 256, dtype=torch.uint8), 5))
+    assert code.shape == (1, 100, 4, 4)
+
+
+def test_anomaly_ratio_counts_over_the_union_of_foregrounds():
+    mask = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    mask[0, :4] = 1
+    mask[1, :4] = 1
+    rebuilt = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    rebuilt[0, :4] = 1  # the same
+    rebuilt[1, 2:6] = 1  # half of it moved: 32 pixels differ out of 48
+    ratio = anomaly_ratio(mask, one_hot(rebuilt, 2))
+    torch.testing.assert_close(ratio, torch.tensor([0.0, 32 / 48, 1.0]))  # both empty: nothing that could be good
+
+
+SMALL = {
+    "unet": {"width": 4},
+    "fetal-transunet": {"width": 8, "blocks": (1, 1, 2), "dim": 24, "layers": 2, "heads": 2},
+}
+
+
+@pytest.mark.parametrize("size", [32, 96])
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_every_segmenter_gives_logits_for_every_pixel(name, size):
+    image = pair(size)[0]
+    network = SEGMENTERS[name](5, size, **SMALL[name])
+    logits = network(image)
+    assert logits.shape == (2, 5, size, size)
+    logits.square().sum().backward()
+    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in network.parameters())
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_a_picture_that_cannot_be_halved_is_refused(name):
+    with pytest.raises(ValueError, match="take a multiple of 16"):
+        SEGMENTERS[name](5, 100, **SMALL[name])
+
+
+def test_every_segmenter_has_a_title():
+    assert set(SEGMENTERS) == set(TITLES)
+
+
+def test_the_published_transunet_has_the_size_of_r50_vit_b16():
+    with torch.device("meta"):
+        network = FetalTransUNet(2, 224)
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(105.3e6, rel=0.005)
+    assert len(network.transformer.layers) == 12 and network.position.shape == (1, 14 * 14, 768)
+
+
+def test_a_token_of_the_transunet_sees_the_whole_picture():
+    torch.manual_seed(0)
+    network = FetalTransUNet(2, 256, **SMALL["fetal-transunet"]).eval()
+    seen = []
+    for transformer in (network.transformer, torch.nn.Identity()):
+        network.transformer = transformer
+        image = torch.rand(1, 1, 256, 256, requires_grad=True)
+        network(image)[0, 1, 4, 4].backward()  # one corner of the answer
+        seen.append(bool(image.grad[0, 0, 200:, 200:].abs().sum() > 0))  # and the opposite one of the picture
+    assert seen == [True, False]
+
+
+def test_soft_dice_is_that_of_the_masks_and_ignores_absent_classes():
+    target = torch.zeros(1, 8, 8, dtype=torch.uint8)
+    target[0, :4] = 1
+    predicted = torch.zeros_like(target)
+    predicted[0, 2:6] = 1
+    hot = one_hot(predicted, 5)  # classes 2 to 4 are in neither
+    assert soft_dice_loss(hot, one_hot(target, 5)).item() == pytest.approx(1 - 2 * 16 / 64)
+    assert soft_dice_loss(one_hot(target, 5), one_hot(target, 5)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_losses_are_lowest_for_the_truth():
+    mask = pair(16)[1]
+    truth, wrong = one_hot(mask, 5), one_hot((mask + 1) % 5, 5)
+    assert ReconstructionLoss()(truth, mask) < ReconstructionLoss()(wrong, mask)
+    loss = SegmentationLoss.balanced(mask, 5)
+    assert loss(20 * truth, mask) < loss(20 * wrong, mask)
+
+
+def test_rare_classes_weigh_more_and_the_mean_weight_over_pixels_is_one():
+    mask = torch.zeros(1, 32, 32, dtype=torch.uint8)
+    mask[0, :8] = 1
+    mask[0, :1, :4] = 2
+    weights = SegmentationLoss.balanced(mask, 3).weights.numpy()
+    assert (np.diff(weights) > 0).all()
+    share = np.bincount(mask.numpy().ravel()) / mask.numel()
+    assert weights @ share == pytest.approx(1, rel=1e-5)

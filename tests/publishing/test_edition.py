@@ -1,0 +1,181 @@
+"""The published edition: what may be published, and that every printed table follows from its per-case scores."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SMOKE, publishing
+from sklearn import metrics as sk
+
+from fusqa.evaluation.comparison import Trained, trained
+from fusqa.evaluation.scoring import CONFUSION
+from fusqa.evaluation.unseen import UNSEEN
+from fusqa.publishing.editions import EditionError, publish
+from fusqa.study.pairs import AT_B
+from fusqa.study.results import PLACE, published
+
+COMMIT = "0123456789" * 4
+
+
+@pytest.fixture
+def finished(small_study, tmp_path):
+    """A copy of the small study's results as if its code had been committed: the folder ``build``."""
+    build = tmp_path / "build"
+    for cohort in ("simulated", "hc18"):
+        if (small_study.folder / cohort / "results").is_dir():
+            shutil.copytree(small_study.folder / cohort / "results", build / "smoke" / cohort / "results")
+    for path in build.rglob("*.json"):
+        committed(path, COMMIT)
+    return build
+
+
+def committed(path, commit):
+    result = json.loads(path.read_text())
+    result["provenance"]["commit"] = commit
+    path.write_text(json.dumps(result))
+
+
+# What may be published
+
+
+def test_a_published_study_is_read_like_one_that_was_just_made(small_study, finished, tmp_path):
+    publish(str(SMOKE), finished, tmp_path / "results")
+    edition = published("simulated", tmp_path / "results")
+    assert edition.profile.name == "smoke"
+    assert edition.result("review")["chosen"] in edition.plan.segmenters
+    for name in ("review", "quality__single-resnet18-scratch__seed0"):
+        again = pd.read_csv(small_study.folder / f"simulated/results/{name}.csv", dtype={"case": str, "patient": str})
+        pd.testing.assert_frame_equal(edition.table(name), again)
+    assert any(row.tables for row in trained(edition).values())
+    with pytest.raises(FileNotFoundError, match="not part of the published edition"):
+        edition.table("nothing")
+    assert published("hc18-early", tmp_path / "results") is None
+
+
+def test_a_new_edition_takes_the_place_of_the_old_one(finished, tmp_path):
+    publish(str(SMOKE), finished, tmp_path / "results")
+    other = tmp_path / "other.yaml"
+    other.write_text(SMOKE.read_text())
+    (finished / "smoke").rename(finished / "other")
+    assert publish(str(other), finished, tmp_path / "results").name == "other"
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["other"]
+
+
+@pytest.mark.parametrize("commit", [f"{COMMIT}+changes", None])
+def test_results_of_uncommitted_code_are_not_published(finished, tmp_path, commit):
+    committed(finished / "smoke/simulated/results/review.json", commit)
+    with pytest.raises(EditionError, match=r"review\.json was made from uncommitted code"):
+        publish(str(SMOKE), finished, tmp_path / "results")
+    assert not list((tmp_path / "results").iterdir())
+
+
+@pytest.mark.parametrize("chapter", ["unseen", "gestational_age"])
+def test_a_study_that_lacks_one_chapter_is_not_finished(finished, tmp_path, chapter):
+    (finished / f"smoke/simulated/results/{chapter}.json").unlink()
+    with pytest.raises(EditionError, match=f"no finished study.*simulated/results/{chapter}.json.*make study PROFILE="):
+        publish(str(SMOKE), finished, tmp_path / "results")
+
+
+def test_only_finished_studies_of_small_files_are_published(finished, tmp_path, capsys):
+    folder = finished / "smoke/simulated/results"
+    (folder / "masks.npz").write_bytes(b"0")
+    with pytest.raises(EditionError, match="neither JSON nor CSV"):
+        publish(str(SMOKE), finished, tmp_path / "results")
+    (folder / "masks.npz").rename(folder / "large.csv")
+    (folder / "large.csv").write_bytes(bytes(21_000_000))
+    with pytest.raises(EditionError, match="more than the 20 MB"):
+        publish(str(SMOKE), finished, tmp_path / "results")
+    shutil.rmtree(finished / "smoke")
+    ended = publishing("publish", SMOKE, "--build", finished)
+    assert ended.exit_code == 1
+    assert re.search("holds no finished study.*run: make study", ended.stderr)
+
+
+# Every printed table follows from the scores
+
+
+def test_the_tables_of_the_small_study_follow_from_its_scores(finished, tmp_path):
+    publish(str(SMOKE), finished, tmp_path / "results")
+    for cohort in ("simulated", "hc18"):
+        if edition := published(cohort, tmp_path / "results"):
+            require_derived(edition)
+
+
+@pytest.mark.parametrize("cohort", ["simulated", "hc18", "hc18-early"])
+def test_the_published_tables_follow_from_their_scores(cohort):
+    edition = published(cohort)
+    if not edition:
+        pytest.skip(f"no edition on {cohort} in {PLACE}")
+    require_derived(edition)
+
+
+def require_derived(edition):
+    """Count and average anew, with plain pandas and scikit-learn, whatever the edition prints."""
+    rows = {row.title: row for row in trained(edition).values()}
+    tables = edition.result("classification")["tables"]
+    for threshold, lines in tables.items():
+        for line in lines:
+            require_row(line, rows[line["model"]], threshold)
+    scores = edition.table("gestational_age")
+    for cases, lines in edition.result("gestational_age")["errors"].items():
+        for line in lines:
+            part = scores[(scores["model"] == line["model"]) & (scores["threshold"] == line["threshold"])]
+            require_errors(line, part[part["test"]] if cases == "test set" else part, edition.scheme.symbol)
+    if edition.path("results/baselines.csv").is_file():  # an edition may be older than the sceptic's chapters
+        require_scores(edition)
+    review = edition.table("review")
+    criteria = edition.result("review")["criteria"]
+    assert criteria["masks"]["poor at site B"] == (~review.query("site == 'B'")["good"]).sum()
+
+
+def require_scores(edition):
+    """The sceptic's tables against the scores of the cases."""
+    table = edition.table("baselines")
+    right = {"review": table["good"], "|error| ≤ 5 mm": table["delta_mm"].abs() <= 5}
+    for line in edition.result("baselines")["lines"]:
+        for question, truth in right.items():
+            if truth.nunique() == 2:
+                found = sk.roc_auc_score(truth, table[line["score"]])
+                assert float(line[f"AUROC,\n{question}"].split()[0]) == pytest.approx(found, abs=6e-4)
+    unseen = edition.table("unseen")
+    titles = {kind.title: name for name, kind in UNSEEN.items()}
+    for line in edition.result("unseen")["errors"]:
+        full = (unseen["name"] == titles[line["error"]]) & (unseen["severity"] == 1)
+        part = unseen[full | (unseen["name"] == "none")]
+        for column, shown in line.items():
+            if column.startswith("AUROC"):
+                found = sk.roc_auc_score(part["name"] == "none", part[column.split("\n")[1]])
+                assert float(shown.split()[0]) == pytest.approx(found, abs=6e-4)
+
+
+def require_row(line: dict, row: Trained, threshold: str):
+    """One line of Table 3 against the scores of its trainings."""
+    if line[CONFUSION] in ("not run", "no test set"):
+        assert not row.tables or not row.tables[0]["test"].any()
+        return
+    counts, figures = [], []
+    for table, result in zip(row.tables, row.results, strict=True):
+        drawn = table[table["test"].astype(bool) & (table["set"] == AT_B)]
+        good, called = drawn["good"].astype(bool), drawn["probability"] >= result["thresholds"][threshold]
+        counts.append(sk.confusion_matrix(good, called, labels=[True, False]).ravel())
+        precision = sk.precision_score(good, called, zero_division=np.nan)
+        figures.append([precision, sk.accuracy_score(good, called), sk.roc_auc_score(good, drawn["probability"])])
+    shown = [float(text) for text in re.findall(r"[\d.]+", line[CONFUSION].partition("\none class")[0])]
+    np.testing.assert_allclose(shown, np.mean(counts, axis=0), atol=0.051)
+    for title, value in zip(("precision", "accuracy", "AUROC"), np.mean(figures, axis=0), strict=True):
+        if not np.isnan(value):
+            assert float(line[title].split()[0]) == pytest.approx(value, abs=6e-4), (line["model"], title)
+        else:
+            assert line[title] == "–"
+
+
+def require_errors(line: dict, part: pd.DataFrame, symbol: str):
+    """One line of Table 2, upper half, against the errors of the masks called poor and good."""
+    for column, title in (("delta_mm", f"|Δ{symbol}| mm"), ("delta_days", "|ΔGA| days")):
+        for verdict in ("poor", "good"):
+            value = part.loc[part["verdict"] == verdict, column].abs().mean()
+            shown = line[f"{title}\n{verdict}"]
+            assert shown == "–" if np.isnan(value) else float(shown.split()[0]) == pytest.approx(value, abs=6e-3)

@@ -1,0 +1,137 @@
+"""From executed notebooks, commands and results to what a reader of the book sees."""
+
+import re
+
+import nbformat
+import pytest
+from conftest import ROOT
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from typer.testing import CliRunner
+
+from fusqa.cli import app
+from fusqa.publishing import inserts
+from fusqa.publishing.pages import FailedRun, page, student, write_students
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CHAPTERS = [file for file in NOTEBOOKS if file.stem != "ten_minutes"]  # a summary asks no exercise
+FIGURE = '<figure class="fusqa-{}"><figcaption>said</figcaption></figure>'
+
+
+def written(tmp_path, *cells):
+    path = tmp_path / "chapter.ipynb"
+    nbformat.write(new_notebook(cells=list(cells)), path)
+    return path
+
+
+def shown(kind):
+    return new_code_cell("1", outputs=[new_output("display_data", {"text/html": FIGURE.format(kind)})])
+
+
+def test_figures_and_tables_are_counted_apart_and_can_be_linked_to(tmp_path):
+    executed = written(tmp_path, new_markdown_cell("# T"), *map(shown, ("figure", "table", "figure fusqa-sweep")))
+    cells = page(executed, "", "", "simulated", tmp_path).cells[1:]
+    found = [cell.outputs[0].data["text/html"] for cell in cells]
+    assert [re.search(r'id="([\w-]+)"', one)[1] for one in found] == ["figure-1", "table-1", "figure-2"]
+    assert '<span class="number">Figure 2.</span> said' in found[2] and "fusqa-figure fusqa-sweep" in found[2]
+
+
+def test_answers_are_behind_a_click_and_questions_are_not(tmp_path):
+    solution = {"tags": ["solution"]}
+    question, words = new_markdown_cell("**1.** Why?"), new_markdown_cell("Because.", metadata=solution)
+    executed = written(tmp_path, new_markdown_cell("# T"), question, new_code_cell("2", metadata=solution), words)
+    cells = page(executed, "", "", "simulated", tmp_path).cells
+    assert cells[1].source == "**1.** Why?"
+    assert cells[2].metadata.tags == ["hide-cell", "solution"]
+    assert cells[3].source == "::::{dropdown} In words\nBecause.\n::::"
+
+
+def test_a_row_and_a_note_stand_below_the_title(tmp_path):
+    executed = written(tmp_path, new_markdown_cell("# T\n\n**Why?**"))
+    first = page(executed, "seed 0", "Elsewhere", "simulated", tmp_path).cells[0]
+    assert first.source == "# T: seed 0\n\nElsewhere\n\n**Why?**"
+
+
+def test_a_notebook_without_a_title_is_named(tmp_path):
+    with pytest.raises(FailedRun, match=r"chapter\.ipynb has no title"):
+        page(written(tmp_path, new_markdown_cell("T")), "", "", "simulated", tmp_path)
+
+
+# Exercises ------------------------------------------------------------------------------------------------------------
+
+
+def parts(notebook):
+    """Text cells of a notebook by their heading of the second level, with the code cells that follow."""
+    found, heading = {}, ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and (match := re.match(r"## (.+)", cell.source)):
+            heading = match[1]
+        found.setdefault(heading, []).append(cell)
+    return found
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_every_chapter_asks_exercises_runs_their_answers_and_ends_in_a_wrap_up(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert re.match(r"# .+\n\n\*\*.+?\*\*\n", notebook.cells[0].source, re.S), "a title, then the question or the claim"
+    found = parts(notebook)
+    assert list(found)[-2:] == ["Exercises", "Wrap-up"]
+    exercises = found["Exercises"]
+    questions = [cell for cell in exercises if re.search(r"^\*\*\d\.", cell.source, re.M)]
+    assert 2 <= len(questions) <= 4
+    for question in questions:  # the next cell is code, and is an answer
+        answer = exercises[exercises.index(question) + 1]
+        assert answer.cell_type == "code" and "solution" in answer.metadata.tags, question.source
+    outside = [cell for heading, cells in found.items() if heading != "Exercises" for cell in cells]
+    assert not any("solution" in cell.metadata.get("tags", []) for cell in outside)
+
+
+def test_students_get_the_same_notebooks_without_answers(tmp_path):
+    assert [path.name for path in write_students(ROOT / "notebooks", tmp_path)] == [path.name for path in NOTEBOOKS]
+    for path in CHAPTERS:
+        full, mine = (nbformat.read(folder / path.name, as_version=4) for folder in (path.parent, tmp_path))
+        nbformat.validate(mine)
+        answers = [cell.source for cell in full.cells if "solution" in cell.metadata.get("tags", [])]
+        kept = [cell.source for cell in mine.cells]
+        assert answers and not set(answers) & set(kept)
+        assert set(kept) == {cell.source for cell in full.cells} - set(answers) | {"# Your answer"}
+        assert student(mine) == mine
+
+
+# What pages take from the code ----------------------------------------------------------------------------------------
+
+
+def test_the_page_of_the_command_has_every_verb_and_what_each_help_says():
+    written = inserts.command_pages()
+    verbs = re.findall(r"^## `fusqa (.+)`$", written, re.M)
+    assert {"check", "measure", "simulate", "import hc18"} <= set(verbs)
+    for verb in verbs:
+        said = CliRunner().invoke(app, [*verb.split(), "--help"], env={"COLUMNS": "200"}).output
+        options = set(re.findall(r"--[a-z-]+", said)) - {"--help"}
+        section = written.partition(f"## `fusqa {verb}`")[2].partition("\n## ")[0]
+        assert options <= set(re.findall(r"--[a-z-]+", section)), verb
+
+
+def test_launch_links_come_from_one_setting():
+    assert inserts.launch_links("", "main", "risk") == ""
+    said = inserts.launch_links("https://github.com/a/b/", "main", "risk")
+    assert "https://mybinder.org/v2/gh/a/b/main?urlpath=lab/tree/notebooks/risk.ipynb" in said
+    assert "https://colab.research.google.com/github/a/b/blob/main/notebooks/risk.ipynb" in said
+    assert (ROOT / "notebooks/risk.ipynb").is_file() and (ROOT / "environment.yml").is_file()
+
+
+FROM_ELSEWHERE = (  # messages of other programs that the page explains
+    "Extra inputs are not permitted", "Field required", "Exiting because a job execution failed", "invalid hash value",
+    "CUDA out of memory", "Kernel died", "Killed", "No space left on device", "Address already in use",
+)  # fmt: skip
+
+
+def test_every_error_that_the_book_explains_is_one_that_the_code_can_print():
+    sources = [ROOT / "Makefile", *(ROOT / "fusqa").glob("*.py"), *NOTEBOOKS, ROOT / "workflow/Snakefile"]
+    text = re.sub(r'"\s+f?"', "", "".join(path.read_text() for path in sources))  # adjacent strings are one
+    code = re.sub(r'["\'\s\\]+', "", text)
+    titles = re.findall(r"^:::\{dropdown\} (.+)$", (ROOT / "book/troubleshooting.md").read_text(), re.M)
+    messages = [message for title in titles for message in re.findall(r"`([^`]+)`", title)]
+    assert len(messages) > 40
+    fragments = [part for one in set(messages) - set(FROM_ELSEWHERE) for part in re.split(r"…|;|\[|\]", one)]
+    bare = {part: re.sub(r'["\'\s\\]+', "", part).strip("()") for part in fragments}
+    assert [part for part, text in bare.items() if len(text) >= 8 and text not in code] == []

@@ -1,0 +1,151 @@
+"""A segmenter's errors as training material: spoilt pictures, error pairs, a channel a label, hidden pictures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fusqa.cohorts.cohort import write_cohort
+from fusqa.evaluation.paper import PRINTED
+from fusqa.masks.labels import FETUS
+from fusqa.models.degradation import spoil
+from fusqa.models.learner import predict
+from fusqa.models.networks import TOPOLOGIES, quality_model
+from fusqa.simulator.cases import draw_case
+from fusqa.study.material import ErrorSet
+from fusqa.study.pairs import ACCEPTED_DAYS, error_pairs
+from fusqa.study.rows import RECIPES, ROWS
+
+
+def scans(count=6, size=96):
+    """Pictures with an edge, a dark and a bright side, and texture."""
+    rng = np.random.default_rng(0)
+    pictures = np.full((count, 1, size, size), 40.0)
+    pictures[..., size // 2 :] = 160
+    return torch.from_numpy((pictures + rng.normal(0, 8, pictures.shape)).clip(0, 255).astype(np.uint8))
+
+
+def spoilt(seed=0):
+    return spoil(scans(), torch.Generator().manual_seed(seed))
+
+
+def test_spoiling_repeats_with_its_seed_and_differs_between_pictures():
+    assert torch.equal(spoilt(), spoilt())
+    assert not torch.equal(spoilt(0), spoilt(1))
+    changes = spoilt().float().mean((1, 2, 3)) - scans().float().mean((1, 2, 3))
+    assert len(changes.round().unique()) > 3
+    assert spoilt().dtype == torch.uint8 and spoilt().shape == scans().shape
+
+
+def test_spoiling_touches_grey_levels_and_never_geometry():
+    for picture in spoilt()[:, 0].float():
+        profile = picture.mean(0)
+        steps = (profile[3:] - profile[:-3]).abs()
+        assert abs(int(steps.argmax()) + 1.5 - (96 / 2 - 0.5)) <= 3  # the edge stands where it stood
+
+
+def errors(cohort):
+    """Errors of known size: masks as they are, with the errors that a table says they have."""
+    size = 64
+    images, masks = cohort.stack(size)
+    table = pd.DataFrame(
+        {
+            "case": cohort.table["case"],
+            "patient": cohort.table["patient"],
+            "spoilt": 1,
+            "good": [True, True, False, True, True, False],
+            "delta_mm": [0.0, 9.0, 0.0, -3.0, np.nan, 20.0],
+            "delta_days": [0.0, 5.0, 0.0, -1.6, np.nan, 11.0],
+        }
+    )
+    return ErrorSet(images, masks, table)
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    cases = [draw_case("A", 0, i) for i in range(6)]
+    return write_cohort(tmp_path_factory.mktemp("cohort"), cases, scheme=FETUS, source="test", licence="MIT")
+
+
+def test_good_means_accepted_and_right(cohort):
+    pairs = error_pairs(cohort, errors(cohort), 32)
+    assert pairs.table["good"].tolist() == [True, False, False, True, False, False]
+    assert ACCEPTED_DAYS < 5
+    assert pairs.images.shape == (6, 1, 32, 32) and pairs.masks.shape == (6, 32, 32)
+
+
+def test_pairs_hold_the_cases_asked_for_and_no_others(cohort):
+    part = cohort.subset(np.array([1, 4]))
+    pairs = error_pairs(part, errors(cohort), 32)
+    assert set(pairs.table["case"]) == set(part.table["case"])
+    whole = error_pairs(cohort, errors(cohort), 32)
+    np.testing.assert_array_equal(pairs.masks[0], whole.masks[1])
+
+
+def test_errors_survive_the_disk(cohort, tmp_path):
+    made = errors(cohort)
+    made.save(tmp_path / "errors.npz")
+    loaded = ErrorSet.load(tmp_path / "errors.npz")
+    np.testing.assert_array_equal(loaded.images, made.images)
+    np.testing.assert_array_equal(loaded.masks, made.masks)
+    pd.testing.assert_frame_equal(loaded.table, made.table, check_dtype=False)
+
+
+def test_who_sees_no_picture_cannot_use_it(cohort):
+    pairs = error_pairs(cohort, errors(cohort), 64)
+    model = quality_model("single", "resnet18", False)
+    other = error_pairs(cohort, errors(cohort), 64)
+    other.images.fill_(200)
+    hidden, changed = (predict(model, *p.only(["mask"]).inputs()) for p in (pairs, other))
+    assert torch.equal(hidden, changed)
+    assert not torch.equal(predict(model, *pairs.inputs()), predict(model, *other.inputs()))
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_every_label_has_weights_that_are_learnt(topology):
+    torch.manual_seed(0)
+    model = quality_model(topology, "resnet18", False, encoding="one-hot")
+    image, mask = torch.rand(4, 1, 64, 64), torch.randint(0, 5, (4, 64, 64), dtype=torch.uint8)
+    model(image, mask).sum().backward()
+    weights = model.encode.mix.weight  # of the picture and of four labels
+    assert weights.shape == (3, 5, 1, 1) and (weights.grad.abs().sum((0, 2, 3)) > 0).all()
+
+
+def test_who_sees_no_mask_cannot_use_it(cohort):
+    pairs = error_pairs(cohort, errors(cohort), 64)
+    hidden = pairs.only(["picture"])
+    assert not hidden.masks.any() and torch.equal(hidden.images, pairs.images)
+    whole = pairs.only(["picture", "mask"])
+    assert torch.equal(whole.masks, pairs.masks) and torch.equal(whole.images, pairs.images)
+
+
+def test_good_masks_are_laid_on_pictures_of_other_patients_and_called_poor(cohort):
+    pairs = error_pairs(cohort, errors(cohort), 32)
+    more, known = pairs.exchanged(0.5, seed=0), len(pairs.table)
+    added = more.table.iloc[known:]
+    assert more.table.iloc[:known].equals(pairs.table) and torch.equal(more.masks[:known], pairs.masks)
+    assert len(added) == round(0.5 * pairs.table["good"].sum()) > 0
+    assert not added["good"].any() and added[["delta_mm", "delta_days"]].isna().all(axis=None)
+    shown = pairs.table["patient"].to_numpy()[more.picture[known:]]  # an error has a picture of its own
+    assert (shown != added["patient"]).all()
+    good = {mask.numpy().tobytes() for mask in pairs.where(pairs.table["good"]).masks}
+    assert {mask.numpy().tobytes() for mask in more.masks[known:]} <= good
+    assert torch.equal(more.picture, pairs.exchanged(0.5, seed=0).picture)
+    assert pairs.exchanged(0.0, seed=0).table.equals(pairs.table)
+    alone = pairs.where(pairs.table["patient"] == pairs.table["patient"].iloc[0])
+    assert alone.exchanged(1.0, seed=0).table.equals(alone.table)
+
+
+def test_a_target_is_a_column_of_the_table(cohort):
+    pairs = error_pairs(cohort, errors(cohort), 32)
+    samples = pairs.labelled("dice", "cpu").__getitems__([0, 3])
+    assert samples[-1].tolist() == pytest.approx(pairs.table["dice"].iloc[[0, 3]].tolist())
+    assert {recipe.target for recipe in RECIPES.values()} <= set(pairs.table)
+    assert pairs.where(pairs.table["good"]).table["good"].all()
+
+
+def test_rows_of_other_recipes_stand_beside_the_papers():
+    others = {key: row for key, row in ROWS.items() if row.recipe != "paper"}
+    assert set(others) == {f"single-resnet18-scratch-{recipe}" for recipe in RECIPES if recipe != "paper"}
+    assert all(key not in PRINTED and RECIPES[row.recipe].material == "errors" for key, row in others.items())
+    assert len({row.title for row in ROWS.values()}) == len(ROWS)

@@ -1,0 +1,120 @@
+"""A model of one's own: trained on a cohort, its card true, its figures those of the pairs it kept."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
+
+from fusqa.assessment.verdicts import Assessor
+from fusqa.cli import app
+from fusqa.cohorts.cohort import Cohort
+from fusqa.cohorts.pictures import write_picture
+from fusqa.simulator.cases import simulate
+from fusqa.study.rows import row_named
+
+SMOKE = "tests/smoke.yaml"
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cohort") / "own"
+    simulate(folder, "A", 24, 0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def predictions(cohort, tmp_path_factory):
+    """A segmenter that does well on every other picture and misses the head on the others."""
+    folder = tmp_path_factory.mktemp("predictions")
+    for number, case in enumerate(Cohort.open(cohort)):
+        write_picture(folder / f"{case.case}.png", np.where((case.mask == 1) & (number % 2 == 1), 0, case.mask))
+    return folder
+
+
+def train(cohort, out, *more):
+    return CliRunner().invoke(app, ["train", str(cohort), "--out", str(out), "--profile", SMOKE, *map(str, more)])
+
+
+@pytest.mark.parametrize(
+    "row", ["single-resnet18-scratch", "single-alexnet-scratch-errors", "single-alexnet-scratch-exchanged"]
+)
+def test_a_model_of_one_s_own_judges_as_its_card_says(cohort, predictions, tmp_path, row):
+    given = () if row.endswith("scratch") else ("--predictions", predictions)
+    done = train(cohort, tmp_path / "model", "--row", row, *given)
+    assert done.exit_code == 0, done.output
+    card = json.loads((tmp_path / "model/card.json").read_text())
+    kept = pd.read_csv(tmp_path / "model/validation.csv")
+    assert card["training"]["row"] == row and card["scheme"] == "fetus"
+    assert card["metrics"][card["training"]["chosen_on"]] == pytest.approx(
+        roc_auc_score(kept["good"], kept["probability"])
+    )
+    whole = Cohort.open(cohort)
+    trained_on = whole.table[~whole.table["patient"].isin(kept["patient"])]
+    assert card["training"]["patients"] == trained_on["patient"].nunique() > 0
+    assert card["training"]["length_mm"] == pytest.approx(
+        [trained_on["measure_mm"].min(), trained_on["measure_mm"].max()]
+    )
+    assert f"threshold {card['threshold']:.3f}" in done.output and "Use it: fusqa assess" in done.output
+    verdicts = list(Assessor.load(tmp_path / "model")(cohort))
+    assert len(verdicts) == len(whole) and all(verdict.verdict for verdict in verdicts)
+    assert all(0 <= verdict.unfamiliar <= 1 for verdict in verdicts)
+    if given:
+        shown = Assessor.load(tmp_path / "model")(_with_masks(whole, predictions, tmp_path / "shown"))
+        by_case = {verdict.case: verdict.probability for verdict in shown}
+        np.testing.assert_allclose(kept["probability"], kept["case"].map(by_case), atol=1e-5)
+
+
+def _with_masks(cohort, masks, folder):
+    """Folder of the cohort's pictures with other masks."""
+    from shutil import copytree
+
+    from fusqa.cohorts.reading import Intake
+
+    copytree(cohort.folder / "images", folder / "images")
+    copytree(masks, folder / "masks")
+    return Intake.open(folder, cohort.scheme, spacing=(0.2, 0.2))
+
+
+def test_the_same_seed_gives_the_same_model(cohort, tmp_path):
+    for name in ("one", "two"):
+        assert train(cohort, tmp_path / name).exit_code == 0
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("one", "two")]
+    assert weights[0] == weights[1]
+
+
+def test_what_cannot_be_trained_is_told_before_it_takes_time(cohort, predictions, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/card.json").write_text("{}")
+    perfect = tmp_path / "perfect"
+    for case in Cohort.open(cohort):
+        write_picture(perfect / f"{case.case}.png", case.mask)
+    for number, mask in enumerate(Cohort.open(cohort)):
+        small = mask.mask[::2, ::2] if number == 3 else np.full_like(mask.mask, 9) if number == 4 else mask.mask
+        if number != 5:
+            write_picture(tmp_path / f"bad/{mask.case}.png", small)
+    errors = ("--row", "single-resnet18-scratch-errors")
+    for out, more, said in (
+        ("m", ("--row", "single-resnet-scratch"), "there is no row 'single-resnet-scratch'; those with the nearest"),
+        ("m", errors, "give --predictions"),
+        ("m", ("--predictions", predictions), "leave out --predictions"),
+        ("m", (*errors, "--predictions", perfect), "masks are good, so nothing can be learnt"),
+        ("full", (), "holds a model already"),
+        ("m", ("--profile", "nosuch"), "no profile 'nosuch'"),
+    ):
+        done = train(cohort, tmp_path / out, *more)
+        assert done.exit_code == 2 and said in done.output and "Traceback" not in done.output, done.output
+    done = train(cohort, tmp_path / "m", *errors, "--predictions", tmp_path / "bad")
+    assert done.exit_code == 2
+    for said in ("has another size than its picture", "labels [9] are not in scheme", "no such mask"):
+        assert done.output.count(said) == 1
+    assert not (tmp_path / "m").exists()
+
+
+def test_every_row_of_the_grid_and_every_combination_has_a_name():
+    from fusqa.study.rows import ROWS
+
+    assert all(row_named(key).key == key for key in ROWS)
+    assert row_named("synergic-efficientnet-lite0-pretrained-errors").pretrained

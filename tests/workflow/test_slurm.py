@@ -1,0 +1,72 @@
+"""The same graph on a real SLURM cluster of one node, which dies while it works."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+from conftest import ROOT, SMOKE
+
+CLUSTER = ROOT / "tests/workflow/one_node_slurm.sh"
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """Function that does something to a running cluster: ``kill-node``, ``revive``."""
+    if os.geteuid() or not all(map(shutil.which, ("slurmctld", "slurmd", "munged"))):
+        pytest.skip("a cluster needs root and Debian's slurm-wlm and munge")
+    folder = tmp_path / "cluster"
+
+    def do(action: str) -> None:
+        done = subprocess.run([CLUSTER, action, folder], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    do("start")
+    yield do
+    do("stop")
+
+
+@pytest.fixture
+def profile(tmp_path):
+    """The least study that has every rule: one segmenter, one row, a handful of cases."""
+    settings = yaml.safe_load(SMOKE.read_text())
+    network = settings["segmenters"]["unet"] | {"budget": 8}
+    settings["cohorts"] = {"simulated": {"A": 8, "B": 6, "segmenters": ["unet"], "rows": ["single-resnet18-scratch"]}}
+    settings["segmenters"] = {"unet": network}
+    settings["autoencoder"]["budget"] = 16
+    path = tmp_path / "least.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def running() -> list[str]:
+    """Comments of the jobs that run on the cluster: names of the rules."""
+    queue = subprocess.run(["squeue", "--noheader", "--states=R", "--format=%k"], capture_output=True, text=True)
+    return queue.stdout.split()
+
+
+def test_a_study_goes_on_when_its_node_dies(cluster, profile, tmp_path):
+    command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile"]
+    command += ["--profile", "workflow/profiles/slurm", "--jobs", "8"]
+    command += ["--config", f"profile={profile}", f"build={tmp_path / 'build'}", "--", "study"]
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        study = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
+        deadline = time.monotonic() + 300
+        while not any("segmentation" in name for name in running()):
+            assert study.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.5)
+        time.sleep(4)  # in the midst of it
+        cluster("kill-node")
+        time.sleep(12)  # the controller notices
+        cluster("revive")
+        assert study.wait(timeout=1200) == 0, log.read_text()  # a guard: it takes six minutes on two cores
+    said = log.read_text()
+    assert re.search(r"Trying to restart job", said)
+    assert said.count("rule_segmentation") >= 2  # it was submitted again
+    results = {path.stem for path in (tmp_path / "build/least/simulated/results").glob("*.json")}
+    assert {"review", "classification", "gestational_age", "quality__single-resnet18-scratch__seed0"} <= results
