@@ -14,7 +14,7 @@ from fusqa.evaluation.risk import risk_coverage
 from fusqa.evaluation.unseen import UNSEEN
 from fusqa.study.pairs import ALTERED, AT_B
 from fusqa.study.results import Study
-from fusqa.study.rows import RECIPES, ROWS
+from fusqa.study.rows import RECIPES, row_named
 
 __all__ = ["ADVICE", "advice"]
 
@@ -46,7 +46,7 @@ def _found(study: Study, of: Callable[[Study], str]) -> str:
 
 def _require(study: Study, *rows: str) -> None:
     """Raise :class:`_NotRun` unless the study has these rows."""
-    if absent := [ROWS[row].title for row in rows if row not in study.plan.rows]:
+    if absent := [row_named(row).title for row in rows if row not in study.plan.rows]:
         raise _NotRun(" and ".join(absent))
 
 
@@ -61,7 +61,7 @@ def _auroc(good: pd.Series, score: pd.Series) -> float:
 def _auroc_on(study: Study, key: str, name: str) -> float:
     """AUROC of a row's first seed on one set of masks."""
     _require(study, key)
-    table = study.table(ROWS[key].result(study.seed))
+    table = study.table(row_named(key).result(study.seed))
     part = table[table["set"] == name]
     return _auroc(part["good"], part["probability"])
 
@@ -69,7 +69,7 @@ def _auroc_on(study: Study, key: str, name: str) -> float:
 def _tested_on(study: Study) -> str:
     altered, abroad = (_auroc_on(study, PAPER, name) for name in (ALTERED, AT_B))
     asked = f"AUROC {altered:.2f} on altered masks, {abroad:.2f} on a segmenter's predictions of site B"
-    return f"{ROWS[PAPER].title}: {asked}"
+    return f"{row_named(PAPER).title}: {asked}"
 
 
 def _own_errors(study: Study) -> str:

@@ -18,7 +18,7 @@ from scipy.stats import binomtest, chi2_contingency
 
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED, PRINTED_CRITERIA, PRINTED_ERRORS, Printed
 from fusqa.masks.dating import EQUATIONS
-from fusqa.study.rows import ROWS
+from fusqa.study.rows import row_named
 
 __all__ = [
     "PER_CLASS",
@@ -37,7 +37,9 @@ __all__ = [
 ]
 
 PER_CLASS = 113  # good masks in the paper's test set, and poor ones
-PRINTED_ROWS = {ROWS[key].title: printed for key, printed in PRINTED.items()} | {"Autoencoder": AUTOENCODER_PRINTED}
+PRINTED_ROWS = {row_named(key).title: printed for key, printed in PRINTED.items()} | {
+    "Autoencoder": AUTOENCODER_PRINTED
+}
 SLACK = 1e-6  # of the last decimal, for floating point
 CONVENTIONS = {
     "rounded": (-0.5 - SLACK, 0.5 + SLACK),

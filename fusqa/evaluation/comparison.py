@@ -16,7 +16,7 @@ from fusqa.models.checkpoints import load_model
 from fusqa.models.learner import predict
 from fusqa.study.pairs import AT_B, Pairs
 from fusqa.study.results import Study
-from fusqa.study.rows import RECIPES, ROWS, Recipe
+from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Recipe, Row, row_named
 
 __all__ = ["RIVALS", "Trained", "beside_print", "compare", "rivals", "summary", "table_3", "trained"]
 
@@ -27,8 +27,10 @@ class Trained:
 
     Attributes
     ----------
+    row : Row or None
+        What was trained; None for the autoencoder.
     title : str
-        Name of the row in print.
+        Name in print.
     printed : Printed or None
         The paper's figures.
     results : list of dict
@@ -39,6 +41,7 @@ class Trained:
         Why nothing was run; empty where something was.
     """
 
+    row: Row | None
     title: str
     printed: Printed | None
     results: list[dict]
@@ -66,19 +69,19 @@ class Trained:
 
 
 def trained(study: Study) -> dict[str, Trained]:
-    """Read every row of the paper's table and of ours, and the autoencoder, as far as `study` ran them."""
+    """Read every row of the paper's table and of the study's, and the autoencoder, as far as `study` ran them."""
     runs = {row.key: [row.result(seed) for seed in study.profile.seeds] for row in study.rows}
     runs["autoencoder"] = ["autoencoder"]
-    known = {key: (row.title, PRINTED.get(key)) for key, row in ROWS.items()}
-    known["autoencoder"] = ("Autoencoder", AUTOENCODER_PRINTED)
+    rows = {key: row_named(key) for key in dict.fromkeys([*PRINTED, *study.plan.rows])} | {"autoencoder": None}
     found = {}
-    for key, (title, printed) in known.items():
+    for key, row in rows.items():
+        title, printed = (row.title, PRINTED.get(key)) if row else ("Autoencoder", AUTOENCODER_PRINTED)
         results = {name: study.result(name) for name in runs.get(key, ())}
         ran = {name: result for name, result in results.items() if result["status"] == "run"}
         reasons = [result["reason"] for result in results.values() if result["status"] != "run"]
         reason = (reasons or [f"not among the rows of profile “{study.profile.name}”"])[0]
         tables = [study.table(name) for name in ran]
-        found[key] = Trained(title, printed, list(ran.values()), tables, "" if ran else reason)
+        found[key] = Trained(row, title, printed, list(ran.values()), tables, "" if ran else reason)
     return found
 
 
@@ -144,7 +147,7 @@ RIVAL_RECIPES = (("errors", "paper"), ("errors", "blind"), ("exchanged", "errors
 
 def rivals(rows: Mapping[str, Trained]) -> list[tuple[str, str]]:
     """Pairs of rows that a claim is about: they share everything but their topology, or everything but their recipe."""
-    ran = {key: ROWS[key] for key, row in rows.items() if row.tables and key in ROWS}
+    ran = {key: run.row for key, run in rows.items() if run.tables and run.row}
     swaps = [("topology", *pair) for pair in RIVALS] + [("recipe", *pair) for pair in RIVAL_RECIPES]
     pairs = []
     for field, first, second in swaps:
@@ -225,8 +228,8 @@ def judges(study: Study, device: torch.device | str = "cpu") -> list[Judge]:
     """Load the first seed of every recipe's single ResNet-18 from scratch, as far as `study` ran them."""
     found = []
     for key, row in trained(study).items():
-        about = ROWS.get(key)
-        if row.tables and about and (about.topology, about.backbone, about.pretrained) == ("single", "resnet18", False):
+        about = row.row
+        if row.tables and about and about.network == REFERENCE_NETWORK:
             folder = study.need(f"models/{about.result(study.profile.seeds[0])}/card.json").parent
             model, card = load_model(folder)
             recipe, threshold = RECIPES[about.recipe], row.thresholds("validation")[0]

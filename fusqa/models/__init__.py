@@ -5,12 +5,13 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "backbones": ["BACKBONES", "WeightsUnavailable"],
         "checkpoints": ["Card", "load_model", "save_model"],
         "degradation": ["spoil"],
         "familiarity": ["UNFAMILIAR", "Features"],
         "learner": ["Resident", "fit", "learner", "pictures", "predict", "reproducible"],
         "losses": ["ReconstructionLoss", "SegmentationLoss"],
-        "networks": ["BACKBONES", "Autoencoder", "WeightsUnavailable", "anomaly_ratio", "quality_model"],
+        "networks": ["Autoencoder", "anomaly_ratio", "quality_model"],
         "segmenters": ["SEGMENTERS"],
         "uncertainty": ["agreement", "certainty", "varied_predictions"],
     },

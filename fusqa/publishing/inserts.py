@@ -17,7 +17,7 @@ from typer.core import TyperArgument, TyperCommand, TyperOption
 from fusqa.cli import app
 from fusqa.study.pairs import ALTERED, AT_B, ERRORS
 from fusqa.study.profile import Profile
-from fusqa.study.rows import ROWS
+from fusqa.study.rows import title_of
 
 __all__ = [
     "command_pages",
@@ -154,7 +154,8 @@ def model_cards(results: Path) -> str:
 
     The AUROC is against the truth of each set: by construction for altered masks, by the review for predictions.
     """
-    titles = {f"quality__{key}": row.title for key, row in ROWS.items()} | {"autoencoder": "Autoencoder"}
+    keys = sorted({file.name.split("__")[1] for file in results.glob("quality__*__seed*.json")})
+    titles = {f"quality__{key}": title_of(key) for key in keys} | {"autoencoder": "Autoencoder"}
     rows = []
     for stem, title in titles.items():
         file = min([*results.glob(f"{stem}__seed*.json"), *results.glob(f"{stem}.json")], default=None)

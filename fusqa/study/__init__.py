@@ -20,7 +20,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "profile": ["Profile"],
         "results": ["Study", "published"],
-        "rows": ["RECIPES", "ROWS", "SEGMENTERS", "Row"],
+        "rows": ["RECIPES", "REFERENCE_NETWORK", "SEGMENTER_TITLES", "Row", "row_named", "title_of"],
         "training": ["VALIDATION", "arguments", "familiarity", "model_card", "train"],
     },
 )

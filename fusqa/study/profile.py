@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, f
 
 from fusqa.files import ROOT
 from fusqa.study.catalogue import COHORTS
-from fusqa.study.rows import ROWS, SEGMENTERS
+from fusqa.study.rows import SEGMENTER_TITLES, row_named
 
 __all__ = ["CohortPlan", "Profile", "Training"]
 
@@ -126,7 +126,7 @@ class Profile(_Strict):
         Key of :data:`COHORTS` to its plan.
     segmentation, segmenters
         What all segmentation networks share, and the training of each, by its name in
-        :data:`fusqa.study.rows.SEGMENTERS`.
+        :data:`fusqa.study.rows.SEGMENTER_TITLES`.
     quality, autoencoder
         Training of the quality models, of the autoencoder.
     requests : dict of str to Request
@@ -166,8 +166,8 @@ class Profile(_Strict):
         profile = cls(name=path.stem, **yaml.safe_load(path.read_text(encoding="utf-8")))
         plans = profile.cohorts.values()
         _require_known(path, "cohorts", set(profile.cohorts), COHORTS)
-        _require_known(path, "rows", {row for plan in plans for row in plan.rows}, ROWS)
-        _require_known(path, "segmenters", set(profile.segmenters), SEGMENTERS)
+        _require_rows(path, plans)
+        _require_known(path, "segmenters", set(profile.segmenters), SEGMENTER_TITLES)
         _require_known(path, "segmenters", {name for plan in plans for name in plan.segmenters}, profile.segmenters)
         _require_one_size(path, "segmenters", profile.segmenters)
         _require_one_size(path, "quality models", dict(profile.quality))
@@ -190,6 +190,15 @@ def _require_known(path: Path, what: str, named: set[str], known: Iterable[str])
     """Raise ValueError where a profile names something that there is not."""
     if unknown := named - set(known):
         raise ValueError(f"{path}: {what} {sorted(unknown)} are not known; known {what} are {', '.join(known)}")
+
+
+def _require_rows(path: Path, plans: Iterable[CohortPlan]) -> None:
+    """Raise ValueError where a profile names a row that cannot be parsed, with the nearest ones that can."""
+    for key in sorted({row for plan in plans for row in plan.rows}):
+        try:
+            row_named(key)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
 
 
 def _require_one_size(path: Path, what: str, trainings: Mapping[str, Training]) -> None:

@@ -14,7 +14,7 @@ from fusqa.files import ROOT, write_csv, write_json
 from fusqa.study.catalogue import COHORTS
 from fusqa.study.profile import Profile
 from fusqa.study.provenance import origin
-from fusqa.study.rows import ROWS, Row
+from fusqa.study.rows import Row, row_named
 
 __all__ = ["Edition", "Study", "published"]
 
@@ -49,7 +49,7 @@ class Study:
     @cached_property
     def rows(self) -> list[Row]:
         """The rows of the grid that this study runs."""
-        return [ROWS[key] for key in self.plan.rows]
+        return [row_named(key) for key in self.plan.rows]
 
     @property
     def seed(self) -> int:

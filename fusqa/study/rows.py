@@ -4,10 +4,22 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import product
 
-__all__ = ["RECIPES", "ROWS", "SEGMENTERS", "Recipe", "Row", "row_named"]
+from fusqa.models.backbones import BACKBONES
 
+__all__ = [
+    "RECIPES",
+    "REFERENCE_NETWORK",
+    "SEGMENTER_TITLES",
+    "TOPOLOGIES",
+    "Recipe",
+    "Row",
+    "grid",
+    "row_named",
+    "title_of",
+]
 
-SEGMENTERS = {"fetal-transunet": "Fetal-TransUNet", "unet": "U-Net"}  # the paper's, and ours beside it
+TOPOLOGIES = ("single", "siamese", "synergic")  # keys of fusqa.models.networks.TOPOLOGIES, which loads PyTorch
+SEGMENTER_TITLES = {"fetal-transunet": "Fetal-TransUNet", "unet": "U-Net"}  # the paper's, and ours beside it
 
 
 PICTURE, MASK = "picture", "mask"
@@ -59,19 +71,6 @@ RECIPES = {
 }
 
 
-_TITLES = {
-    "single": "Single",
-    "siamese": "Siamese",
-    "synergic": "Synergic",
-    "resnet18": "ResNet-18",
-    "resnet50": "ResNet-50",
-    "densenet121": "DenseNet-121",
-    "alexnet": "AlexNet",
-    "vgg16": "VGG-16",
-    "efficientnet-lite0": "EfficientNet-Lite0",
-}
-
-
 @dataclass(frozen=True)
 class Row:
     """One row of the grid of quality models.
@@ -90,6 +89,11 @@ class Row:
     recipe: str = "paper"
 
     @property
+    def network(self) -> tuple[str, str, bool]:
+        """Topology, backbone and start: what two rows share that differ in their recipe."""
+        return self.topology, self.backbone, self.pretrained
+
+    @property
     def key(self) -> str:
         """Name of the row in profiles and files, such as ``single-resnet18-scratch``."""
         start = "pretrained" if self.pretrained else "scratch"
@@ -99,7 +103,7 @@ class Row:
     def title(self) -> str:
         """Name of the row in print, such as "Single ResNet-18, from scratch"."""
         start = "pretrained" if self.pretrained else "from scratch"
-        network = f"{_TITLES.get(self.topology, self.topology)} {_TITLES.get(self.backbone, self.backbone)}"
+        network = f"{self.topology.capitalize()} {BACKBONES[self.backbone].title}"
         return ", ".join([network, start, *RECIPES[self.recipe].notes])
 
     def result(self, seed: int) -> str:
@@ -107,37 +111,34 @@ class Row:
         return f"quality__{self.key}__seed{seed}"
 
 
-_GRID = (  # the paper's networks, and EfficientNet-Lite0: the one pretrained backbone that needs no download
-    ("siamese", "resnet18"),
-    ("siamese", "resnet50"),
-    ("synergic", "resnet18"),
-    ("synergic", "resnet50"),
-    ("single", "resnet18"),
-    ("single", "resnet50"),
-    ("single", "densenet121"),
-    ("single", "alexnet"),
-    ("single", "vgg16"),
-    ("single", "efficientnet-lite0"),
-    ("siamese", "efficientnet-lite0"),
-    ("synergic", "efficientnet-lite0"),
-)
-ROWS = {row.key: row for network in _GRID for row in (Row(*network, False), Row(*network, True))}
-ROWS |= {row.key: row for row in (Row("single", "resnet18", False, recipe=key) for key in RECIPES if key != "paper")}
+REFERENCE_NETWORK = ("single", "resnet18", False)
+"""The network on which recipes are compared."""
+
+
+def grid() -> dict[str, Row]:
+    """Return every row that can be named, by its key: any topology, backbone, start and recipe."""
+    rows = (Row(*parts[:3], recipe=parts[3]) for parts in product(TOPOLOGIES, BACKBONES, (False, True), RECIPES))
+    return {row.key: row for row in rows}
 
 
 def row_named(key: str) -> Row:
-    """Return the row of a name such as ``single-resnet18-scratch-errors``: any topology, backbone, start and recipe.
+    """Return the row of a name such as ``single-resnet18-scratch-errors``.
 
     Raises
     ------
     ValueError
         For another name; the message has the nearest ones.
     """
-    from fusqa.models.networks import BACKBONES, TOPOLOGIES  # here: it loads PyTorch
-
-    rows = (Row(*parts[:3], recipe=parts[3]) for parts in product(TOPOLOGIES, BACKBONES, (False, True), RECIPES))
-    known = {row.key: row for row in rows}
+    known = grid()
     if key not in known:
         near = ", ".join(get_close_matches(key, known, 4, 0)) if key else ", ".join(list(known)[:4])
         raise ValueError(f"there is no row '{key}'; those with the nearest names are {near}")
     return known[key]
+
+
+def title_of(key: str) -> str:
+    """Return the name in print of a segmenter or of a row; `key` itself where it names neither."""
+    try:
+        return SEGMENTER_TITLES.get(key) or row_named(key).title
+    except ValueError:
+        return key

@@ -20,7 +20,7 @@ from fusqa.publishing.binding import BookError, assemble, bind
 from fusqa.publishing.printing import PrintError, print_book
 from fusqa.publishing.printing import browser as find_browser
 from fusqa.study.profile import Profile
-from fusqa.study.rows import ROWS as PAPER_ROWS
+from fusqa.study.rows import grid, row_named
 
 CHAPTERS = (
     "ten_minutes",
@@ -330,7 +330,7 @@ def test_the_first_page_is_light(address, page):
 
 def row_result(row):
     """Name of the result of a row's first training."""
-    return PAPER_ROWS[row].result(0)
+    return row_named(row).result(0)
 
 
 def numbers(cells):
@@ -342,7 +342,7 @@ def test_a_threshold_is_moved_and_counts_as_the_study_does(address, page, small_
     page.goto(f"{address}/notebooks/classification.html")
     figure = page.locator("figure.fusqa-threshold")
     chosen = figure.locator("select").input_value()
-    row = next(key for key, known in PAPER_ROWS.items() if known.title == chosen)
+    row = next(key for key, known in grid().items() if known.title == chosen)
     result = json.loads((small_study.folder / f"simulated/results/{row_result(row)}.json").read_text())
     for origin in ("paper", "validation"):
         figure.get_by_role("button", name=re.compile(origin)).click()

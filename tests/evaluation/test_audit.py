@@ -28,7 +28,7 @@ from fusqa.evaluation.auditing import (
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED, PRINTED_ERRORS, Printed
 from fusqa.figures.charts import printed_and_implied
 from fusqa.masks.dating import gestational_age
-from fusqa.study.rows import ROWS
+from fusqa.study.rows import row_named
 
 RESNET50 = PRINTED.get("single-resnet50-pretrained")
 
@@ -83,7 +83,7 @@ def test_ways_of_printing(how, expected):
 
 
 def test_contradictions_of_the_print(rows):
-    resnet = rows.loc[ROWS["single-resnet50-pretrained"].title]
+    resnet = rows.loc[row_named("single-resnet50-pretrained").title]
     assert resnet["accuracy_counted"] == pytest.approx(0.8717, abs=5e-5)
     assert resnet["accuracy_low"] < 0.871 < resnet["accuracy_high"] < 0.902
     assert resnet["accuracy_verdict"] == resnet["f1_verdict"] == "contradicts"
@@ -91,7 +91,7 @@ def test_contradictions_of_the_print(rows):
     assert (coder["tp"], coder["fp"]) == (81, 0)
     assert coder["accuracy_counted"] == pytest.approx(0.86, abs=5e-3)
     assert (coder["accuracy_verdict"], coder["f1_verdict"]) == ("contradicts", "agrees")
-    assert rows.loc[ROWS["single-resnet18-pretrained"].title, "accuracy_verdict"] == "agrees"
+    assert rows.loc[row_named("single-resnet18-pretrained").title, "accuracy_verdict"] == "agrees"
 
 
 def test_ranges_hold_the_figures_of_counts_that_fit(rows):
@@ -101,7 +101,7 @@ def test_ranges_hold_the_figures_of_counts_that_fit(rows):
 
 
 def test_the_row_of_a_model_that_calls_all_good_is_found(rows):
-    assert list(rows.index[rows["always_good"]]) == [ROWS["siamese-resnet50-pretrained"].title]
+    assert list(rows.index[rows["always_good"]]) == [row_named("siamese-resnet50-pretrained").title]
     assert rows.loc[rows["always_good"], "tn"].tolist() == [0]
 
 
@@ -144,7 +144,7 @@ def test_groups_follow_from_the_counts(rows):
     table = groups().set_index("model")
     assert (table["called_poor"] + table["called_good"] == 2 * PER_CLASS).all()
     assert (table["called_good"] == rows["tp"] + rows["fp"]).all()
-    line = table.loc[ROWS["single-resnet18-pretrained"].title]
+    line = table.loc[row_named("single-resnet18-pretrained").title]
     poor, good = (PRINTED_ERRORS["single CNN", called][0] for called in ("poor", "good"))
     assert line["mm"] == pytest.approx((84 * poor + 142 * good) / 226)
     assert line["missed"] == 0 and line["missed_least"] == math.ceil(0.3113 * 84)

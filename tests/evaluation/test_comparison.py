@@ -9,7 +9,7 @@ from fusqa.evaluation.comparison import Trained, beside_print, compare, rivals, 
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED
 from fusqa.evaluation.scoring import CONFUSION
 from fusqa.study.pairs import ALTERED, AT_B
-from fusqa.study.rows import ROWS
+from fusqa.study.rows import row_named
 
 SINGLE, SYNERGIC, SIAMESE = (f"{topology}-resnet18-scratch" for topology in ("single", "synergic", "siamese"))
 
@@ -23,14 +23,18 @@ def row(key, noise, seeds=2):
     own = np.random.default_rng(len(key))
     tables = [table.assign(probability=np.clip(0.3 * good + own.normal(0.35, noise, 90), 0, 1)) for _ in range(seeds)]
     results = [{"thresholds": {"paper": 0.5, "validation": 0.4 + 0.1 * seed}} for seed in range(seeds)]
-    return Trained(ROWS[key].title, PRINTED.get(key), results, tables)
+    return Trained(row_named(key), row_named(key).title, PRINTED.get(key), results, tables)
 
 
 @pytest.fixture
 def rows():
     absent = "single-resnet50-scratch"
     made = {SINGLE: row(SINGLE, 0.05), SYNERGIC: row(SYNERGIC, 0.1), SIAMESE: row(SIAMESE, 0.9)}
-    return made | {absent: Trained(ROWS[absent].title, PRINTED.get(absent), [], [], "weights are not to be had")}
+    return made | {
+        absent: Trained(
+            row_named(absent), row_named(absent).title, PRINTED.get(absent), [], [], "weights are not to be had"
+        )
+    }
 
 
 @pytest.mark.parametrize("threshold", ["paper", "validation"])
@@ -62,7 +66,7 @@ def test_one_seed_has_no_spread_and_a_collapsed_training_is_counted(rows):
 
 def test_an_empty_test_set_gives_no_figures():
     made = row(SINGLE, 0.1)
-    empty = Trained(made.title, made.printed, made.results, [t.assign(test=False) for t in made.tables])
+    empty = Trained(made.row, made.title, made.printed, made.results, [t.assign(test=False) for t in made.tables])
     assert table_3({SINGLE: empty}, "paper")[CONFUSION].tolist() == ["no test set"]
     assert beside_print({SINGLE: empty}).empty
 
@@ -79,7 +83,7 @@ def test_what_the_print_implies_is_counted_on_113_and_113():
 
 
 def test_ours_stands_beside_print_and_implication(rows):
-    line = beside_print(rows).set_index("model").loc[ROWS[SINGLE].title]
+    line = beside_print(rows).set_index("model").loc[row_named(SINGLE).title]
     assert line["accuracy"].startswith("0.712 (0.756) → ")
     assert line["recall"].startswith("1.000 → ")
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from fusqa.models.backbones import BACKBONES
 from fusqa.models.losses import ReconstructionLoss, SegmentationLoss, one_hot, soft_dice_loss
-from fusqa.models.networks import BACKBONES, TOPOLOGIES, Autoencoder, anomaly_ratio, quality_model
+from fusqa.models.networks import TOPOLOGIES, Autoencoder, anomaly_ratio, quality_model
 from fusqa.models.segmenters import SEGMENTERS, FetalTransUNet
-from fusqa.study.rows import SEGMENTERS as TITLES
+from fusqa.study.rows import SEGMENTER_TITLES as TITLES
 
 
 def parameters(model):

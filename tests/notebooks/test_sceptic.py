@@ -17,7 +17,7 @@ from fusqa.masks.alterations import POOR_RECIPES
 from fusqa.masks.labels import FETUS, HEAD
 from fusqa.study.pairs import AT_B, ERRORS
 from fusqa.study.results import Study
-from fusqa.study.rows import ROWS, SEGMENTERS
+from fusqa.study.rows import SEGMENTER_TITLES, row_named
 
 SCHEMES = {"simulated": FETUS, "hc18": HEAD}
 
@@ -30,7 +30,7 @@ def study(small_study, request):
 
 
 def scores(study, key):
-    return study.table(ROWS[key].result(study.seed))
+    return study.table(row_named(key).result(study.seed))
 
 
 def test_every_judge_gives_the_scores_that_its_row_stored(study):
@@ -47,8 +47,8 @@ def test_every_judge_gives_the_scores_that_its_row_stored(study):
 
 
 def test_judges_are_asked_about_the_masks_of_every_segmenter(study):
-    found, chosen = study.result("diagnosis"), SEGMENTERS[study.result("review")["chosen"]]
-    titles = {SEGMENTERS[network] for network in study.plan.segmenters}
+    found, chosen = study.result("diagnosis"), SEGMENTER_TITLES[study.result("review")["chosen"]]
+    titles = {SEGMENTER_TITLES[network] for network in study.plan.segmenters}
     assert {line["masks of"] for line in found["segmenters"]} == titles
     for title, areas in found["auroc_by_segmenter"].items():
         assert set(areas) == titles

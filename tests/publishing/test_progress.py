@@ -11,7 +11,7 @@ from conftest import SMOKE
 from fusqa.publishing.progress import Progress, failures
 from fusqa.study.catalogue import chapters, hc18_folder
 from fusqa.study.profile import Profile
-from fusqa.study.rows import ROWS
+from fusqa.study.rows import row_named
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_every_job_of_a_study_has_an_estimate_and_leaves_the_file_it_names(small
     for cohort, plan in profile.cohorts.items():
         if cohort == "hc18" and not hc18_folder():
             continue
-        wanted = [ROWS[key].result(seed) for key in plan.rows for seed in profile.seeds]
+        wanted = [row_named(key).result(seed) for key in plan.rows for seed in profile.seeds]
         wanted += [f"segmentation__{name}" for name in plan.segmenters]
         wanted += chapters(cohort)
         assert {f"{cohort}/results/{name}.json" for name in wanted} <= set(table.index)

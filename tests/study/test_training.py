@@ -13,7 +13,7 @@ from fusqa.cli import app
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.pictures import write_picture
 from fusqa.simulator.cases import simulate
-from fusqa.study.rows import row_named
+from fusqa.study.rows import grid, row_named
 
 SMOKE = "tests/smoke.yaml"
 
@@ -114,7 +114,5 @@ def test_what_cannot_be_trained_is_told_before_it_takes_time(cohort, predictions
 
 
 def test_every_row_of_the_grid_and_every_combination_has_a_name():
-    from fusqa.study.rows import ROWS
-
-    assert all(row_named(key).key == key for key in ROWS)
+    assert all(row_named(key) == row and row.key == key for key, row in grid().items())
     assert row_named("synergic-efficientnet-lite0-pretrained-errors").pretrained
