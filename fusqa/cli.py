@@ -252,7 +252,7 @@ def train(
     """Train a quality model on a cohort of your own."""
     from fusqa.assessment.own_training import train_on
     from fusqa.cohorts.cohort import Cohort
-    from fusqa.models.networks import WeightsUnavailable
+    from fusqa.models.backbones import WeightsUnavailable
     from fusqa.study.profile import Profile
     from fusqa.study.rows import row_named
 

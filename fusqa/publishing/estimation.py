@@ -23,7 +23,8 @@ from fusqa.masks.label_images import to_native
 from fusqa.masks.labels import FETUS
 from fusqa.models.learner import Resident, fit, learner, predict, reproducible
 from fusqa.models.losses import ReconstructionLoss, SegmentationLoss
-from fusqa.models.networks import Autoencoder, WeightsUnavailable, quality_model
+from fusqa.models.backbones import WeightsUnavailable
+from fusqa.models.networks import Autoencoder, quality_model
 from fusqa.models.segmenters import SEGMENTERS
 from fusqa.simulator.cases import draw_case
 from fusqa.study.catalogue import COHORTS, chapters, hc18_folder

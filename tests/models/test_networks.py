@@ -67,7 +67,8 @@ def test_lite0_comes_pretrained_without_a_network():
 
 def test_weights_that_cannot_be_had_say_where_to_put_them(tmp_path):
     code = """if True:
-        from fusqa.models.networks import WeightsUnavailable, quality_model
+        from fusqa.models.backbones import WeightsUnavailable
+        from fusqa.models.networks import quality_model
         try:
             quality_model("single", "alexnet", pretrained=True)
         except WeightsUnavailable as error:
