@@ -21,9 +21,9 @@ from fusqa.files import write_csv
 from fusqa.masks.alterations import POOR_RECIPES, SLIGHT_MASKS
 from fusqa.masks.label_images import to_native
 from fusqa.masks.labels import FETUS
+from fusqa.models.backbones import WeightsUnavailable
 from fusqa.models.learner import Resident, fit, learner, predict, reproducible
 from fusqa.models.losses import ReconstructionLoss, SegmentationLoss
-from fusqa.models.backbones import WeightsUnavailable
 from fusqa.models.networks import Autoencoder, quality_model
 from fusqa.models.segmenters import SEGMENTERS
 from fusqa.simulator.cases import draw_case
