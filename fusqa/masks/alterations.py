@@ -1,11 +1,11 @@
-"""Ten masks of one: five that are good and five that are poor by construction, and what each of them did.
+"""Ten masks made from one: five good and five poor by construction, and what each alteration did.
 
-A quality model learns from an expert's masks that were spoilt on purpose. Drawing a recipe and following it are kept
-apart: :func:`altered_masks` draws, every draw is written into the mask's recipe, and :func:`replay` follows the
-recipe without any chance. Good and poor say how a mask was *made*; what it did to overlap, measurement and review
-is measured by :meth:`Altered.effect`, and need not agree.
+A quality model learns from an expert's masks that were altered on purpose. Drawing a recipe and following it are two
+steps: :func:`altered_masks` draws, and writes every number drawn into the mask's recipe; :func:`replay` follows a
+recipe and draws nothing. Good and poor say how a mask was *made*. What an alteration does to overlap, length and review
+is measured by :meth:`Altered.effect`, and the two need not agree.
 
-Everything happens on the picture's own grid: on a small square of 224 pixels a 3×3 erosion removes most of a palate.
+Everything happens on the image's own grid: on a small square of 224 pixels a 3×3 erosion removes most of a palate.
 """
 
 from collections.abc import Callable
@@ -22,17 +22,7 @@ from fusqa.masks.length import check_spacing
 from fusqa.masks.measurement import measured_mm
 from fusqa.masks.reviewing import criteria
 
-__all__ = [
-    "GOOD",
-    "POOR",
-    "POOR_RECIPES",
-    "SEVERITIES",
-    "Altered",
-    "Effect",
-    "Severities",
-    "altered_masks",
-    "replay",
-]
+__all__ = ["GOOD", "POOR", "POOR_RECIPES", "SEVERITIES", "Altered", "altered_masks", "replay"]
 
 GOOD, POOR = "good", "poor"
 SLIGHT_MASKS = 4
@@ -41,7 +31,7 @@ SQUARE_3X3 = np.ones((3, 3), np.uint8)
 
 @dataclass(frozen=True)
 class Severities:
-    """How much is done. Ranges are ends of uniform draws; sizes go with the label, whatever the pixel spacing.
+    """How strong the alterations are. Ranges are the ends of uniform draws; sizes are relative to the label.
 
     The paper names the alterations but gives no sizes: all numbers are chosen. The *equivalent radius* is that of a
     disc with the label's area, the *inscribed radius* that of the largest disc inside the label.
@@ -49,10 +39,10 @@ class Severities:
     Attributes
     ----------
     slight_dice : float
-        A good mask keeps at least this Dice with the label that was changed, or another change is drawn: a 3×3
-        erosion that removes most of a small label is not slight.
+        Least Dice between the changed label and the original in a good mask; a change that leaves less is not drawn.
+        A 3×3 erosion that removes most of a small label is not slight.
     over_dilation : (low, high)
-        Width of the added rim, in equivalent radii of the label; never less than two pixels, one is slight.
+        Width of the added rim, in equivalent radii of the label; at least two pixels, because one is slight.
     over_erosion : (low, high)
         Width of the removed rim, in inscribed radii of the label; below 1, so that something of it remains.
     cut : (low, high)
@@ -73,14 +63,14 @@ class Severities:
 
 SEVERITIES = {
     FETUS.name: Severities(),
-    # The head is the only label and the circumference follows its radius: 10 % of it is already ten days and more.
+    # The head is the only label, and the circumference grows with its radius: 10 % more is already over ten days.
     HEAD.name: Severities(over_dilation=(0.08, 0.30), over_erosion=(0.08, 0.40)),
 }
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What an alteration did, always altered minus reference.
+    """What an alteration did: altered minus reference.
 
     Attributes
     ----------
@@ -123,14 +113,15 @@ class Altered:
     reference: np.ndarray
     recipe: dict
     scheme: Scheme
-    _judged: dict = field(default_factory=dict, repr=False)  # of the reference, by spacing: the ten share it
+    _of_reference: dict = field(default_factory=dict, repr=False)  # length and criteria by spacing, shared by the ten
 
     def effect(self, spacing: tuple[float, float]) -> Effect:
         """Measure what the alteration did; `spacing` is (row_mm, col_mm)."""
         spacing = check_spacing(spacing)
-        if spacing not in self._judged:
-            self._judged[spacing] = _judge(self.reference, spacing, self.scheme)
-        (before, met), (after, still_met) = self._judged[spacing], _judge(self.mask, spacing, self.scheme)
+        if spacing not in self._of_reference:
+            self._of_reference[spacing] = _length_and_criteria(self.reference, spacing, self.scheme)
+        before, met = self._of_reference[spacing]
+        after, still_met = _length_and_criteria(self.mask, spacing, self.scheme)
         days = EQUATIONS[self.scheme.equation].days
         overlap = dice(self.reference, self.mask, self.scheme.classes)
         return Effect(
@@ -141,30 +132,26 @@ class Altered:
         )
 
 
-def altered_masks(
-    mask: np.ndarray, rng: np.random.Generator, scheme: Scheme = FETUS, severities: Severities | None = None
-) -> tuple[Altered, ...]:
-    """Make five good and five poor masks of one.
+def altered_masks(mask: np.ndarray, rng: np.random.Generator, scheme: Scheme = FETUS) -> tuple[Altered, ...]:
+    """Make five good and five poor masks from one, as strongly altered as :data:`SEVERITIES` says.
 
-    Good are the mask itself and four in which one label, drawn at random, is dilated or eroded by 3×3 pixels, the
-    other labels as they were. The four differ: with too few labels for that, more than one pixel is taken. Poor, for
-    a fetus: one random label dilated or eroded by much; the palate tagged as head; one random label deleted; one
-    random label turned upside down within the picture. Poor, for a head: dilated or eroded by much; a part cut off,
-    as by a shadow; shifted; a lobe of neighbouring tissue added.
+    Good are the mask itself and four in which one label, drawn at random, is dilated or eroded by 3×3 pixels while the
+    other labels stay as they were. The four differ; where there are too few labels for that, some change by more than
+    one pixel. Poor, for a fetus: one random label strongly dilated, or eroded; the palate tagged as head; one random
+    label deleted; one random label turned upside down within the image. Poor, for a head: strongly dilated, or eroded;
+    a part cut off, as by a shadow; shifted; a lobe of neighbouring tissue added.
 
-    A dilated label shows where the scheme's paint order puts it above its neighbours. Where the palate is absent the
-    gap is tagged as body instead, without either the head as body, or the body as head.
+    A dilated label covers a neighbour where the scheme's paint order puts it above that neighbour. Without a palate the
+    gap is tagged as body instead; without either, the head as body, or the body as head.
 
     Parameters
     ----------
     mask : (H, W) uint8
         Labels of `scheme`.
     rng : numpy.random.Generator
-        Where all chance comes from: the same state gives the same bytes.
+        Source of all randomness: the same state gives the same bytes.
     scheme : Scheme
         What the labels mean, and which alterations make sense.
-    severities : Severities, optional
-        How much is done; :data:`SEVERITIES` of the scheme if not given.
 
     Returns
     -------
@@ -174,11 +161,11 @@ def altered_masks(
     Raises
     ------
     ValueError
-        If `mask` is empty or no mask of `scheme`.
+        If `mask` is empty or not a mask of `scheme`.
 
     Notes
     -----
-    Source: Cengiz, Almakky & Yaqub, MIDL 2023, appendix C, for the fetus; for the head the list is chosen.
+    Source for the fetus: Cengiz, Almakky & Yaqub, MIDL 2023, appendix C; the list for the head is chosen.
 
     Examples
     --------
@@ -189,27 +176,29 @@ def altered_masks(
     """
     scheme.require(mask)
     if not mask.any():
-        raise ValueError("the mask is empty, there is nothing to alter; leave this picture out")
+        raise ValueError("the mask is empty, there is nothing to alter; leave this image out")
     reference = mask.copy()
-    draw = _Draw(reference, rng, scheme, severities or SEVERITIES[scheme.name])
+    draw = _Draw(reference, rng, scheme, SEVERITIES[scheme.name])
     recipes = [("unaltered", GOOD, {"operation": "keep"})]
     recipes += [(f"slight-{i}", GOOD, recipe) for i, recipe in enumerate(draw.slight(), start=1)]
     recipes += [(name, POOR, recipe(draw)) for name, recipe in POOR_RECIPES[scheme.name].items()]
-    judged: dict = {}
+    shared: dict = {}
     return tuple(
-        Altered(name, quality, replay(reference, recipe, scheme), reference, recipe, scheme, judged)
+        Altered(name, quality, replay(reference, recipe, scheme), reference, recipe, scheme, shared)
         for name, quality, recipe in recipes
     )
 
 
 def replay(mask: np.ndarray, recipe: dict, scheme: Scheme = FETUS) -> np.ndarray:
-    """Follow a recipe: the altered mask (H, W) uint8, the same whenever and wherever it is made."""
+    """Follow a recipe: the altered mask (H, W) uint8, the same every time and on every machine."""
     scheme.require(mask)
     numbers = {key: value for key, value in recipe.items() if key != "operation"}
     return OPERATIONS[recipe["operation"]](mask, scheme, **numbers)
 
 
-def _judge(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme) -> tuple[float, tuple[str, ...]]:
+def _length_and_criteria(
+    mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme
+) -> tuple[float, tuple[str, ...]]:
     """Measured length in mm, NaN where there is none, and the names of the criteria met."""
     met = tuple(name for name, found in criteria(mask, spacing, scheme).items() if found.met)
     return measured_mm(mask, spacing, scheme), met
@@ -231,7 +220,7 @@ def _dilate(mask: np.ndarray, scheme: Scheme, label: str, steps: int) -> np.ndar
 
 
 def _erode(mask: np.ndarray, scheme: Scheme, label: str, steps: int) -> np.ndarray:
-    """Erode by 3×3 `steps` times; the picture's border is no edge."""
+    """Erode by 3×3 `steps` times; the image's border is not an edge."""
     return _repaint(mask, scheme, label, cv2.erode(_layer(mask, scheme, label), SQUARE_3X3, iterations=steps))
 
 
@@ -245,7 +234,7 @@ def _grow(mask: np.ndarray, scheme: Scheme, label: str, radius_px: float) -> np.
 
 
 def _shrink(mask: np.ndarray, scheme: Scheme, label: str, radius_px: float) -> np.ndarray:
-    """Remove everything within `radius_px` pixels of the label's edge; the picture's border is no edge."""
+    """Remove everything within `radius_px` pixels of the label's edge; the image's border is not an edge."""
     layer = _layer(mask, scheme, label)
     box, depth = _depth(layer)
     layer[box] = depth > radius_px
@@ -265,12 +254,12 @@ def _delete(mask: np.ndarray, scheme: Scheme, label: str) -> np.ndarray:
 
 
 def _mirror(mask: np.ndarray, scheme: Scheme, label: str) -> np.ndarray:
-    """Turn a label upside down within the picture."""
+    """Turn a label upside down within the image."""
     return _repaint(mask, scheme, label, _layer(mask, scheme, label)[::-1])
 
 
 def _cut(mask: np.ndarray, scheme: Scheme, label: str, angle_deg: float, share: float) -> np.ndarray:
-    """Cut off a share of the label's area by a straight line; `angle_deg` points from columns to rows at the loss."""
+    """Cut off a share of the label's area by a straight line, at the side to which `angle_deg` points."""
     layer = _layer(mask, scheme, label)
     rows, cols = np.nonzero(layer)
     along = rows * np.sin(np.radians(angle_deg)) + cols * np.cos(np.radians(angle_deg))
@@ -280,7 +269,7 @@ def _cut(mask: np.ndarray, scheme: Scheme, label: str, angle_deg: float, share: 
 
 
 def _shift(mask: np.ndarray, scheme: Scheme, label: str, rows: int, cols: int) -> np.ndarray:
-    """Move a label by whole pixels; what leaves the picture is lost."""
+    """Move a label by whole pixels; what leaves the image is lost."""
     layer = _layer(mask, scheme, label)
     height, width = layer.shape
     moved = np.zeros_like(layer)
@@ -312,27 +301,27 @@ OPERATIONS: dict[str, Callable[..., np.ndarray]] = {
 
 
 def _layer(mask: np.ndarray, scheme: Scheme, label: str) -> np.ndarray:
-    """One label as a picture of 0 and 1, (H, W) uint8."""
+    """One label as an array of 0 and 1, (H, W) uint8."""
     return np.uint8(mask == scheme.id(label))
 
 
 def _repaint(mask: np.ndarray, scheme: Scheme, label: str, layer: np.ndarray) -> np.ndarray:
-    """Put `layer` in the place of a label, under the scheme's paint order."""
+    """Replace a label by `layer`, under the scheme's paint order."""
     return scheme.paint(scheme.layers(mask) | {label: layer.astype(bool)})
 
 
 def _box(layer: np.ndarray, margin: int) -> tuple[slice, slice]:
-    """Rows and columns of what is not 0, with a margin as far as the picture reaches."""
+    """Rows and columns of what is not 0, with a margin as far as the image reaches."""
     left, top, width, height = cv2.boundingRect(layer)
     rows = slice(max(top - margin, 0), top + height + margin)
     return rows, slice(max(left - margin, 0), left + width + margin)
 
 
 def _depth(layer: np.ndarray) -> tuple[tuple[slice, slice], np.ndarray]:
-    """Where a label lies, and there the distance of each of its pixels to the nearest one outside, in pixels."""
+    """Box around a label, and in it the distance in pixels of every pixel of the label to the nearest one outside."""
     box = _box(layer, 1)
     depth = cv2.distanceTransform(layer[box], cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return box, np.minimum(depth, max(layer.shape))  # a label that fills the picture has no outside
+    return box, np.minimum(depth, max(layer.shape))  # a label that fills the image has no outside
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -342,7 +331,7 @@ def _depth(layer: np.ndarray) -> tuple[tuple[slice, slice], np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class _Draw:
-    """A mask, where chance comes from, and what both may lead to."""
+    """Draws recipes for one mask."""
 
     mask: np.ndarray
     rng: np.random.Generator
@@ -372,13 +361,13 @@ class _Draw:
         return float(_depth(_layer(self.mask, self.scheme, label))[1].max())
 
     def slight(self) -> list[dict]:
-        """Draw the recipes of the slight changes, all different as far as the mask allows it."""
+        """Draw the recipes of the slight changes, all different if the mask allows it."""
         options: list[dict] = []
         for steps in (1, 2, 3):
             options += [option for option in self._changes(steps) if self._is_slight(option)]
             if len(options) >= SLIGHT_MASKS:
                 break
-        # Specks of a pixel or two: nothing is slight to them, but a dilation does not erase them.
+        # For specks of a pixel or two no change is slight, but a dilation at least does not erase them.
         options = options or [option for option in self._changes(1) if option["operation"] == "dilate"]
         drawn = self.rng.choice(len(options), SLIGHT_MASKS, replace=len(options) < SLIGHT_MASKS)
         return [options[i] for i in drawn]
@@ -389,7 +378,7 @@ class _Draw:
         return [{"operation": operation, "label": label, "steps": steps} for operation, label in pairs]
 
     def _is_slight(self, change: dict) -> bool:
-        """Whether a label keeps enough of its Dice, whatever its neighbours hide of it."""
+        """Whether the changed label has enough Dice with the original, neighbours that cover it left aside."""
         layer = _layer(self.mask, self.scheme, change["label"])
         layer = layer[_box(layer, change["steps"])]
         morphology = {"dilate": cv2.dilate, "erode": cv2.erode}[change["operation"]]
@@ -406,7 +395,7 @@ def _over_dilation(draw: _Draw) -> dict:
 
 
 def _over_erosion(draw: _Draw) -> dict:
-    """A label that is all edge cannot be eroded without being deleted: it is drawn only if there is no other."""
+    """Erode a label that has an inside; a label that is all edge would be deleted, so it is the last choice."""
     depth = {label: draw.inscribed_radius(label) for label in draw.present}
     deep = [label for label in depth if depth[label] >= 2] or [max(depth, key=depth.get)]
     label = draw.one_of(deep)
@@ -450,7 +439,7 @@ def _head_leak(draw: _Draw) -> dict:
     return {"operation": "leak", "label": "head", "row": row, "col": col, "radius_px": max(round(radius), 1)}
 
 
-# Which label a poor mask tags as which: the first pair whose first label is there. The paper has the first pair.
+# Which label is tagged as which other: the first pair whose first label is present. The first pair is the paper's.
 CONFUSIONS = (("palate", "head"), ("gap", "body"), ("head", "body"), ("body", "head"))
 
 POOR_RECIPES: dict[str, dict[str, Callable[[_Draw], dict]]] = {

@@ -10,13 +10,13 @@ from fusqa.masks.length import Length, Point, Unmeasurable, check_spacing
 
 __all__ = ["Ellipse", "fit_head_ellipse", "head_circumference"]
 
-ELLIPSE_REACH = 5.0  # chosen: an ellipse that is longer than this many diagonals of its points is a guess
-OUTLINE_RADIUS = 0.25  # chosen: below this inscribed radius (of the radius of its hull) a mask is a drawn line
+ELLIPSE_REACH = 5.0  # chosen: an ellipse longer than this many diagonals of its points is a guess
+OUTLINE_RADIUS = 0.25  # chosen: a mask with a smaller inscribed radius (in radii of its hull) is a drawn line
 
 
 @dataclass(frozen=True)
 class Ellipse:
-    """An ellipse in millimetres that knows where it lies in the picture.
+    """An ellipse in millimetres, and where it lies in the image.
 
     Attributes
     ----------
@@ -25,8 +25,8 @@ class Ellipse:
     axes_mm : (major, minor)
         Full lengths of the axes in millimetres.
     angle : float
-        From the direction of rising columns to the major axis, towards rising rows, in degrees from -90 to 90,
-        seen with square millimetres.
+        Degrees from the direction of rising columns to the major axis, measured in millimetres, from -90 to 90;
+        positive towards rising rows.
     spacing : (row_mm, col_mm)
         Pixel spacing in millimetres.
     """
@@ -49,12 +49,12 @@ class Ellipse:
         ends = self._at(np.array([0.0, np.pi]))
         return tuple(tuple(map(float, point)) for point in sorted(ends, key=lambda point: tuple(point[::-1])))
 
-    def outline(self, n: int = 180) -> np.ndarray:
+    def outline(self, n: int) -> np.ndarray:
         """Return `n` points (n, 2) of the ellipse as row and column in pixels."""
         return self._at(np.linspace(0, 2 * np.pi, n, endpoint=False))
 
     def fill(self, shape: tuple[int, int]) -> np.ndarray:
-        """Boolean picture of `shape`, true where the centre of a pixel lies inside the ellipse."""
+        """Boolean array of `shape`, true where the centre of a pixel lies inside the ellipse."""
         filled = np.zeros(shape, bool)
         reach = self.axes_mm[0] / 2 / np.array(self.spacing)  # pixels
         first = np.clip(np.floor(self.centre - reach), 0, shape).astype(int)
@@ -76,7 +76,7 @@ class Ellipse:
 
 
 def head_circumference(mask: np.ndarray, spacing: tuple[float, float]) -> Length:
-    """Perimeter of the ellipse fitted to a head, drawn as a filled mask or as an outline.
+    """Perimeter of the ellipse fitted to a head, be it a filled mask or an outline.
 
     Parameters
     ----------
@@ -109,9 +109,9 @@ def head_circumference(mask: np.ndarray, spacing: tuple[float, float]) -> Length
 def fit_head_ellipse(mask: np.ndarray, spacing: tuple[float, float]) -> Ellipse:
     """Fit an ellipse to a filled head or to its outline; parameters and errors as :func:`head_circumference`.
 
-    Of an outline all pixels are fitted, so that a gap in it does no harm. Of a filled head the line between its
-    outermost pixels and the background is fitted, half a pixel outside the former; holes are filled first. The
-    picture's border is not an outline: a head that it cuts is fitted by the rest of its edge.
+    An outline is fitted by all of its pixels, so a gap in it does no harm. A filled head is fitted by the line between
+    its outermost pixels and the background, half a pixel outside the former; holes are filled first. The image's border
+    is not part of the outline: a head that it cuts is fitted by the rest of its edge.
 
     Notes
     -----
@@ -120,78 +120,78 @@ def fit_head_ellipse(mask: np.ndarray, spacing: tuple[float, float]) -> Ellipse:
     stable form of Halíř & Flusser 1998, in millimetres.
     """
     scale = np.array(check_spacing(spacing))
-    picture = _single_structure(mask)
-    edge = _edge_points(picture)  # (n, 2) row, col
+    head = _single_structure(mask)
+    edge = _edge_points(head)  # (n, 2) row, col
     if len(edge) < 6:
         raise Unmeasurable(
             f"an ellipse needs at least 6 points of the head's outline, this mask has {len(edge)}; "
-            "leave this picture out or segment it again"
+            "leave this image out or segment it again"
         )
     centre_mm, axes_mm, angle = _direct_fit(edge * scale)
     if axes_mm[0] > ELLIPSE_REACH * np.hypot(*np.ptp(edge * scale, axis=0)):
         raise Unmeasurable(
-            "the head's outline is too short or too straight for an ellipse; leave this picture out or segment it again"
+            "the head's outline is too short or too straight for an ellipse; leave this image out or segment it again"
         )
     return Ellipse(tuple(map(float, centre_mm / scale)), axes_mm, angle, tuple(map(float, scale)))
 
 
 def _single_structure(mask: np.ndarray) -> np.ndarray:
-    """Check that a mask marks one structure and return it as a (H, W) uint8 picture of 0 and 1."""
+    """Check that a mask marks one structure and return it as an array (H, W) uint8 of 0 and 1."""
     mask = np.asarray(mask)
     if mask.ndim != 2 or mask.dtype not in (np.bool_, np.uint8):
         raise ValueError(
-            f"a head mask is a (H, W) bool or uint8 picture, this one is {mask.shape} {mask.dtype}; "
+            f"a head mask is a (H, W) bool or uint8 array, this one is {mask.shape} {mask.dtype}; "
             "save it as 8-bit single-channel PNG"
         )
-    picture = np.uint8(mask != 0)
+    head = np.uint8(mask != 0)
     top = int(mask.max(initial=0))
-    if top > 1 and int(picture.sum()) * top != int(mask.sum(dtype=np.int64)):
+    if top > 1 and int(head.sum()) * top != int(mask.sum(dtype=np.int64)):
         values = ", ".join(map(str, np.unique(mask)[:6]))
         raise ValueError(
             f"a head mask marks one structure with one value, this one has the values {values}, ...; "
             "pass `mask == label`, or a threshold if the outline was smoothed"
         )
     if not top:
-        raise Unmeasurable("the mask has no head; leave this picture out or segment it again")
-    return picture
+        raise Unmeasurable("the mask has no head; leave this image out or segment it again")
+    return head
 
 
-def _edge_points(picture: np.ndarray) -> np.ndarray:
+def _edge_points(head: np.ndarray) -> np.ndarray:
     """Points (n, 2) of a head's edge in pixels: the pixels of an outline, or the rim of a filled head."""
-    left, top, width, height = cv2.boundingRect(picture)
-    # One pixel of margin where the picture has one: the rim needs the background beside it.
+    left, top, width, height = cv2.boundingRect(head)
+    # One pixel of margin where the image has one: the rim needs the background beside it.
     rows = slice(max(top - 1, 0), top + height + 1)
     cols = slice(max(left - 1, 0), left + width + 1)
-    crop = np.ascontiguousarray(picture[rows, cols])
+    crop = np.ascontiguousarray(head[rows, cols])
     contours, _ = cv2.findContours(crop, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     points = _pixels(crop) if _is_outline(crop, contours) else _rim(crop, contours)
     return points + np.array([rows.start, cols.start])
 
 
-def _is_outline(picture: np.ndarray, contours: Sequence[np.ndarray]) -> bool:
-    """Tell a drawn line from a filled shape: no large circle fits inside a line."""
+def _is_outline(head: np.ndarray, contours: Sequence[np.ndarray]) -> bool:
+    """Whether a head is a drawn line rather than a filled shape: no large circle fits inside a line."""
     hull = cv2.contourArea(cv2.convexHull(np.concatenate(contours)))
-    inscribed = cv2.distanceTransform(picture, cv2.DIST_L2, 3).max()
+    inscribed = cv2.distanceTransform(head, cv2.DIST_L2, 3).max()
     return bool(inscribed < OUTLINE_RADIUS * np.sqrt(hull / np.pi))
 
 
-def _rim(picture: np.ndarray, contours: Sequence[np.ndarray]) -> np.ndarray:
+def _rim(head: np.ndarray, contours: Sequence[np.ndarray]) -> np.ndarray:
     """Midpoints (n, 2) of the pixel sides between a filled shape and the background around it."""
-    whole = cv2.drawContours(np.zeros_like(picture), contours, -1, 1, cv2.FILLED)  # without holes
+    whole = cv2.drawContours(np.zeros_like(head), contours, -1, 1, cv2.FILLED)  # without holes
     beside = _pixels(whole[:, 1:] ^ whole[:, :-1]) + np.array([0, 0.5])
     below = _pixels(whole[1:] ^ whole[:-1]) + np.array([0.5, 0])
     return np.concatenate([beside, below])
 
 
-def _pixels(picture: np.ndarray) -> np.ndarray:
+def _pixels(layer: np.ndarray) -> np.ndarray:
     """Positions (n, 2), row and column, of the pixels that are not 0."""
-    found = cv2.findNonZero(picture)  # several times faster than NumPy's nonzero
+    found = cv2.findNonZero(layer)  # several times faster than NumPy's nonzero
     return np.empty((0, 2), np.int32) if found is None else found.reshape(-1, 2)[:, ::-1]
 
 
 def _direct_fit(points: np.ndarray) -> tuple[np.ndarray, Point, float]:
     """Direct least-squares ellipse of points (n, 2) row, col: centre (2,), full axes (major, minor), degrees."""
-    middle, spread = points.mean(0), points.std() or 1.0  # centred and scaled, for the sake of the condition number
+    middle, spread = points.mean(0), points.std() or 1.0  # centred and scaled: a better condition number
     y, x = ((points - middle) / spread).T
     quadratic, linear = np.stack([x * x, x * y, y * y], 1), np.stack([x, y, np.ones_like(x)], 1)
     s1, s2, s3 = quadratic.T @ quadratic, quadratic.T @ linear, linear.T @ linear
@@ -204,7 +204,7 @@ def _direct_fit(points: np.ndarray) -> tuple[np.ndarray, Point, float]:
         return _from_conic(conic, reduced @ conic, middle, spread)
     except (np.linalg.LinAlgError, ArithmeticError):
         raise Unmeasurable(
-            "no ellipse fits the head's outline, its points lie on a line; leave this picture out or segment it again"
+            "no ellipse fits the head's outline, its points lie on a line; leave this image out or segment it again"
         ) from None
 
 

@@ -14,12 +14,12 @@ SQUARE_3X3 = np.ones((3, 3), np.uint8)
 def crown_rump_length(mask: np.ndarray, spacing: tuple[float, float], *, contour: str = "outer") -> Length:
     """Longest distance between the contour of the head and the contour of the body.
 
-    The fetus is head ∪ body ∪ palate; the gap between chin and chest is fluid. The mask is measured as it is, with
-    every island it may have: a quality model is there to notice them, :mod:`fusqa.masks.fasp` reports them. Where the
-    mask has no head or no body, the ends are the farthest pair of the whole contour.
+    The fetus is head ∪ body ∪ palate; the gap between chin and chest is fluid. The mask is measured as it is, islands
+    included: noticing them is the task of a quality model and of :mod:`fusqa.masks.fasp`. Where the mask has no head or
+    no body, the ends are the farthest pair of the whole contour.
 
-    Both ends are corners of a convex hull, since a distance is a convex function of either end; so a few dozen
-    hull points are compared instead of thousands of contour pixels, with the same result to the last digit.
+    A distance is a convex function of either end, so both ends are corners of a convex hull. A few dozen hull points
+    are compared instead of thousands of contour pixels, with the same result to the last digit.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def crown_rump_length(mask: np.ndarray, spacing: tuple[float, float], *, contour
     -------
     Length
         The first end is the crown's (on the head), the second the rump's (on the body); without head or body the
-        end nearer the left edge of the picture comes first.
+        end nearer the left edge of the image comes first.
 
     Raises
     ------
@@ -66,22 +66,22 @@ def near_longest(
 ) -> np.ndarray:
     """Every line between head and body that is nearly as long as the crown-rump length.
 
-    The longest line is the top of a flat hill: its height hardly depends on where exactly the top is, so many lines
-    of other directions are nearly as long. How far they fan out says how little the length fixes the line.
+    Around the longest line, length hardly changes with direction, so many lines are nearly as long. How far they fan
+    out says how little the length determines the line.
 
     Parameters
     ----------
     mask, spacing, contour
         As for :func:`crown_rump_length`.
     within : float
-        Lines shorter than the longest by at most this share of it, 0 ≤ `within` < 1. Time and memory grow with the
-        number of lines found, which near 1 is that of all pairs of contour pixels.
+        How much shorter than the longest line, as a share of it, 0 ≤ `within` < 1. Time and memory grow with the number
+        of lines found; near 1 these are all pairs of contour pixels.
 
     Returns
     -------
     (k, 2, 2) int
         Each line's crown end and rump end as row and column in pixels, the longest line first. Without head or body
-        the end nearer the left edge of the picture comes first.
+        the end nearer the left edge of the image comes first.
 
     Raises
     ------
@@ -103,11 +103,11 @@ def near_longest(
     """
     scale = np.array(check_spacing(spacing))
     if not 0 <= within < 1:  # also true of NaN
-        raise ValueError(f"within = {within!r} is no share of the longest line: give 0 for it alone, 0.01 for 1 %")
+        raise ValueError(f"within = {within!r} is not a share of the longest line: give 0 for it alone, 0.01 for 1 %")
     sides, corner = _sides(mask, contour)
     first, second = (np.argwhere(side) + corner for side in sides)
     corners = [_hull(side) + corner for side in sides]
-    # The partner that is farthest from a point is a corner of the hull: most points drop out before any pair is made.
+    # The farthest partner of a point is a corner of the hull, so most points are dropped before any pair is made.
     reach = [_squared_mm(points, far, scale).max(1) for points, far in ((first, corners[1]), (second, corners[0]))]
     least = reach[0].max() * (1 - within) ** 2
     first, second = (points[far >= least] for points, far in zip((first, second), reach, strict=True))
@@ -120,17 +120,17 @@ def near_longest(
 
 
 def _sides(mask: np.ndarray, contour: str) -> tuple[list[np.ndarray], np.ndarray]:
-    """Contours of head and of body as pictures of 0 and 1 (twice the same if one is missing), and their corner."""
+    """Contours of head and of body as arrays of 0 and 1 (the same twice if one is missing), and their corner."""
     mask = np.ascontiguousarray(mask)
     FETUS.require(mask)
     if contour not in _CONTOURS:
         raise ValueError(f"contour {contour!r} is unknown, choose one of {', '.join(_CONTOURS)}")
-    crop, corner = _crop(mask, pad=1)
+    crop, corner = _crop(mask)
     solid = FETUS.body(crop).astype(np.uint8)
     if not solid.any():
         raise Unmeasurable(
             "the mask has no head, body or palate, so there is no crown-rump length; "
-            "leave this picture out or segment it again"
+            "leave this image out or segment it again"
         )
     return _CONTOURS[contour](crop, solid), corner
 
@@ -153,18 +153,18 @@ def _boundary(crop: np.ndarray, solid: np.ndarray) -> list[np.ndarray]:
 _CONTOURS = {"outer": _outer_contour, "boundary": _boundary}
 
 
-def _crop(mask: np.ndarray, pad: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cut to what is not background plus `pad` pixels of background; return it and its corner (row, col)."""
+def _crop(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut to what is not background plus one pixel of background; return it and its corner (row, col)."""
     left, top, width, height = cv2.boundingRect(mask)
     crop = mask[top : top + height, left : left + width]
-    # Background is added even where the picture ends: the outer contour of a fetus at the border lies out there.
-    return np.pad(crop, pad), np.array([top - pad, left - pad])
+    # Background is added even where the image ends: the outer contour of a fetus at the border lies outside.
+    return np.pad(crop, 1), np.array([top - 1, left - 1])
 
 
-def _hull(picture: np.ndarray) -> np.ndarray:
-    """Corners (n, 2), as row and column, of the convex hull of the pixels that are 1 in a picture of 0 and 1."""
-    found = np.flatnonzero(picture.view(bool))  # of a contour, few: several times faster than OpenCV's findNonZero
-    return cv2.convexHull(np.stack(np.divmod(found, picture.shape[1]), 1).astype(np.int32)).reshape(-1, 2)
+def _hull(side: np.ndarray) -> np.ndarray:
+    """Corners (n, 2), as row and column, of the convex hull of the pixels that are 1 in an array of 0 and 1."""
+    found = np.flatnonzero(side.view(bool))  # a contour has few: several times faster than OpenCV's findNonZero
+    return cv2.convexHull(np.stack(np.divmod(found, side.shape[1]), 1).astype(np.int32)).reshape(-1, 2)
 
 
 def _squared_mm(first: np.ndarray, second: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -183,9 +183,9 @@ def _farthest_pair(first: np.ndarray, second: np.ndarray, scale: np.ndarray) -> 
     """Farthest pair between two sets of points (n, 2) and (m, 2), and their distance in millimetres."""
     squared = _squared_mm(first, second, scale)
     if first.shape == second.shape and np.array_equal(first, second):
-        # Either end may then come first: take the left one, so that the order does not depend on the hull's start.
+        # Either end could come first: take the left one, so that the order does not depend on where the hull starts.
         squared = np.where(first[:, None, 1] <= second[None, :, 1], squared, -1)
-    # Of equally long lines the one whose ends lie highest: the choice is the same in the mirror image.
+    # Of equally long lines take the one whose ends lie highest: the choice is the same in the mirror image.
     i, j = min(np.argwhere(squared == squared.max()), key=lambda ij: (first[ij[0], 0], second[ij[1], 0]))
     ends = tuple(tuple(float(value) for value in point) for point in (first[i], second[j]))
     return ends, float(np.sqrt(squared[i, j]))

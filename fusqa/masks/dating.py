@@ -1,7 +1,7 @@
 """From a length to the gestational age, by one published equation or by all of them side by side.
 
-Tables have one row per length and one column per equation, by its key in :data:`EQUATIONS`. An equation says nothing
-outside its range: the place is NaN.
+Tables have one row per length and one column per equation, named by its key in :data:`EQUATIONS`. Outside its range an
+equation says nothing, and the value is NaN.
 """
 
 from collections.abc import Callable
@@ -12,16 +12,7 @@ import pandas as pd
 
 from fusqa.masks.labels import FETUS, Scheme
 
-__all__ = [
-    "EQUATIONS",
-    "DatingEquation",
-    "GestationalAge",
-    "ages",
-    "equations_of",
-    "gestational_age",
-    "in_days",
-    "spread",
-]
+__all__ = ["EQUATIONS", "ages", "equations_of", "gestational_age", "in_days", "spread"]
 
 
 @dataclass(frozen=True)
@@ -53,8 +44,8 @@ class DatingEquation:
     range_mm : (low, high)
         Lengths in millimetres between which the equation may be used.
     days, sd : callable
-        Bare formulas from an array of millimetres to an array of days; they guard against nothing, so that a
-        difference between two lengths can be expressed in days anywhere. :func:`gestational_age` guards.
+        Bare formulas from an array of millimetres to an array of days. They check no range, so that a difference of
+        lengths can be expressed in days anywhere; :func:`gestational_age` checks.
     source : str
         Where the equation was published, and where `range_mm` and `sd` come from if not from there.
     """
@@ -69,7 +60,7 @@ class DatingEquation:
 
 
 def _unknown(mm: np.ndarray) -> np.ndarray:
-    """Stand in for the standard deviation where the source gives none."""
+    """Standard deviation where the source gives none: NaN."""
     return np.full_like(mm, np.nan, dtype=float)
 
 
@@ -144,12 +135,12 @@ EQUATIONS: dict[str, DatingEquation] = {
 
 
 def gestational_age(mm: float | np.ndarray, equation: str = "intergrowth-21st") -> GestationalAge:
-    """Gestational age from a length, only where the equation holds.
+    """Gestational age from a length within the equation's range.
 
     Parameters
     ----------
     mm : float or array
-        Crown-rump length or head circumference in millimetres, as the equation wants it.
+        Crown-rump length or head circumference in millimetres, whichever the equation uses.
     equation : str
         A key of :data:`EQUATIONS`.
 
@@ -162,7 +153,7 @@ def gestational_age(mm: float | np.ndarray, equation: str = "intergrowth-21st") 
     ------
     ValueError
         Unknown equation; a length that is not a number; a length outside the equation's range. The message names
-        the range and the mend, and tells when the length looks like centimetres.
+        the range, says what to do, and notes when the length looks like centimetres.
 
     Examples
     --------
@@ -176,12 +167,12 @@ def gestational_age(mm: float | np.ndarray, equation: str = "intergrowth-21st") 
     low, high = chosen.range_mm
     wrong = ~((length >= low) & (length <= high))  # also true of NaN
     if wrong.any():
-        raise ValueError(_range_mend(float(length[wrong].flat[0]), int(wrong.sum()), chosen))
+        raise ValueError(_range_advice(float(length[wrong].flat[0]), int(wrong.sum()), chosen))
     days, sd = chosen.days(length), chosen.sd(length)
     return GestationalAge(float(days), float(sd)) if length.ndim == 0 else GestationalAge(days, sd)
 
 
-def _range_mend(value: float, count: int, equation: DatingEquation) -> str:
+def _range_advice(value: float, count: int, equation: DatingEquation) -> str:
     """Say why a length cannot be dated and what to do about it."""
     low, high = equation.range_mm
     others = f" (and {count - 1} more)" if count > 1 else ""
@@ -194,7 +185,7 @@ def _range_mend(value: float, count: int, equation: DatingEquation) -> str:
 
 
 def equations_of(scheme: Scheme = FETUS) -> dict[str, DatingEquation]:
-    """Equations that date by what `scheme` measures; the scheme's own comes first."""
+    """Equations for what `scheme` measures; the scheme's own equation comes first."""
     fitting = {key: equation for key, equation in EQUATIONS.items() if equation.measurement == scheme.measurement}
     return {scheme.equation: fitting[scheme.equation]} | fitting
 
@@ -232,7 +223,7 @@ def _within(equation: DatingEquation, mm: np.ndarray) -> np.ndarray:
 
 
 def in_days(mm: np.ndarray, true_mm: np.ndarray, scheme: Scheme = FETUS) -> pd.DataFrame:
-    """Error of the gestational age under each equation by an error of the length.
+    """Error of the gestational age under each equation that follows from an error of the length.
 
     Parameters
     ----------
@@ -267,7 +258,7 @@ def spread(mm: np.ndarray, scheme: Scheme = FETUS) -> np.ndarray:
     Returns
     -------
     (n,) float64
-        NaN where fewer than two equations hold: a single one agrees with itself, which says nothing.
+        NaN where fewer than two equations hold: one alone has nothing to differ from.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """The seven questions of the NHS Fetal Anomaly Screening Programme about a fetus, asked of its mask.
 
-Is it horizontal, large enough, is the palate seen, and so on. Each question is one function from what the mask shows
-to a finding, and one row of :data:`FETUS_RULES`. Lengths are in millimetres on the image's own grid. No answer depends
-on which side the head lies on.
+Is it horizontal, is it large enough, is the palate seen, and so on. Each question is one function from what the mask
+shows to a finding, and one row of :data:`FETUS_RULES`. Lengths are in millimetres on the image's own grid. No answer
+depends on whether the head lies left or right.
 """
 
 from dataclasses import dataclass, field
@@ -11,10 +11,11 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from fusqa.masks.criterion import Finding, Piece, Polyline, Rule, Thresholds
+from fusqa.masks.criterion import Finding, Rule, Thresholds
 from fusqa.masks.crown_rump import crown_rump_length, near_longest
 from fusqa.masks.labels import FETUS
 from fusqa.masks.length import Length, Point, Unmeasurable
+from fusqa.masks.pieces import Piece, Polyline
 
 __all__ = ["FETUS_RULES", "FetusView"]
 
@@ -27,7 +28,7 @@ class FetusView:
 
     mask: np.ndarray  # (H, W) uint8
     spacing: tuple[float, float]  # row_mm, col_mm
-    truth: "FetusView | None" = None  # the same of the reference mask, where there is one
+    truth: "FetusView | None" = None  # what the reference mask shows, where there is one
     _lines: dict[float, np.ndarray] = field(default_factory=dict, repr=False)  # by share: both calipers ask for them
 
     @cached_property
@@ -35,7 +36,7 @@ class FetusView:
         return {name: Piece.largest(np.uint8(self.mask == FETUS.id(name))) for name in FETUS.names}
 
     def piece(self, name: str) -> Piece:
-        """Return the largest piece of a structure, or say that there is none."""
+        """Return the largest piece of a structure; raise ``Unmeasurable`` if there is none."""
         piece = self._pieces[name]
         if piece is None:
             raise Unmeasurable(f"there is no {name}")
@@ -91,10 +92,10 @@ def _horizontal(fetus: FetusView, limits: Thresholds) -> Finding:
 
 
 def _magnification(fetus: FetusView, limits: Thresholds) -> Finding:
-    """Horizontal extent of the crown-rump line as a share of the picture's width."""
+    """Horizontal extent of the crown-rump line as a share of the image's width."""
     (row, col), (_, other) = fetus.line.ends
     share = abs(col - other) / fetus.mask.shape[1]
-    why = f"the crown-rump line spans {100 * share:.0f} % of the picture's width"
+    why = f"the crown-rump line spans {100 * share:.0f} % of the image's width"
     return Finding(share, share > limits.magnification, why, (((row, col), (row, other)),))
 
 
@@ -105,7 +106,7 @@ def _palate(fetus: FetusView, limits: Thresholds) -> Finding:
 
 
 def _neutral_position(fetus: FetusView, limits: Thresholds) -> Finding:
-    """Angle of the palate to the crown-rump line (hyper-extension), where there is fluid (else hyper-flexion)."""
+    """Angle between palate and crown-rump line (large: hyper-extended); without fluid the neck is hyper-flexed."""
     to_rump, fluid = fetus.to_rump, fetus.area_mm2("gap")
     if fluid < limits.gap_mm2:
         raise Unmeasurable(f"{fluid:.1f} mm² of fluid lie between chin and chest, the neck is hyper-flexed")
@@ -130,10 +131,9 @@ def _palate_axis(fetus: FetusView) -> np.ndarray:
 
 
 def _face_direction(fetus: FetusView, limits: Thresholds) -> Finding:
-    """How far the front of the fetus lies above its middle, the probe being above the picture.
+    """How far the front of the fetus lies above its middle; the probe is above the image.
 
-    Of the offset the part that points up counts: it goes to nought for a fetus that stands upright, where "above"
-    means nothing.
+    Only the upward part of the offset counts. It is zero for a fetus that stands upright, where "above" means nothing.
     """
     foot, face = _front(fetus)
     above = float((foot - face)[0])  # rows count downwards
@@ -145,21 +145,21 @@ def _face_direction(fetus: FetusView, limits: Thresholds) -> Finding:
 def _front(fetus: FetusView) -> tuple[np.ndarray, np.ndarray]:
     """Where the front of the fetus is: from a point (2,) on the line from head to body to the face (2,), in mm.
 
-    The line joins the centres of head and body. The crown-rump line will not do: it runs through many a palate.
+    The line joins the centres of head and body. The crown-rump line would not do: it often runs through the palate.
     """
     head, body, face = fetus.centre_mm("head"), fetus.centre_mm("body"), _face_centre_mm(fetus)
     apart = np.hypot(*(body - head))
     if apart < min(fetus.spacing):
-        raise Unmeasurable("head and body have one centre, so the face's direction cannot be told")
+        raise Unmeasurable("head and body have one centre, so the face's direction is unknown")
     along = (body - head) / apart
     return head + (face - head) @ along * along, face
 
 
 def _face_centre_mm(fetus: FetusView) -> np.ndarray:
-    """Centroid (2,) in mm of palate and gap together, or of the one that is there."""
+    """Centroid (2,) in mm of palate and gap together, or of the one that is present."""
     areas = {name: fetus.area_mm2(name) for name in ("palate", "gap")}
     if not any(areas.values()):
-        raise Unmeasurable("there is neither palate nor gap, so the face's direction cannot be told")
+        raise Unmeasurable("there is neither palate nor gap, so the face's direction is unknown")
     return sum(area * fetus.centre_mm(name) for name, area in areas.items() if area) / sum(areas.values())
 
 
@@ -172,7 +172,7 @@ def _right_caliper(fetus: FetusView, limits: Thresholds) -> Finding:
 
 
 def _caliper(fetus: FetusView, limits: Thresholds, left: bool) -> Finding:
-    """Whether one end of the crown-rump line is the end of head or body, well inside the picture, and the true end."""
+    """Whether one end of the crown-rump line is the end of head or body, well inside the image, and the true end."""
     crown, rump = fetus.line.ends
     at_crown = (crown[1] <= rump[1]) == left
     name, end, outwards = ("head", crown, -fetus.to_rump) if at_crown else ("body", rump, fetus.to_rump)
@@ -181,16 +181,16 @@ def _caliper(fetus: FetusView, limits: Thresholds, left: bool) -> Finding:
     faults = {
         f"on an island apart from the {name}": not fetus.piece(name).touches(end),
         f"{beyond:.1f} mm short of the end of the fetus": beyond > limits.caliper_beyond_mm,
-        f"too near the picture's edge, {room:.1f} mm from it": room < limits.caliper_room_mm,
+        f"too near the image's edge, {room:.1f} mm from it": room < limits.caliper_room_mm,
         f"{off:.1f} mm off the true end": off > limits.caliper_off_mm,
     }
     found = " and ".join(fault for fault, there in faults.items() if there)
-    sound = f"on the {'crown' if at_crown else 'rump'}, {room:.1f} mm inside the picture"
+    sound = f"on the {'crown' if at_crown else 'rump'}, {room:.1f} mm inside the image"
     return Finding(room, not found, f"the caliper lies {found or sound}", ((end,),))
 
 
 def _room_mm(fetus: FetusView, end: Point) -> float:
-    """Distance from a caliper to the nearest edge of the picture, negative outside."""
+    """Distance in mm from a caliper to the nearest edge of the image, negative outside."""
     nearest = [min(place, last - place) for place, last in zip(end, np.array(fetus.mask.shape) - 1, strict=True)]
     return min((pixels + 0.5) * mm for pixels, mm in zip(nearest, fetus.spacing, strict=True))
 
@@ -201,7 +201,7 @@ def _beyond_mm(fetus: FetusView, end: Point, outwards: np.ndarray) -> float:
 
 
 def _off_mm(fetus: FetusView, share: float) -> tuple[float, float]:
-    """How far crown's and rump's caliper lie from those of the nearest true line, in mm; 0 where none is known."""
+    """How far the calipers at crown and rump lie from the nearest true line's, in mm; 0 where no truth is known."""
     if fetus.truth is None:
         return 0.0, 0.0
     between = (fetus.truth.lines(share) - np.array(fetus.line.ends)) * fetus.spacing  # (k, 2, 2) mm

@@ -1,4 +1,4 @@
-"""Five questions about a fetal head, asked of its mask: in one piece, without holes, elliptic, plausible, inside."""
+"""Five questions about a fetal head, asked of its mask: one piece, no holes, elliptic, plausible axes, inside."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 
 from fusqa.masks.circumference import Ellipse, fit_head_ellipse
-from fusqa.masks.criterion import Finding, Piece, Polyline, Rule, Thresholds, closed, outlines
+from fusqa.masks.criterion import Finding, Rule, Thresholds
 from fusqa.masks.length import Unmeasurable
+from fusqa.masks.pieces import Piece, Polyline, closed, outlines
 
 __all__ = ["HEAD_RULES", "HeadView"]
 
@@ -19,7 +20,7 @@ class HeadView:
 
     mask: np.ndarray  # (H, W) uint8, 0 and 1
     spacing: tuple[float, float]  # row_mm, col_mm
-    truth: "HeadView | None" = None  # the same of the reference mask, where there is one
+    truth: "HeadView | None" = None  # what the reference mask shows, where there is one
 
     @cached_property
     def contours(self) -> list[np.ndarray]:
@@ -58,7 +59,7 @@ def _no_holes(head: HeadView, limits: Thresholds) -> Finding:
 
 
 def _elliptic(head: HeadView, limits: Thresholds) -> Finding:
-    """Dice between the head and its ellipse (the true head's where known), as far as that lies inside the picture."""
+    """Dice between the head and its ellipse (the true head's where known), counted inside the image."""
     ellipse = (head.truth or head).ellipse.fill(head.mask.shape)
     shared = np.count_nonzero(ellipse & (head.mask > 0))
     dice = 2 * shared / (np.count_nonzero(ellipse) + cv2.countNonZero(head.mask))
@@ -75,11 +76,11 @@ def _axis_ratio(head: HeadView, limits: Thresholds) -> Finding:
 
 
 def _inside_picture(head: HeadView, limits: Thresholds) -> Finding:
-    """Share of the ellipse's outline that lies inside the picture."""
+    """Share of the ellipse's outline that lies inside the image."""
     points = head.ellipse.outline(360)
     inside = ((points >= -0.5) & (points <= np.array(head.mask.shape) - 0.5)).all(axis=1)
     share = float(inside.mean())
-    why = f"{100 * share:.0f} % of the ellipse lie inside the picture"
+    why = f"{100 * share:.0f} % of the ellipse lies inside the image"
     return Finding(share, share >= limits.inside_share, why, (head.outline,))
 
 

@@ -1,7 +1,7 @@
-"""Label schemes: which structures a mask names, how they are drawn, and what is measured on them.
+"""Label schemes: which structures a mask shows, how they are drawn, and what is measured on them.
 
 A mask is a label image, ``(H, W)`` ``uint8``: every pixel holds the number of one structure, 0 is background.
-Whatever differs between the crown-rump study and the fetal-head study is a field of the scheme, so that the rest
+Everything that differs between the crown-rump study and the fetal-head study is a field of the scheme, so that the rest
 of the package serves both.
 """
 
@@ -12,9 +12,9 @@ from itertools import islice
 import cv2
 import numpy as np
 
-__all__ = ["FETUS", "HEAD", "SCHEMES", "Label", "Renumbering", "Scheme"]
+__all__ = ["FETUS", "HEAD", "SCHEMES", "Renumbering", "Scheme"]
 
-MOST_LISTED = 8  # unknown numbers that a message names
+NUMBERS_SHOWN = 8  # unknown numbers that a message names
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ class Scheme:
         return self.names.index(name) + 1
 
     def layers(self, mask: np.ndarray) -> dict[str, np.ndarray]:
-        """Split a label image into one boolean picture ``(H, W)`` per structure."""
+        """Split a label image into one boolean array ``(H, W)`` per structure."""
         return {label.name: mask == label.id for label in self.labels}
 
     def paint(self, layers: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Merge boolean pictures into a label image, in paint order; a structure left out is absent."""
+        """Merge boolean arrays into a label image, in paint order; a structure left out is absent."""
         mask = np.zeros(next(iter(layers.values())).shape, np.uint8)
         for name in self.paint_order:
             if name in layers:
@@ -84,20 +84,20 @@ class Scheme:
         return mask
 
     def body(self, mask: np.ndarray) -> np.ndarray:
-        """Boolean picture ``(H, W)`` of the measured body: the union of the solid structures."""
+        """Boolean array ``(H, W)`` of the measured body: the union of the solid structures."""
         solid = np.zeros(256, np.uint8)
         solid[[self.id(name) for name in self.solid]] = 1
-        return cv2.LUT(mask, solid).view(bool)  # one look-up a pixel; np.isin takes ten times as long
+        return cv2.LUT(mask, solid).view(bool)  # one look-up per pixel; np.isin takes ten times as long
 
     def require(self, mask: np.ndarray) -> None:
-        """Raise ``ValueError`` unless `mask` is a two-dimensional ``uint8`` picture of this scheme's labels."""
+        """Raise ``ValueError`` unless `mask` is a two-dimensional ``uint8`` array of this scheme's labels."""
         if mask.ndim != 2 or mask.dtype != np.uint8:
             raise ValueError(
                 f"a mask is a (H, W) uint8 label image, this one is {mask.shape} {mask.dtype}; "
-                "save it as 8-bit single-channel PNG with one label number a pixel"
+                "save it as 8-bit single-channel PNG with one label number per pixel"
             )
         if mask.max(initial=0) >= self.classes:
-            unknown = _listed(np.unique(mask[mask >= self.classes]))
+            unknown = _in_brackets(np.unique(mask[mask >= self.classes]))
             known = ", ".join(f"{label.id} {label.name}" for label in self.labels)
             raise ValueError(
                 f"labels {unknown} are not in scheme '{self.name}' (0 background, {known}); "
@@ -105,10 +105,10 @@ class Scheme:
             )
 
 
-def _listed(numbers: Iterable[int]) -> str:
-    """Numbers in brackets: all of a few, the first of many, as of a picture that was taken for a mask."""
-    first = [str(int(number)) for number in islice(numbers, MOST_LISTED + 1)]
-    return f"[{', '.join(first[:MOST_LISTED] + ['…'] * (len(first) > MOST_LISTED))}]"
+def _in_brackets(numbers: Iterable[int]) -> str:
+    """Write a list of numbers, cut after the first few: a grey image taken for a mask has hundreds."""
+    first = [str(int(number)) for number in islice(numbers, NUMBERS_SHOWN + 1)]
+    return f"[{', '.join(first[:NUMBERS_SHOWN] + ['…'] * (len(first) > NUMBERS_SHOWN))}]"
 
 
 FETUS = Scheme(
@@ -143,12 +143,12 @@ SCHEMES = {scheme.name: scheme for scheme in (FETUS, HEAD)}
 
 @dataclass(frozen=True)
 class Renumbering:
-    """Which structure each number of somebody else's masks stands for.
+    """What the numbers in somebody else's masks stand for.
 
     Attributes
     ----------
     numbers : dict of int to int
-        Number in their masks to number in the scheme. 0 is background unless it is given another meaning.
+        From the number in their masks to the number in the scheme. 0 is background unless it is given another meaning.
 
     Examples
     --------
@@ -192,7 +192,7 @@ class Renumbering:
         found, place = np.unique(mask, return_inverse=True)
         if unknown := [int(number) for number in found if int(number) not in self.numbers]:
             raise ValueError(
-                f"labels {_listed(unknown)} are not named (named: {', '.join(map(str, sorted(self.numbers)))}); "
+                f"labels {_in_brackets(unknown)} are not named (named: {', '.join(map(str, sorted(self.numbers)))}); "
                 "name every number of the masks, those without meaning as background"
             )
         return np.uint8([self.numbers[int(number)] for number in found])[place].reshape(mask.shape)

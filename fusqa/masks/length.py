@@ -1,7 +1,7 @@
-"""What every measurement shares: a length with its ends, the pixel spacing, the direction of a line.
+"""What all measurements share: a length with its ends, the check of a pixel spacing, the direction of a line.
 
-A length is measured on the image's own grid with the true distance between rows and between columns, because an
-image that was squeezed to a square has pixels that are not square.
+A length is measured on the image's own grid with the true distances between rows and between columns, because an image
+that was squeezed to a square has pixels that are not square.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ SPACING_RANGE_MM = (0.03, 5.0)  # chosen: from a 4000-pixel zoom on a small fetu
 
 
 class Unmeasurable(ValueError):
-    """The mask holds nothing that could be measured; the message says what is missing and how to mend it."""
+    """The mask holds nothing that could be measured; the message says what is missing and what to do."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Length:
     mm : float
         The length in millimetres.
     ends : ((row, col), (row, col))
-        Where the calipers lie, in pixels of the picture (pixel centres are whole numbers). An end on the outer
-        contour of a structure that touches the border lies one pixel outside the picture.
+        Where the calipers lie, in pixels (pixel centres are whole numbers). An end on the outer contour of a structure
+        that touches the border lies one pixel outside the image.
     """
 
     mm: float
@@ -48,8 +48,8 @@ def check_spacing(spacing: tuple[float, float]) -> tuple[float, float]:
     Raises
     ------
     ValueError
-        Unless both are finite and between 0.03 and 5 mm (chosen, see ``SPACING_RANGE_MM``). The message tells when
-        the value looks like centimetres, metres or dots per inch.
+        Unless both are between 0.03 and 5 mm (``SPACING_RANGE_MM``). The message says so when a value looks like
+        centimetres, metres or dots per inch.
     """
     try:
         row_mm, col_mm = (float(value) for value in spacing)
@@ -60,14 +60,13 @@ def check_spacing(spacing: tuple[float, float]) -> tuple[float, float]:
     low, high = SPACING_RANGE_MM
     for name, value in (("row_mm", row_mm), ("col_mm", col_mm)):
         if not low <= value <= high:  # also true of NaN
-            raise ValueError(
-                f"{name} = {value:g} is not a plausible pixel spacing ({low:g} to {high:g} mm): " + _spacing_mend(value)
-            )
+            wrong = f"{name} = {value:g} is not a plausible pixel spacing ({low:g} to {high:g} mm)"
+            raise ValueError(f"{wrong}: {_spacing_advice(value)}")
     return row_mm, col_mm
 
 
-def _spacing_mend(value: float) -> str:
-    """Guess the unit in which an implausible spacing was written."""
+def _spacing_advice(value: float) -> str:
+    """Say what to do about an implausible spacing, from the unit in which it seems to be written."""
     low, high = SPACING_RANGE_MM
     if low <= value * 10 < high:
         return f"it looks like centimetres, write {value * 10:g}"
@@ -81,7 +80,7 @@ def _spacing_mend(value: float) -> str:
 def line_angle(
     ends: Sequence | np.ndarray, spacing: tuple[float, float], *, against: Sequence | np.ndarray | None = None
 ) -> float | np.ndarray:
-    """Direction of a line, seen with square millimetres, whichever end comes first.
+    """Direction of a line in millimetres, whichever end comes first.
 
     Parameters
     ----------
@@ -90,13 +89,13 @@ def line_angle(
     spacing : (row_mm, col_mm)
         Pixel spacing in millimetres.
     against : (..., 2, 2), optional
-        Lines to count from, instead of the direction of rising columns.
+        Lines from which the angle is counted, instead of the direction of rising columns.
 
     Returns
     -------
     float or (...) float64
-        Degrees from there to the line, towards rising rows where columns rise, from -90 up to but not including 90.
-        A line whose ends are one point has the direction of rising columns.
+        Degrees from -90 to below 90; positive where rows rise as columns rise. A line whose ends are one point has the
+        direction of rising columns.
 
     Examples
     --------

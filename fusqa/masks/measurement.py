@@ -1,6 +1,6 @@
-"""All that can be said of one mask: its length, the age that follows, its areas, its criteria, and what to beware of.
+"""All that can be said of one mask: its length, the gestational age, its areas, its criteria, and warnings.
 
-Everything else in the package works on cohorts; this is the answer to "what does FUSQA make of this one file?".
+It answers "what does FUSQA say about this one file?", where most of the package works on whole cohorts.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,15 +18,14 @@ from fusqa.masks.labels import FETUS, HEAD, Scheme
 from fusqa.masks.length import Length, Point, Unmeasurable, check_spacing
 from fusqa.masks.reviewing import review
 
-__all__ = ["CONVENTIONS", "Dated", "Measurement", "describe", "measure", "measured_mm"]
+__all__ = ["Measurement", "describe", "measure", "measured_mm"]
 
-# Where the measured line runs, in words: two conventions differ by about two pixels.
-CONVENTIONS = {
+# Where the measured line runs, in words: lengths along two contours differ by about two pixels.
+CONTOUR_NAMES = {
     FETUS.name: "outer contour: the pixels that a 3×3 dilation adds to the mask",
     HEAD.name: "perimeter of the ellipse fitted to the edge of the mask",
 }
 OUTLINE_SHARE = 0.5  # chosen: a head mask that fills less of its ellipse than this is a drawn line
-
 
 _MEASUREMENTS: dict[str, Callable[[np.ndarray, tuple[float, float]], Length]] = {
     "crown-rump length": crown_rump_length,
@@ -40,7 +39,7 @@ def measure(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FET
 
 
 def measured_mm(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FETUS) -> float:
-    """Length by :func:`measure` in mm, NaN where there is nothing to measure; for tables, which go on with a gap."""
+    """Length by :func:`measure` in mm, for tables: NaN where there is nothing to measure."""
     try:
         return measure(mask, spacing, scheme).mm
     except Unmeasurable:
@@ -89,10 +88,9 @@ class Measurement:
     areas_mm2 : dict of float
         Area of each structure in square millimetres.
     met, of, good : int, int, bool
-        How many of the image criteria are met, of how many, and whether these are enough.
+        How many image criteria are met, how many there are, and whether enough are met.
     criteria : dict of dict
-        Each criterion's fields (see :class:`fusqa.masks.criterion.Criterion`), all but the lines that only a figure
-        needs.
+        Each criterion's fields (see :class:`fusqa.masks.criterion.Criterion`) without the lines that a figure draws.
     warnings : tuple of str
         What makes the length doubtful although it could be measured.
     """
@@ -113,7 +111,7 @@ class Measurement:
 
 
 def describe(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FETUS) -> Measurement:
-    """Measure one mask and look for what could be wrong with it.
+    """Measure one mask and look for possible faults.
 
     Parameters
     ----------
@@ -139,27 +137,27 @@ def describe(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FE
     spacing = check_spacing(spacing)
     length = measure(mask, spacing, scheme)
     labels, warnings = _filled(mask, spacing) if scheme is HEAD else (mask, ())
-    judged = review(labels, spacing, scheme)
+    reviewed = review(labels, spacing, scheme)
     pixel_mm2 = spacing[0] * spacing[1]
     return Measurement(
         scheme=scheme.name,
         measurement=scheme.measurement,
         mm=length.mm,
         ends=length.ends,
-        contour=CONVENTIONS[scheme.name],
+        contour=CONTOUR_NAMES[scheme.name],
         spacing=spacing,
         gestational_age=_dated(length.mm, scheme),
         areas_mm2={name: float(layer.sum() * pixel_mm2) for name, layer in scheme.layers(labels).items()},
-        met=judged.met,
-        of=judged.of,
-        good=judged.good,
-        criteria={name: _fields(criterion) for name, criterion in judged.criteria.items()},
+        met=reviewed.met,
+        of=reviewed.of,
+        good=reviewed.good,
+        criteria={name: _fields(criterion) for name, criterion in reviewed.criteria.items()},
         warnings=(*warnings, *_warnings(labels, scheme)),
     )
 
 
 def _filled(mask: np.ndarray, spacing: tuple[float, float]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Turn a head drawn in any way into labels, with a warning if it was an outline."""
+    """Turn a head, filled or drawn as an outline, into labels, with a warning if it was an outline."""
     drawn = np.uint8(mask != 0)
     ellipse = fit_head_ellipse(drawn, spacing).fill(mask.shape)
     if drawn.sum() > OUTLINE_SHARE * ellipse.sum():
@@ -187,6 +185,6 @@ def _warnings(mask: np.ndarray, scheme: Scheme) -> Iterator[str]:
     body = np.uint8(scheme.body(mask))
     pieces = cv2.connectedComponents(body, connectivity=8)[0] - 1
     if pieces > 1:
-        yield f"what is measured lies in {pieces} pieces: an island makes the length too great"
+        yield f"what is measured lies in {pieces} pieces: an island makes the length too large"
     if body[[0, -1]].any() or body[:, [0, -1]].any():
-        yield "what is measured touches the edge of the picture: part of it may be outside"
+        yield "what is measured touches the edge of the image: part of it may be outside"

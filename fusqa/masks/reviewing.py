@@ -1,20 +1,20 @@
-"""Review: whether a careful reviewer would measure from this mask, by counting the criteria that it meets.
+"""Review: count the criteria that a mask meets; with enough of them, a careful reviewer would measure it.
 
-A reviewer also sees the image, and with it whether a caliper lies on the crown that is really there. Where a
-reference mask is given it replaces that eye: calipers are compared with the true ends, a head with the true one.
+A reviewer also sees the image, and so whether a caliper lies on the real crown. A reference mask, where there is one,
+stands in for the image: calipers are compared with the true ends, a head with the true head.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from fusqa.masks.criterion import THRESHOLDS, Criterion, Rule, Thresholds
+from fusqa.masks.criterion import Criterion, Rule
 from fusqa.masks.fasp import FETUS_RULES, FetusView
 from fusqa.masks.head_criteria import HEAD_RULES, HeadView
 from fusqa.masks.labels import FETUS, HEAD, Scheme
 from fusqa.masks.length import check_spacing
 
-__all__ = ["RULES", "Review", "criteria", "review"]
+__all__ = ["RULES", "criteria", "review"]
 
 RULES: dict[str, tuple[Rule, ...]] = {FETUS.name: FETUS_RULES, HEAD.name: HEAD_RULES}
 _VIEWS = {FETUS.name: FetusView, HEAD.name: HeadView}
@@ -22,12 +22,12 @@ _VIEWS = {FETUS.name: FetusView, HEAD.name: HeadView}
 
 @dataclass(frozen=True)
 class Review:
-    """How many criteria a mask meets, and whether that makes it a good one.
+    """How many criteria a mask meets, and whether these are enough to call it good.
 
     Attributes
     ----------
     met, of : int
-        Criteria met, criteria asked.
+        Number of criteria met, and of all criteria.
     good : bool
         ``met`` is at least the scheme's ``review_minimum``.
     criteria : dict
@@ -44,10 +44,9 @@ def criteria(
     mask: np.ndarray,
     spacing: tuple[float, float],
     scheme: Scheme = FETUS,
-    thresholds: Thresholds = THRESHOLDS,
     reference: np.ndarray | None = None,
 ) -> dict[str, Criterion]:
-    """Ask every criterion of `scheme` about `mask`.
+    """Answer every criterion of `scheme` for one mask, by the numbers of :class:`fusqa.masks.criterion.Thresholds`.
 
     Parameters
     ----------
@@ -57,23 +56,21 @@ def criteria(
         Pixel spacing in millimetres.
     scheme : Scheme
         :data:`fusqa.masks.labels.FETUS` (seven criteria) or :data:`fusqa.masks.labels.HEAD` (five).
-    thresholds : Thresholds
-        The numbers to judge by.
     reference : (H, W) uint8, optional
-        The true mask of the same picture, in place of a reviewer who sees the picture.
+        The true mask of the same image, in place of a reviewer who sees the image.
 
     Returns
     -------
     dict
         Criterion by name, in the order of :data:`RULES`. In the mirror image (left and right exchanged) every
-        criterion has the same value, only the two calipers change names.
+        criterion has the same value; only the two calipers exchange their names.
 
     Raises
     ------
     ValueError
-        If `mask` or `reference` is no mask of `scheme`, their sizes differ, or `spacing` is no spacing. What the mask
-        *shows* never raises: a criterion that cannot be measured is not met, its value is NaN and its `why` says what
-        is missing.
+        If `mask` or `reference` is not a mask of `scheme`, their sizes differ, or `spacing` is not plausible. What the
+        mask *shows* never raises: a criterion that cannot be measured is not met, its value is NaN and its `why` says
+        what is missing.
 
     Examples
     --------
@@ -86,10 +83,10 @@ def criteria(
     if reference is not None:
         scheme.require(reference)
         if reference.shape != mask.shape:
-            raise ValueError(f"the mask is {mask.shape} pixels and its reference {reference.shape}: of one picture?")
+            raise ValueError(f"the mask is {mask.shape} pixels and its reference {reference.shape}: of one image?")
         truth = view(np.ascontiguousarray(reference), spacing)
     shown = view(np.ascontiguousarray(mask), spacing, truth)
-    return {rule.name: rule.ask(shown, thresholds) for rule in RULES[scheme.name]}
+    return {rule.name: rule.ask(shown) for rule in RULES[scheme.name]}
 
 
 def review(
@@ -103,6 +100,6 @@ def review(
     Parameters and errors are those of :func:`criteria`. Source of the rule "at least four of seven": Cengiz, Almakky
     & Yaqub, MIDL 2023; for the head, four of five is chosen.
     """
-    answers = criteria(mask, spacing, scheme, reference=reference)
+    answers = criteria(mask, spacing, scheme, reference)
     met = sum(answer.met for answer in answers.values())
     return Review(met, len(answers), met >= scheme.review_minimum, answers)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fusqa.masks.criterion import Thresholds
+from fusqa.masks.criterion import THRESHOLDS
 from fusqa.masks.labels import FETUS, HEAD
 from fusqa.masks.reviewing import RULES, criteria, review
 from fusqa.simulator.cases import draw_case
@@ -30,7 +30,7 @@ MIRRORED = {"left_caliper": "right_caliper", "right_caliper": "left_caliper"}
 def fetus(
     tilt=0.0, scale=1.0, head_left=False, prone=False, palate_deg=50.0, shift=(0.0, 0.0), spacing=(0.2, 0.2), without=()
 ):
-    """A fetus of about 63 mm on a picture of 84 mm × 64 mm, drawn in millimetres on a grid of any spacing.
+    """A fetus of about 63 mm on an image of 84 mm × 64 mm, drawn in millimetres on a grid of any spacing.
 
     In its own axes x points to the crown and y to the front; `tilt` in degrees, `shift` (down, right) in mm,
     `palate_deg` between palate and body axis.
@@ -55,6 +55,11 @@ def fetus(
 
 def unmet(mask, spacing=(0.2, 0.2), **kwargs):
     return [name for name, found in criteria(mask, spacing, **kwargs).items() if not found.met]
+
+
+def judge_by(monkeypatch, **changed):
+    """Judge by other thresholds from here on."""
+    monkeypatch.setattr("fusqa.masks.criterion.THRESHOLDS", replace(THRESHOLDS, **changed))
 
 
 def assert_mirrored(mask, spacing, reference=None):
@@ -139,7 +144,7 @@ def test_measured_values_are_those_of_the_drawing():
     assert found["left_caliper"].value == pytest.approx(42 - 32, abs=0.5)
 
 
-def test_a_stray_pixel_is_no_palate_and_no_fluid():
+def test_a_stray_pixel_is_neither_palate_nor_fluid():
     mask = fetus(without=("palate", "gap"))
     mask[150, 300], mask[100, 240] = FETUS.id("palate"), FETUS.id("gap")
     assert {"palate", "neutral_position"} <= set(unmet(mask))
@@ -159,7 +164,7 @@ def test_pixels_that_touch_at_their_corners_are_one_piece():
     assert criteria(mask, (0.2, 0.2))["palate"].value == pytest.approx(4.4)
 
 
-def test_an_end_on_an_island_is_no_end():
+def test_an_end_on_an_island_does_not_count():
     mask = fetus()
     mask[160:165, 20:25] = FETUS.id("body")
     found = criteria(mask, (0.2, 0.2))
@@ -168,7 +173,7 @@ def test_an_end_on_an_island_is_no_end():
     assert found["right_caliper"].met
 
 
-def test_a_line_that_stops_short_of_the_fetus_is_none():
+def test_a_line_that_stops_short_of_the_fetus_does_not_count():
     mask = fetus()
     mask[:, 330:][mask[:, 330:] == FETUS.id("head")] = FETUS.id("body")  # the vault is called body
     found = criteria(mask, (0.2, 0.2))
@@ -215,7 +220,7 @@ def test_most_simulated_masks_of_site_a_are_reviewed_as_good():
     assert sum(verdict.good for verdict in verdicts) >= 5
 
 
-# --- with the truth in place of a reviewer who sees the picture ---
+# --- with the truth in place of a reviewer who sees the image ---
 
 
 def test_a_mask_that_is_true_meets_what_it_meets_without_the_truth():
@@ -231,12 +236,12 @@ def test_calipers_beside_the_true_ends_are_wrong_however_plausible_the_mask(off,
     assert_mirrored(moved, (0.2, 0.2), reference=fetus())
 
 
-def test_a_caliper_on_another_true_line_is_right():
+def test_a_caliper_on_another_true_line_is_right(monkeypatch):
     """Crown and rump are round: lines a hundredth shorter end millimetres away, and are as true as the longest."""
     moved = fetus(shift=(4.0, 0.0))
     assert unmet(moved, reference=fetus()) == []
-    strict = Thresholds(true_line_share=0.0)
-    assert unmet(moved, reference=fetus(), thresholds=strict) == ["left_caliper", "right_caliper"]
+    judge_by(monkeypatch, true_line_share=0.0)
+    assert unmet(moved, reference=fetus()) == ["left_caliper", "right_caliper"]
 
 
 def test_only_the_wrong_caliper_is_lost():
@@ -253,8 +258,8 @@ def test_a_head_beside_the_true_one_is_wrong():
     assert set(unmet(head(centre=(150, 230)), scheme=HEAD, reference=head())) == {"elliptic"}
 
 
-def test_a_reference_of_another_picture_is_refused():
-    with pytest.raises(ValueError, match="of one picture"):
+def test_a_reference_of_another_image_is_refused():
+    with pytest.raises(ValueError, match="of one image"):
         review(head(), (0.2, 0.2), HEAD, reference=head()[:, :-1])
     with pytest.raises(ValueError, match="not in scheme"):
         review(head(), (0.2, 0.2), HEAD, reference=head() * 3)
@@ -303,7 +308,7 @@ def test_wrong_input_is_an_error_not_a_poor_mask():
         review(fetus(), (0, 0.2))
 
 
-def test_every_threshold_decides_and_is_printed():
+def test_every_threshold_decides_and_is_printed(monkeypatch):
     """Each number moved past the measured value turns exactly its criterion, and the text says the new number."""
     shifted = {
         "horizontal_deg": (0.5, "horizontal"),
@@ -315,10 +320,10 @@ def test_every_threshold_decides_and_is_printed():
         "caliper_room_mm": (11.0, "left_caliper"),
     }
     for field, (value, name) in shifted.items():
-        moved = replace(Thresholds(), **{field: value})
-        lost = unmet(fetus(), thresholds=moved)
+        judge_by(monkeypatch, **{field: value})
+        lost = unmet(fetus())
         assert name in lost and set(lost) <= {name, "neutral_position"}, field
-        assert f"{value:g}" in criteria(fetus(), (0.2, 0.2), thresholds=moved)[name].threshold, field
+        assert f"{value:g}" in criteria(fetus(), (0.2, 0.2))[name].threshold, field
 
 
 # --- five criteria of a head ---

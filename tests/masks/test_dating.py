@@ -1,4 +1,6 @@
-"""Ages of one length under several equations, against the equations themselves, one length at a time."""
+"""Ages against published tables; several equations side by side, against each equation by itself."""
+
+import math
 
 import numpy as np
 import pytest
@@ -45,3 +47,71 @@ def test_spread_is_from_the_smallest_to_the_largest_age_and_needs_two_equations(
         assert days == pytest.approx(max(held) - min(held)) if len(held) > 1 else np.isnan(days)
     assert np.isnan(spread([100.0], HEAD)).all()
     assert spread([]).shape == (0,)
+
+
+# --- one equation ---
+
+
+@pytest.mark.parametrize(
+    ("key", "mm", "days"),
+    [
+        # worked out by hand from the printed formulas
+        ("intergrowth-21st", 45, 78.18),
+        ("intergrowth-21st", 60, 86.75),
+        ("intergrowth-21st", 84, 99.69),
+        ("robinson-1975", 60, 87.24),
+        ("hadlock-1992", 50, 11.733 * 7),  # the published table has 11.7 weeks
+        ("hadlock-1992", 80, 13.990 * 7),  # 14.0 weeks
+        ("verburg-2008", 60, 86.70),
+        ("sahota-2009", 60, 87.23),
+        ("intergrowth-21st-hc", 100, 99.32),
+        ("intergrowth-21st-hc", 200, 156.49),
+    ],
+)
+def test_published_equations_at_anchors(key, mm, days):
+    assert gestational_age(mm, key).days == pytest.approx(days, abs=0.006)
+
+
+def test_every_equation_has_an_anchor_and_rises_over_its_range():
+    for key, equation in EQUATIONS.items():
+        mm = np.linspace(*equation.range_mm, 200)
+        days = gestational_age(mm, key).days
+        assert days.shape == mm.shape
+        assert (np.diff(days) > 0).all(), key
+        assert 5 * 7 < days[0] < days[-1] < 43 * 7, key
+
+
+def test_standard_deviation_where_the_source_gives_one():
+    assert gestational_age(60).sd == pytest.approx(2.39102 + 0.0193474 * 60)
+    assert gestational_age(60, "robinson-1975").sd == pytest.approx(2.35)
+    assert math.isnan(gestational_age(60, "verburg-2008").sd)
+
+
+def test_numbers_give_numbers_and_arrays_arrays():
+    assert type(gestational_age(60).days) is float
+    many = gestational_age(np.array([[45.0, 60.0]]))
+    assert many.days.shape == many.sd.shape == (1, 2)
+    assert many.days[0, 1] == gestational_age(60).days
+
+
+@pytest.mark.parametrize(
+    ("mm", "said"),
+    [
+        (6.0, "centimetres, give 60 mm"),
+        (14.9, "15 to 95 mm"),
+        (95.1, "outside"),
+        (float("nan"), "not a number"),
+        (float("inf"), "not a number"),
+        (-60, "outside"),
+        (np.array([60, 6.5, 7.0]), r"6.5 mm \(and 1 more\).*give 65 mm"),
+    ],
+)
+def test_lengths_outside_the_range_are_refused_with_the_fix(mm, said):
+    with pytest.raises(ValueError, match=said):
+        gestational_age(mm)
+
+
+def test_ends_of_the_range_belong_to_it_and_unknown_equations_are_named():
+    assert gestational_age(15).days < gestational_age(95).days
+    with pytest.raises(ValueError, match="intergrowth-21st, robinson-1975"):
+        gestational_age(60, "hadlock")

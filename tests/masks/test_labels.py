@@ -43,7 +43,7 @@ def test_the_measured_body_leaves_out_the_fluid():
     ],
     ids=["three channels", "wide integers", "unknown labels"],
 )
-def test_a_mask_of_no_scheme_is_refused_with_the_mend(mask, said):
+def test_a_mask_of_no_scheme_is_refused_with_the_fix(mask, said):
     with pytest.raises(ValueError, match=said):
         FETUS.require(mask)
 
