@@ -35,7 +35,7 @@ from fusqa.masks.crown_rump import crown_rump_length
 from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import FETUS
 from fusqa.models.checkpoints import Card, save_model
-from fusqa.models.learner import Resident, fit, learner, pictures
+from fusqa.models.learner import Resident, fit, make_learner, pictures
 from fusqa.models.networks import quality_model
 from fusqa.simulator.cases import draw_case, simulate
 from fusqa.study.material import AlteredSet
@@ -78,7 +78,7 @@ def training() -> Iterator[dict]:
         few = Resident(x[:BATCH], y[:BATCH], t[:BATCH])
         model = quality_model("single", "resnet18", False)
         settings = {"budget": BATCH * STEPS, "rounds": 1, "batch": BATCH, "seed": 0}
-        fit(learner(model, nn.BCEWithLogitsLoss(), data, few, **settings), 1e-3)
+        fit(make_learner(model, nn.BCEWithLogitsLoss(), data, few, **settings), 1e-3)
 
     def bare():
         model = quality_model("single", "resnet18", False).to(memory_format=torch.channels_last).train()

@@ -1,8 +1,8 @@
-"""Predictions to figures of merit, each with a 95 % interval that respects patients.
+"""Figures of merit from predictions, each with a 95 % interval by patient.
 
-"Good" is the positive class throughout. Images of one patient resemble each other, so intervals come from resampling
-patients, not images: a case counts as often as its patient was drawn. That turns the bootstrap into a matrix of case
-weights ``(draws, cases)``, and every figure into an expression over its rows.
+"Good" is the positive class throughout. Images of one patient resemble each other, so the bootstrap draws patients, not
+images: a case counts as often as its patient was drawn. The bootstrap is then a matrix of case weights
+``(draws, cases)``, and every figure of merit is an expression over its rows.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ from scipy.stats import binomtest
 
 __all__ = [
     "MERITS",
-    "Over",
     "Report",
     "best_threshold",
     "bootstrap_weights",
     "classification_report",
     "difference",
+    "interval",
     "mcnemar",
     "mean_interval",
-    "over_seeds",
+    "report_over_seeds",
 ]
 
-DRAWS = 1000
+DRAWS, LEVEL = 1000, 0.95  # of the bootstrap, of its intervals
 MERITS = ("precision", "recall", "accuracy", "f1", "balanced_accuracy", "auroc")
 
 
@@ -35,7 +35,7 @@ class Report:
     Attributes
     ----------
     cases, patients : int
-        What was judged.
+        Number of each.
     threshold : float
         Probability from which a case is called good.
     tp, fp, fn, tn : int
@@ -43,9 +43,9 @@ class Report:
     precision, recall, accuracy, f1, balanced_accuracy, auroc : float
         NaN where a denominator is empty.
     intervals : dict of str to (float, float)
-        95 % percentile interval of each, bootstrap by patient.
+        95 % percentile interval of each figure, bootstrap by patient.
     collapsed : bool
-        Whether every case got the same verdict: the figures then say nothing about the classifier.
+        Whether every case got the same verdict; the figures then say nothing about the classifier.
     """
 
     cases: int
@@ -78,7 +78,7 @@ def classification_report(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Report:
-    """Judge probabilities of "good" against the truth.
+    """Compare probabilities of "good" with the truth.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def classification_report(
     threshold : float
         A case is called good from this probability on.
     draws, seed : int
-        Of the bootstrap.
+        Number of draws of the bootstrap, and its seed.
 
     Raises
     ------
@@ -140,8 +140,8 @@ def _figures(y: np.ndarray, called: np.ndarray, p: np.ndarray, weights: np.ndarr
 
 
 @dataclass(frozen=True)
-class Over:
-    """Figures of merit of one model that was trained several times, with other seeds, and judged on the same cases.
+class SeedsReport:
+    """Figures of merit of one model over several trainings, each with another seed, on the same cases.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ class Over:
     collapsed : int
         Trainings that give every case the same verdict.
     mean, sd : dict of str to float
-        Mean and standard deviation of every figure over the trainings; the latter NaN for a single one.
+        Mean and standard deviation of every figure over the trainings; the standard deviation of one training is NaN.
     intervals : dict of str to (float, float)
         95 % percentile interval of the mean: bootstrap by patient, and by training where there are several.
     """
@@ -165,34 +165,24 @@ class Over:
     intervals: dict[str, tuple[float, float]]
 
 
-def over_seeds(
-    y: Sequence[bool],
-    p: np.ndarray,
-    groups: Sequence,
-    thresholds: Sequence[float],
-    *,
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> Over:
-    """Judge several trainings of one model.
+def report_over_seeds(y: Sequence[bool], p: np.ndarray, groups: Sequence, thresholds: Sequence[float]) -> SeedsReport:
+    """Compare the probabilities of several trainings of one model with the truth.
 
     Parameters
     ----------
     y, groups : (N,)
         Whether each case is good, and its patient.
     p : (S, N) float
-        Probability of being good, a row a training.
+        Probability of being good, one row per training.
     thresholds : (S,) float
         Threshold of each training.
-    draws, seed : int
-        Of the bootstrap.
     """
     y, p = np.asarray(y, bool), np.asarray(p, float)
     called = p >= np.asarray(thresholds)[:, None]
     values = _each(y, called, p, np.ones((1, len(y))))
-    drawn = _redrawn(_each(y, called, p, bootstrap_weights(groups, draws, seed)), seed)
+    drawn = _redrawn(_each(y, called, p, bootstrap_weights(groups)), 0)
     counts = np.mean([_confusion(y, c) for c in called], axis=0)
-    return Over(
+    return SeedsReport(
         seeds=len(p),
         confusion=tuple(float(counts[cell]) for cell in (0, 2, 1, 3)),
         collapsed=int((called.all(1) | ~called.any(1)).sum()),
@@ -207,35 +197,34 @@ def difference(
     ours: tuple[np.ndarray, Sequence[float]],
     theirs: tuple[np.ndarray, Sequence[float]],
     groups: Sequence,
-    *,
     draws: int = DRAWS,
-    seed: int = 0,
 ) -> dict[str, tuple[float, float, float]]:
-    """How far one model is above another on the same cases: every figure's difference with its 95 % interval.
+    """Difference between two models on the same cases: of every figure, with its 95 % interval.
 
-    The bootstrap draws the same patients for both models, so what is hard for both cancels, and trainings for each.
+    The bootstrap draws the same patients for both models, so that difficulties which they share cancel, and draws among
+    the trainings of each.
 
     Parameters
     ----------
     y, groups : (N,)
         Whether each case is good, and its patient.
     ours, theirs : ((S, N) float, (S,) float)
-        Probabilities of being good, a row a training, and the thresholds of the trainings.
-    draws, seed : int
-        Of the bootstrap.
+        Probabilities of being good, one row per training, and the thresholds of the trainings.
+    draws : int
+        Number of draws of the bootstrap.
 
     Returns
     -------
     dict
-        Figure to (difference, low, high); an interval that holds 0 ranks neither model above the other.
+        From a figure to (difference, low, high); an interval that holds 0 ranks neither model above the other.
     """
-    y, weights = np.asarray(y, bool), bootstrap_weights(groups, draws, seed)
+    y, weights = np.asarray(y, bool), bootstrap_weights(groups, draws)
     means, drawn = [], []
     for number, (p, thresholds) in enumerate((ours, theirs)):
         p = np.asarray(p, float)
         called = p >= np.asarray(thresholds)[:, None]
         means.append({name: v.mean() for name, v in _each(y, called, p, np.ones((1, len(y)))).items()})
-        drawn.append(_redrawn(_each(y, called, p, weights), [seed, number]))
+        drawn.append(_redrawn(_each(y, called, p, weights), [0, number]))
     return {
         name: (float(means[0][name] - means[1][name]), *interval(drawn[0][name] - drawn[1][name])) for name in MERITS
     }
@@ -248,25 +237,25 @@ def _each(y: np.ndarray, called: np.ndarray, p: np.ndarray, weights: np.ndarray)
 
 
 def _redrawn(values: dict[str, np.ndarray], seed) -> dict[str, np.ndarray]:
-    """Mean figures ``(draws,)`` over as many trainings as there are, drawn with replacement, from all of them."""
+    """Mean figures ``(draws,)``, in each draw over trainings drawn with replacement, as many as there are."""
     draws, trainings = values["auroc"].shape
     taken = np.random.default_rng(seed).integers(trainings, size=(draws, trainings))
     return {name: np.take_along_axis(v, taken, 1).mean(1) for name, v in values.items()}
 
 
 def mcnemar(ours: Sequence[bool], theirs: Sequence[bool]) -> tuple[int, int, float]:
-    """Ask by McNemar's exact test whether two classifiers are right on equally many cases.
+    """McNemar's exact test of whether two classifiers are right equally often on the same cases.
 
     Parameters
     ----------
     ours, theirs : (N,) bool
-        Which cases each classifier gets right. Cases of one patient are taken as independent, which makes p a little
-        too small where patients have several.
+        Which cases each classifier gets right. Cases of one patient count as independent, which makes p a little too
+        small where patients have several.
 
     Returns
     -------
     int, int, float
-        Cases that only the first and only the second gets right, and the two-sided p.
+        Number of cases that only the first gets right, number that only the second gets right, two-sided p.
     """
     ours, theirs = np.asarray(ours, bool), np.asarray(theirs, bool)
     only, other = int((ours & ~theirs).sum()), int((~ours & theirs).sum())
@@ -276,8 +265,8 @@ def mcnemar(ours: Sequence[bool], theirs: Sequence[bool]) -> tuple[int, int, flo
 def weighted_auroc(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Area under the ROC curve for every row of case weights ``(draws, cases)``; ties count one half.
 
-    The area is the probability that a good case scores above a poor one: with the cases grouped by score, each good
-    weight meets the poor weight below it and half of the poor weight beside it.
+    The area is the probability that a good case scores above a poor one. With cases grouped by score, each good weight
+    is multiplied by the poor weight below it and half of the poor weight at the same score.
     """
     scores, place = np.unique(p, return_inverse=True)
     member = np.zeros((len(p), len(scores)))
@@ -297,17 +286,17 @@ def bootstrap_weights(groups: Sequence, draws: int = DRAWS, seed: int = 0) -> np
     return counts[:, member].astype(float)
 
 
-def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of bootstrap `values`; draws in which a figure is undefined are left out."""
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % percentile interval of bootstrap `values`; draws in which a figure is undefined are left out."""
     values = values[np.isfinite(values)]
     if not len(values):
         return float("nan"), float("nan")
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
 def mean_interval(values: Sequence[float], groups: Sequence, seed: int = 0) -> tuple[float, float, float]:
-    """Mean of `values` with its 95 % interval, bootstrap by patient; values that are not numbers are left out."""
+    """Mean of `values` and its 95 % interval, bootstrap by patient; values that are not numbers are left out."""
     values, groups = np.asarray(values, float), np.asarray(groups)
     known = np.isfinite(values)
     if not known.any():
@@ -319,7 +308,7 @@ def mean_interval(values: Sequence[float], groups: Sequence, seed: int = 0) -> t
 def best_threshold(y: Sequence[bool], p: Sequence[float]) -> float:
     """Threshold with the highest balanced accuracy on a validation set, midway between neighbouring scores.
 
-    Where only one class occurs there is nothing to choose by, and the threshold is 0.5.
+    Where only one class occurs there is nothing to choose, and the threshold is 0.5.
     """
     y, p = np.asarray(y, bool), np.asarray(p, float)
     if y.all() or not y.any():

@@ -16,7 +16,7 @@ from fusqa.metrics import (
     interval,
     mcnemar,
     mean_interval,
-    over_seeds,
+    report_over_seeds,
     weighted_auroc,
 )
 
@@ -90,7 +90,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     inside = 0
     for _ in range(200):
         patient = rng.normal(0, 1, 40)
-        values = np.repeat(patient, 3) + rng.normal(0, 0.2, 120)  # three pictures a patient, much alike
+        values = np.repeat(patient, 3) + rng.normal(0, 0.2, 120)  # three images per patient, much alike
         _, low, high = mean_interval(values, np.repeat(np.arange(40), 3))
         inside += low <= 0 <= high
     assert 180 <= inside <= 199  # 95 % of 200 is 190; as 120 independent values, only some 148 would cover
@@ -131,9 +131,9 @@ def trainings(count=3, noise=0.25, seed=0):
     return y, p, np.arange(160) // 2
 
 
-def test_one_training_is_judged_as_a_report_does():
+def test_one_training_is_reported_as_by_a_report():
     y, p, groups = trainings(1)
-    over, report = over_seeds(y, p, groups, [0.5]), classification_report(y, p[0], groups, 0.5)
+    over, report = report_over_seeds(y, p, groups, [0.5]), classification_report(y, p[0], groups, 0.5)
     assert over.confusion == (report.tp, report.fn, report.fp, report.tn)
     for name in MERITS:
         assert over.mean[name] == pytest.approx(getattr(report, name))
@@ -144,22 +144,22 @@ def test_one_training_is_judged_as_a_report_does():
 def test_several_trainings_have_a_mean_a_spread_and_each_its_own_threshold():
     y, p, groups = trainings()
     thresholds = [0.4, 0.5, 0.6]
-    over = over_seeds(y, p, groups, thresholds)
+    over = report_over_seeds(y, p, groups, thresholds)
     each = [sk.f1_score(y, row >= t) for row, t in zip(p, thresholds, strict=True)]
     assert over.mean["f1"] == pytest.approx(np.mean(each))
     assert over.sd["f1"] == pytest.approx(np.std(each, ddof=1))
     assert sum(over.confusion) == pytest.approx(len(y)) and over.collapsed == 0
-    assert over_seeds(y, np.vstack([p, np.ones_like(p[:1])]), groups, [*thresholds, 0.5]).collapsed == 1
+    assert report_over_seeds(y, np.vstack([p, np.ones_like(p[:1])]), groups, [*thresholds, 0.5]).collapsed == 1
 
 
 def test_an_interval_over_trainings_grows_with_what_the_seed_decides():
     y, good, groups = trainings(4, noise=0.1)
     steady, unsteady = np.repeat(good[:1], 4, 0), np.vstack([good[:2], 1 - good[2:]])
-    width = [np.ptp(over_seeds(y, p, groups, [0.5] * 4).intervals["auroc"]) for p in (steady, unsteady)]
+    width = [np.ptp(report_over_seeds(y, p, groups, [0.5] * 4).intervals["auroc"]) for p in (steady, unsteady)]
     assert width[1] > 3 * width[0]
 
 
-def test_the_difference_to_itself_is_nought_and_a_real_one_is_found():
+def test_the_difference_to_itself_is_zero_and_a_real_one_is_found():
     y, p, groups = trainings(1)
     assert difference(y, (p, [0.5]), (p, [0.5]), groups)["auroc"] == (0, 0, 0)
     worse = trainings(3, noise=0.9)[1]
@@ -173,7 +173,7 @@ def test_pairing_makes_the_interval_narrower_than_two_separate_ones():
     y, p, groups = trainings(1)
     nearly = np.clip(p + np.random.default_rng(1).normal(0, 0.02, p.shape), 0, 1)
     _, low, high = difference(y, (p, [0.5]), (nearly, [0.5]), groups)["auroc"]
-    assert high - low < 0.3 * np.ptp(over_seeds(y, p, groups, [0.5]).intervals["auroc"])
+    assert high - low < 0.3 * np.ptp(report_over_seeds(y, p, groups, [0.5]).intervals["auroc"])
 
 
 def test_mcnemar_counts_what_only_one_gets_right():

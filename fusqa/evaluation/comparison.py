@@ -11,7 +11,7 @@ from torch import nn
 
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED, Printed
 from fusqa.evaluation.scoring import CONFUSION, FIGURES, figure
-from fusqa.metrics import difference, mcnemar, over_seeds
+from fusqa.metrics import difference, mcnemar, report_over_seeds
 from fusqa.models.checkpoints import load_model
 from fusqa.models.learner import predict
 from fusqa.study.pairs import AT_B, Pairs
@@ -96,7 +96,7 @@ def table_3(rows: Mapping[str, Trained], threshold: str) -> pd.DataFrame:
             lines.append({"model": row.title, CONFUSION: "no test set" if row.tables else "not run"})
             continue
         cases = row.cases()
-        over = over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds(threshold))
+        over = report_over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds(threshold))
         counts = [f"{count:.0f}" if over.seeds == 1 else f"{count:.1f}" for count in over.confusion]
         collapsed = f"\none class only: {over.collapsed} of {over.seeds}" if over.collapsed else ""
         lines.append(
@@ -112,7 +112,7 @@ def summary(rows: Mapping[str, Trained], key: str = "auroc", threshold: str = "v
     for row in rows.values():
         if row.testable:
             cases = row.cases()
-            over = over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds(threshold))
+            over = report_over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds(threshold))
             low, high = over.intervals[key]
             lines.append({"model": row.title, "value": over.mean[key], "low": low, "high": high})
     return pd.DataFrame(lines, columns=["model", "value", "low", "high"])
@@ -129,7 +129,7 @@ def beside_print(rows: Mapping[str, Trained]) -> pd.DataFrame:
         if row.printed is None or not row.testable:
             continue
         cases = row.cases()
-        ours = over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds("paper")).mean
+        ours = report_over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds("paper")).mean
         implied = row.printed.implied()
         line = {"model": row.title}
         for key, theirs in row.printed._asdict().items():

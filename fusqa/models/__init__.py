@@ -1,4 +1,4 @@
-"""Networks: quality models, segmenters and the autoencoder, how they are trained, and how they are kept."""
+"""Networks: quality models, segmenters and the autoencoder, how they are trained, and how they are stored."""
 
 import lazy_loader as lazy
 
@@ -7,9 +7,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "backbones": ["BACKBONES", "WeightsUnavailable"],
         "checkpoints": ["Card", "load_model", "save_model"],
-        "degradation": ["spoil"],
+        "degradation": ["degrade"],
         "familiarity": ["UNFAMILIAR", "Features"],
-        "learner": ["Resident", "fit", "learner", "pictures", "predict", "reproducible"],
+        "learner": ["Resident", "fit", "make_learner", "pictures", "predict", "reproducible"],
         "losses": ["ReconstructionLoss", "SegmentationLoss"],
         "networks": ["Autoencoder", "anomaly_ratio", "quality_model"],
         "segmenters": ["SEGMENTERS"],

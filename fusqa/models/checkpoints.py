@@ -1,8 +1,8 @@
 """Trained networks on disk: weights as safetensors beside a JSON card; nothing is ever unpickled.
 
-The card says how to build the network (`kind` and `arguments`), what it was made for (`size`, `scheme`), how it
-was judged (`threshold`), where it came from (`provenance`), and which weights it belongs to (`sha256`). What the
-training pairs looked like to the network (:mod:`fusqa.models.familiarity`) lies in the same file as the weights.
+The card says how to build the network (`kind` and `arguments`), what it was made for (`size`, `scheme`), where it parts
+good from poor (`threshold`), where it came from (`provenance`), and which weights it belongs to (`sha256`). The
+distribution of its training pairs (:mod:`fusqa.models.familiarity`) is stored in the same file as the weights.
 """
 
 import hashlib
@@ -22,25 +22,25 @@ from fusqa.models.familiarity import Familiarity
 from fusqa.models.networks import Autoencoder, quality_model
 from fusqa.models.segmenters import SEGMENTERS
 
-__all__ = ["KINDS", "Card", "load_familiarity", "load_model", "save_model"]
+__all__ = ["Card", "load_familiarity", "load_model", "save_model"]
 
-_WEIGHTS, _FAMILIARITY = "weights.safetensors", "familiarity."  # file; how the names of its tensors begin
+_WEIGHTS, _FAMILIARITY = "weights.safetensors", "familiarity."  # name of the file; first part of some tensors' names
 
 KINDS = {"quality": quality_model, "autoencoder": Autoencoder} | SEGMENTERS
 
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a trained network.
+    """What is known about a trained network.
 
     Attributes
     ----------
     kind : str
         A key of :data:`KINDS`.
     arguments : dict
-        Keyword arguments of its constructor; pretrained weights are never loaded again, the trained ones follow.
+        Keyword arguments of its constructor; pretrained weights are not loaded again, the trained ones replace them.
     size : int
-        Side of the square picture it was trained on, in pixels.
+        Side of the square images it was trained on, in pixels.
     scheme : str
         Label scheme of its masks.
     threshold : float or None
@@ -51,7 +51,7 @@ class Card:
         What it learnt from: ``material``, number of ``masks``, range of the true lengths ``length_mm`` (low, high),
         and on which masks the threshold was chosen, ``chosen_on``.
     metrics : dict
-        Set of masks to the area under the ROC curve on it.
+        From a set of masks to the area under the ROC curve on it.
     provenance : dict
         See :func:`fusqa.study.provenance.provenance`.
     sha256 : str
@@ -71,7 +71,7 @@ class Card:
 
 
 def save_model(model: nn.Module, folder: str | Path, card: Card, familiarity: Familiarity | None = None) -> None:
-    """Write ``weights.safetensors`` and, last, ``card.json`` into `folder`, each whole or not at all."""
+    """Write ``weights.safetensors`` and then ``card.json`` into `folder`, each whole or not at all."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
@@ -90,7 +90,7 @@ def load_model(folder: str | Path) -> tuple[nn.Module, Card]:
     FileNotFoundError
         When the folder holds no card.
     ValueError
-        When card and weights do not belong together, the kind is unknown, or the card is none.
+        When card and weights do not belong together, the kind is unknown, or the card cannot be read.
     """
     folder = Path(folder)
     card = _read_card(folder / "card.json")
@@ -116,15 +116,15 @@ def load_model(folder: str | Path) -> tuple[nn.Module, Card]:
 
 
 def _read_card(path: Path) -> Card:
-    """Read a card; ``ValueError`` that names the file if it is none."""
+    """Read a card, or raise ``ValueError`` with the name of the file."""
     try:
         return Card(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} is no model's card ({error}); copy both files of one model") from None
+        raise ValueError(f"{path} is not a model's card ({error}); copy both files of one model") from None
 
 
 def load_familiarity(folder: str | Path) -> Familiarity | None:
-    """Read what the training pairs of a model looked like to it; None where that was not kept."""
+    """Read the distribution of a model's training pairs; None where it was not kept."""
     with safe_open(Path(folder) / _WEIGHTS, "pt") as stored:
         names = [name for name in stored.keys() if name.startswith(_FAMILIARITY)]
         tensors = {name.removeprefix(_FAMILIARITY): stored.get_tensor(name) for name in names}

@@ -1,9 +1,9 @@
-"""How unlike its training pairs a pair is to a quality network: a network answers everything, also what it never saw.
+"""How unlike the training pairs of a quality network a new pair is: a network answers for any input, also strange ones.
 
-The features that decide the verdict (what enters the network's last layer) are taken as normally distributed about the
-training pairs, with a probabilistic principal component analysis for their covariance (Tipping & Bishop, J R Stat Soc B
-1999), and the distance is Mahalanobis's (Lee et al., NeurIPS 2018). A distance means nothing to a reader, so it is
-turned into the share of the model's own validation pairs, other patients of the same hospital, that lie nearer.
+The features that decide the verdict (the inputs of the network's last layer) are taken as normally distributed. Their
+covariance comes from a probabilistic principal component analysis of the training pairs (Tipping & Bishop, J R Stat Soc
+B 1999), and the distance is Mahalanobis's (Lee et al., NeurIPS 2018). A bare distance says nothing to a reader, so it
+is turned into a share: how many of the model's validation pairs, other patients of the same hospital, lie nearer.
 """
 
 from dataclasses import dataclass, fields
@@ -14,25 +14,25 @@ from torch import Tensor, nn
 
 __all__ = ["UNFAMILIAR", "Familiarity", "Features"]
 
-UNFAMILIAR = 0.99  # chosen: so strange is one in a hundred of the pairs that the model was meant for
+UNFAMILIAR = 0.99  # chosen: one in a hundred of the pairs that the model was meant for is as strange
 COMPONENTS = 16  # directions with a variance of their own; the rest share one
 
 
 class Features(nn.Module):
-    """A quality network without its last layer: what the verdict is decided by, ``(B, F)``."""
+    """A quality network without its last layer: the features that decide the verdict, ``(B, F)``."""
 
     def __init__(self, model: nn.Module):
         super().__init__()
         self.model = model
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Return the features of picture and mask."""
+        """Return the features of image and mask."""
         return self.model.features(image, mask).float()
 
 
 @dataclass(frozen=True, eq=False)
 class Familiarity:
-    """Where the training pairs lie among features of width ``F``, with ``K`` principal directions.
+    """Distribution of the training pairs among features of width ``F``, with ``K`` principal directions.
 
     Attributes
     ----------
@@ -58,9 +58,9 @@ class Familiarity:
         Raises
         ------
         ValueError
-            With fewer than three training pairs: they have no covariance.
+            With fewer than three training pairs, which have no covariance.
         """
-        from sklearn.decomposition import PCA  # here: two seconds of import that a verdict does not need
+        from sklearn.decomposition import PCA  # here, because a verdict does not need its two seconds of import
 
         if len(training) < 3:
             raise ValueError(f"{len(training)} training pairs have no covariance; give three or more")

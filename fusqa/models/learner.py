@@ -1,8 +1,8 @@
-"""Cohorts in memory to fastai Learners: batches, joint augmentation, fitting, predicting.
+"""From arrays in memory to trained networks, with fastai: batches, joint augmentation, fitting, predicting.
 
-Pictures stay ``uint8`` in memory (or on the device) and whole batches are gathered, converted and augmented as
-arrays: no Python runs per image. One rule replaces a class per task: in a batch, a 4-D tensor ``(B, 1, H, W)`` is a
-picture, a 3-D tensor ``(B, H, W)`` is a label mask, anything else is not spatial.
+Images stay ``uint8`` in memory (or on the device), and whole batches are gathered, converted and augmented as arrays:
+no Python runs per image. A tensor's dimensions say what it holds: ``(B, 1, H, W)`` is a batch of images, ``(B, H, W)``
+of label masks, and everything else is not spatial.
 """
 
 import sys
@@ -31,18 +31,21 @@ with warnings.catch_warnings():
     from fastai.optimizer import OptimWrapper
     from fastai.torch_core import set_seed
 
-__all__ = ["Augment", "Resident", "accuracy", "fit", "history", "learner", "predict", "reproducible"]
+__all__ = ["Resident", "accuracy", "fit", "make_learner", "pictures", "predict", "reproducible"]
+
+SCALE, FLIP, DEGREES = (0.9, 1.1), 0.5, 10.0  # range of magnification, chance of a flip, largest turn to either side
+PREDICTED = 64  # samples that are predicted at a time
 
 # Adam with decoupled weight decay and fastai's defaults, in PyTorch's fused form: fastai's own goes over the weights
-# several times, which is an eighth of a ResNet-18 step at 64 px and a third of an AlexNet or VGG-16 step.
+# several times, which takes an eighth of a ResNet-18 step at 64 px and a third of an AlexNet or VGG-16 step.
 ADAM = partial(OptimWrapper, opt=partial(torch.optim.AdamW, betas=(0.9, 0.99), eps=1e-5, fused=True))
 
 
 def reproducible(seed: int, threads: int) -> torch.device:
-    """Seed every generator, fix the number of CPU threads, and return the device to train on.
+    """Seed every random generator, set the number of CPU threads, and return the device to train on.
 
-    On a CPU, training is bit-identical for one seed at one thread count and differs at another, so the count
-    belongs to a study's profile and not to the machine.
+    On a CPU, a seed and a number of threads together give the same bits every time. Another number of threads gives
+    others, so it is part of a study's profile and not left to the machine.
     """
     torch.set_num_threads(threads)
     set_seed(seed, reproducible=True)
@@ -50,15 +53,15 @@ def reproducible(seed: int, threads: int) -> torch.device:
 
 
 class Resident(Dataset):
-    """A data set held in memory and read a whole batch at a time.
+    """A data set in memory that is read a whole batch at a time.
 
     Parameters
     ----------
     *columns : tensor or (tensor, index)
-        What one sample consists of, inputs first and the target last. With an `index` ``(N,)``, sample ``i`` is row
-        ``index[i]`` of the tensor, so that ten masks can share one picture.
+        The inputs, one column each, and the target last. Row ``i`` of a column belongs to sample ``i``. If an `index`
+        ``(N,)`` is given with the tensor, row ``index[i]`` does: ten masks can share one image that way.
     device : torch.device
-        Where the tensors live.
+        Where the tensors are kept.
     """
 
     def __init__(self, *columns: Tensor | tuple[Tensor, Tensor], device: torch.device | str = "cpu"):
@@ -78,22 +81,22 @@ class Resident(Dataset):
 
 
 def pictures(array: np.ndarray) -> Tensor:
-    """``(N, S, S)`` ``uint8`` pictures as the tensor ``(N, 1, S, S)`` that marks them as such."""
+    """Turn images ``(N, S, S)`` ``uint8`` into the tensor ``(N, 1, S, S)``: four dimensions mark them as images."""
     return torch.from_numpy(array).unsqueeze(1)
 
 
 def accuracy(logit: Tensor, target: Tensor) -> Tensor:
-    """Share of samples whose logit ``(B,)`` has the sign that the target ``(B,)``, 0 or 1, asks for."""
+    """Share of samples whose logit ``(B,)`` has the sign that the target ``(B,)``, 0 or 1, requires."""
     return ((logit >= 0) == (target > 0.5)).float().mean()
 
 
 def _unit(tensor: Tensor) -> Tensor:
-    """Turn a picture into floats in [0, 1]; leave everything else."""
+    """Turn images into floats in [0, 1]; leave everything else as it is."""
     return tensor.float() / 255 if tensor.ndim == 4 else tensor
 
 
 class ToUnit(Callback):
-    """Convert the pictures of every batch from ``uint8`` to floats in [0, 1], channels last."""
+    """Convert the images of every batch from ``uint8`` to floats in [0, 1], channels last."""
 
     order = 1
 
@@ -105,29 +108,15 @@ class ToUnit(Callback):
 
 
 class Augment(Callback):
-    """Move the pictures and masks of a training batch together: scale, horizontal flip, rotation (the paper's three).
+    """Scale, flip and turn the images and masks of a training batch together (the paper's three; ranges partly chosen).
 
-    Parameters
-    ----------
-    scale : (float, float)
-        Range of the magnification, uniform.
-    flip : float
-        Probability of a horizontal flip.
-    degrees : float
-        Largest rotation to either side, in degrees.
-
-    Notes
-    -----
-    Pictures are interpolated bilinearly, masks by the nearest pixel: a mask never gains a label it did not have.
+    Images are interpolated bilinearly. A mask takes the nearest pixel, so it never gains a label that it did not have.
     """
 
     order = 2
 
-    def __init__(self, scale: tuple[float, float] = (0.9, 1.1), flip: float = 0.5, degrees: float = 10.0):
-        self.scale, self.flip, self.degrees = scale, flip, degrees
-
     def before_batch(self):
-        """Draw one transform a sample and apply it to inputs and target alike."""
+        """Draw one transform per sample and apply it to its inputs and its target."""
         if not self.training:
             return
         like = self.xb[0]
@@ -137,17 +126,16 @@ class Augment(Callback):
 
     def _draw(self, samples: int, device: torch.device) -> Tensor:
         """Random maps from output to input coordinates, ``(B, 2, 3)``."""
-        low, high = self.scale
-        zoom = 1 / torch.empty(samples).uniform_(low, high)
-        angle = torch.deg2rad(torch.empty(samples).uniform_(-self.degrees, self.degrees))
-        mirror = 1 - 2 * (torch.rand(samples) < self.flip).float()
+        zoom = 1 / torch.empty(samples).uniform_(*SCALE)
+        angle = torch.deg2rad(torch.empty(samples).uniform_(-DEGREES, DEGREES))
+        mirror = 1 - 2 * (torch.rand(samples) < FLIP).float()
         cos, sin, zero = zoom * angle.cos(), zoom * angle.sin(), torch.zeros(samples)
         rows = [torch.stack([mirror * cos, -sin, zero], 1), torch.stack([mirror * sin, cos, zero], 1)]
         return torch.stack(rows, 1).to(device)
 
 
 def _move(tensor: Tensor, grid: Tensor) -> Tensor:
-    """Resample a picture or a mask on `grid` ``(B, H, W, 2)``; leave what is not spatial."""
+    """Resample images or masks on `grid` ``(B, H, W, 2)``; leave what is not spatial."""
     if tensor.ndim == 4:
         return F.grid_sample(tensor, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     if tensor.ndim == 3:
@@ -157,7 +145,7 @@ def _move(tensor: Tensor, grid: Tensor) -> Tensor:
 
 
 class KeepBest(TrackerCallback):
-    """Remember the weights of the round with the lowest validation loss and end the training with them."""
+    """End the training with the weights of the round that had the lowest validation loss."""
 
     order = 61  # after the recorder, as fastai's own SaveModelCallback
 
@@ -173,7 +161,7 @@ class KeepBest(TrackerCallback):
             self.model.load_state_dict(self.weights)
 
 
-def learner(
+def make_learner(
     model: nn.Module,
     loss: nn.Module,
     train: Resident,
@@ -185,29 +173,26 @@ def learner(
     seed: int,
     decay: float = 0.01,
     metrics: Sequence = (),
-    augment: Augment | None = None,
 ) -> Learner:
-    """Make a fastai Learner that sees `budget` samples in `rounds` equal rounds, validating after each.
+    """Make a fastai Learner that sees `budget` samples in `rounds` equal rounds and validates after each.
 
-    A budget of samples instead of a number of epochs makes rows of unequal data sets comparable, and a study's
-    duration predictable.
+    A budget of samples, unlike a number of epochs, makes trainings on data sets of unequal size comparable and the
+    duration of a study predictable.
 
     Parameters
     ----------
     model, loss : nn.Module
         The network and what it minimises.
     train, validation : Resident
-        Samples; see the module's rule for what a tensor's dimensions mean.
+        Samples; the module says what a tensor's dimensions mean.
     budget, rounds, batch : int
-        Samples seen in all, number of rounds, samples a step.
+        Samples seen in all, number of rounds, samples per step.
     seed : int
-        Of the order of the samples.
+        Seed of the order of the samples.
     decay : float
         Weight decay of Adam, decoupled; the default is fastai's.
     metrics : sequence of callable
         ``(prediction, target) -> float``, averaged over the validation batches.
-    augment : Augment, optional
-        Default: the paper's ranges.
     """
     order = torch.Generator().manual_seed(seed)
     sampler = RandomSampler(train, num_samples=max(batch, budget // rounds), generator=order)
@@ -216,7 +201,7 @@ def learner(
         DataLoader(train, sampler=sampler, drop_last=True, **gather), DataLoader(validation, **gather)
     )
     model = model.to(train.device, memory_format=torch.channels_last)
-    callbacks = [ToUnit(), augment or Augment(), KeepBest(monitor="valid_loss")]
+    callbacks = [ToUnit(), Augment(), KeepBest(monitor="valid_loss")]
     if torch.device(train.device).type == "cuda":
         callbacks.append(MixedPrecision(amp_mode="bf16"))  # a CPU gains nothing by it
     made = Learner(loaders, model, loss.to(train.device), ADAM, wd=decay, metrics=list(metrics), cbs=callbacks)
@@ -225,9 +210,9 @@ def learner(
 
 
 def fit(learn: Learner, rate: float) -> pd.DataFrame:
-    """Train with a one-cycle schedule to the peak learning rate `rate` and return :func:`history`.
+    """Train with a one-cycle schedule that peaks at the learning rate `rate`; return :func:`history`.
 
-    The progress bar that fastai shows meanwhile is cleared at the end, so that none stays in an executed notebook.
+    The progress bar is cleared at the end, so that none stays in an executed notebook.
     """
     with learn.no_logging(), _bar(learn):
         learn.fit_one_cycle(learn.rounds, rate)
@@ -236,7 +221,7 @@ def fit(learn: Learner, rate: float) -> pd.DataFrame:
 
 @contextmanager
 def _bar(learn: Learner):
-    """Show fastai's progress bar where somebody may watch: in a notebook until the end, in a terminal, nowhere else."""
+    """Show fastai's progress bar only where somebody may watch: in a terminal, and in a notebook until the end."""
     notebook = get_ipython() is not None
     with nullcontext() if notebook or sys.stdout.isatty() else learn.no_bar():
         yield
@@ -253,11 +238,10 @@ def history(learn: Learner) -> pd.DataFrame:
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, *inputs: Tensor | tuple[Tensor, Tensor], batch: int = 64) -> Tensor:
-    """Run `model` in evaluation mode over the samples of `inputs`, as given to :class:`Resident`; output on the CPU."""
+def predict(model: nn.Module, *inputs: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    """Run `model` in evaluation mode over `inputs`, columns as of :class:`Resident`; the output is on the CPU."""
     device = next(model.parameters()).device
     model.eval()
     samples = Resident(*inputs, device=device)
-    steps = range(0, len(samples), batch)
-    outputs = [model(*map(_unit, samples.__getitems__(range(at, min(at + batch, len(samples)))))).cpu() for at in steps]
-    return torch.cat(outputs)
+    batches = torch.arange(len(samples)).split(PREDICTED)
+    return torch.cat([model(*map(_unit, samples.__getitems__(batch))).cpu() for batch in batches])

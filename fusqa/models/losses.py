@@ -4,24 +4,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ReconstructionLoss", "SegmentationLoss", "soft_dice_loss"]
+__all__ = ["ReconstructionLoss", "SegmentationLoss", "one_hot", "soft_dice_loss"]
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:
-    """Label masks ``(B, H, W)`` as float channels ``(B, classes, H, W)``."""
+    """Turn label masks ``(B, H, W)`` into float channels ``(B, classes, H, W)``."""
     return F.one_hot(labels.long(), classes).movedim(-1, 1).float()
 
 
 class SegmentationLoss(nn.Module):
     """½ cross-entropy + ½ soft Dice (as for Fetal-TransUNet), the cross-entropy weighted by class.
 
-    Palate and gap cover less than half a per cent of a picture: unweighted, a short training never finds them, and
-    every prediction would then be reviewed as poor for the same dull reason.
+    Palate and gap cover less than half a per cent of an image. Without weights a short training never finds them, and
+    every prediction would be reviewed as poor for want of them.
 
     Parameters
     ----------
     weights : sequence of float
-        One weight a class; see :meth:`balanced`.
+        One weight per class; see :meth:`balanced`.
     """
 
     def __init__(self, weights):
@@ -52,7 +52,7 @@ def soft_dice_loss(probability: Tensor, hot: Tensor) -> Tensor:
     """
     overlap = (probability * hot).sum((0, 2, 3))[1:]
     size = (probability + hot).sum((0, 2, 3))[1:]
-    present = hot.sum((0, 2, 3))[1:] > 0  # an absent class has no Dice: it must not count as a perfect or a lost one
+    present = hot.sum((0, 2, 3))[1:] > 0  # an absent class has no Dice and must not count
     dice = 2 * overlap / size.clamp_min(1e-6)
     return 1 - (dice * present).sum() / present.sum().clamp_min(1)
 

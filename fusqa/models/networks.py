@@ -1,9 +1,8 @@
-"""Quality networks (three topologies over any backbone) and the anomaly autoencoder.
+"""Quality networks (three topologies over any backbone) and the autoencoder.
 
-The contract every quality network keeps: an image ``(B, 1, H, W)`` in [0, 1] and a label mask ``(B, H, W)`` go in,
-the logit of "good" ``(B,)`` comes out. A backbone is a torchvision classifier whose last layer was taken off, so
-that it maps three channels ``(B, 3, H, W)`` to features ``(B, width)``. Both tables,
-:data:`~fusqa.models.backbones.BACKBONES` and :data:`TOPOLOGIES`, are data: nothing below asks for a name.
+Every quality network takes an image ``(B, 1, H, W)`` in [0, 1] and a label mask ``(B, H, W)``, and returns the logit of
+"good" ``(B,)``. A backbone is an image classifier without its last layer: it maps three channels ``(B, 3, H, W)`` to
+features ``(B, width)``. Backbones, topologies and encodings are tables; no code below depends on a name in them.
 """
 
 import torch
@@ -13,23 +12,17 @@ from torch import Tensor, nn
 from fusqa.models.backbones import BACKBONES, Backbone
 from fusqa.models.losses import one_hot
 
-__all__ = [
-    "ENCODINGS",
-    "TOPOLOGIES",
-    "Autoencoder",
-    "anomaly_ratio",
-    "quality_model",
-]
+__all__ = ["ENCODINGS", "TOPOLOGIES", "Autoencoder", "anomaly_ratio", "quality_model"]
 
-# Channel statistics of ImageNet: what the pretrained backbones expect, harmless to those trained from scratch.
+# Channel statistics of ImageNet: pretrained backbones expect them, and those trained from scratch lose nothing.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-MEAN_GREY = 0.3  # about that of a scan
+MEAN_GREY = 0.3  # about the mean of a scan
 
 
 class GreyLevels(nn.Module):
-    """The paper's encoding (x, x, ŷ): label ``k`` is the grey level ``k / (classes - 1)``, in an order without meaning.
+    """The paper's encoding (x, x, ŷ): label ``k`` is the grey level ``k / (classes - 1)``; the order means nothing.
 
-    An input that is given alone takes all three channels. They are normalised as ImageNet's.
+    An image or mask that is given alone takes all three channels. They are normalised with ImageNet's statistics.
     """
 
     def __init__(self, classes: int):
@@ -39,33 +32,33 @@ class GreyLevels(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor | None, mask: Tensor | None) -> Tensor:
-        """``(B, 1, H, W)`` picture and ``(B, H, W)`` labels, or one of them -> ``(B, 3, H, W)``."""
+        """``(B, 1, H, W)`` image and ``(B, H, W)`` labels, or one of them -> ``(B, 3, H, W)``."""
         grey = None if mask is None else mask.unsqueeze(1).float() / self.highest
         given = [image if image is not None else grey] * 2 + [grey if grey is not None else image]
         return (torch.cat(given, 1) - self.mean) / self.std
 
 
 class OneHot(nn.Module):
-    """A channel for the picture and one for each label, mixed into three by weights that are learnt."""
+    """One channel for the image and one for each label, mixed into three by weights that are learnt."""
 
     def __init__(self, classes: int):
         super().__init__()
         self.mix = nn.Conv2d(classes, 3, 1)
 
     def forward(self, image: Tensor | None, mask: Tensor | None) -> Tensor:
-        """``(B, 1, H, W)`` picture and ``(B, H, W)`` labels, or one of them -> ``(B, 3, H, W)``."""
+        """``(B, 1, H, W)`` image and ``(B, H, W)`` labels, or one of them -> ``(B, 3, H, W)``."""
         if mask is None:
             mask = torch.zeros_like(image[:, 0], dtype=torch.uint8)  # background everywhere
         labels = one_hot(mask, self.mix.in_channels)[:, 1:]
-        picture = torch.zeros_like(labels[:, :1]) if image is None else image - MEAN_GREY
-        return self.mix(torch.cat([picture, labels], 1))
+        shown = torch.zeros_like(labels[:, :1]) if image is None else image - MEAN_GREY
+        return self.mix(torch.cat([shown, labels], 1))
 
 
 ENCODINGS = {"grey": GreyLevels, "one-hot": OneHot}
 
 
 class Single(nn.Module):
-    """One CNN that sees picture and mask together, as channels of one input."""
+    """One CNN that sees image and mask together, as channels of one input."""
 
     def __init__(self, backbone: Backbone, pretrained: bool, encode: nn.Module):
         super().__init__()
@@ -74,7 +67,7 @@ class Single(nn.Module):
         self.head = nn.Linear(width, 1)
 
     def features(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Return what the verdict is decided by, ``(B, width)``."""
+        """Return the features that decide the verdict, ``(B, width)``."""
         return self.cnn(self.encode(image, mask))
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
@@ -83,7 +76,7 @@ class Single(nn.Module):
 
 
 class _TwoStreams(nn.Module):
-    """The features of the image and of the mask, concatenated, then fully connected to the logit."""
+    """Features of the image and features of the mask, concatenated and fully connected to the logit."""
 
     towers: int  # 1: both streams share one CNN; 2: each has its own
 
@@ -95,7 +88,7 @@ class _TwoStreams(nn.Module):
         self.head = nn.Linear(2 * built[0][1], 1)
 
     def features(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Return what the verdict is decided by, ``(B, 2 width)``."""
+        """Return the features that decide the verdict, ``(B, 2 width)``."""
         of_image = self.cnns[0](self.encode(image, None))  # (B, width)
         of_mask = self.cnns[-1](self.encode(None, mask))  # (B, width)
         return torch.cat([of_image, of_mask], 1)
@@ -106,13 +99,13 @@ class _TwoStreams(nn.Module):
 
 
 class Siamese(_TwoStreams):
-    """One CNN, shared weights, over the image and over the mask."""
+    """One CNN, with the same weights, for the image and for the mask."""
 
     towers = 1
 
 
 class Synergic(_TwoStreams):
-    """Two CNNs, unshared, one over the image and one over the mask."""
+    """Two CNNs with weights of their own, one for the image and one for the mask."""
 
     towers = 2
 
@@ -135,7 +128,7 @@ def quality_model(
     classes : int
         Number of mask labels including background.
     encoding : {"grey", "one-hot"}
-        How picture and mask enter the network: as the paper's grey levels, or with a channel for each label.
+        How image and mask enter the network: as the paper's grey levels, or with one channel per label.
 
     Returns
     -------
@@ -147,7 +140,7 @@ def quality_model(
     KeyError
         For an unknown topology, backbone or encoding; the message lists the known ones.
     WeightsUnavailable
-        When pretrained weights are not to be had on this machine.
+        When pretrained weights are unavailable on this machine.
     """
     for name, table in ((topology, TOPOLOGIES), (backbone, BACKBONES), (encoding, ENCODINGS)):
         if name not in table:
@@ -158,9 +151,9 @@ def quality_model(
 class Autoencoder(nn.Module):
     """Convolutional autoencoder of masks (Galati & Zuluaga 2021), trained on correct masks only.
 
-    A label mask ``(B, H, W)`` goes in, the class probabilities of its reconstruction ``(B, classes, H, W)`` come out.
-    The encoder halves the picture six times, so a mask is padded with background to a multiple of 64 (224 to 256,
-    where the authors' code cuts to 192) and the reconstruction is cropped back.
+    It takes label masks ``(B, H, W)`` and returns the class probabilities of their reconstructions,
+    ``(B, classes, H, W)``. The encoder halves a mask six times, so masks are padded with background to a multiple of 64
+    (224 to 256, where the authors' code cuts to 192), and reconstructions are cropped back.
     """
 
     # out channels, kernel, stride of the encoder's convolutions; the decoder mirrors them
@@ -168,28 +161,27 @@ class Autoencoder(nn.Module):
         (32, 4, 2), (32, 4, 2), (32, 4, 2), (32, 3, 1), (64, 4, 2),
         (64, 3, 1), (128, 4, 2), (64, 3, 1), (32, 3, 1), (100, 4, 2),
     )  # fmt: skip
-    DIVISOR = 64
+    DIVISOR, DROPOUT = 64, 0.5
 
-    def __init__(self, classes: int = 5, dropout: float = 0.5):
+    def __init__(self, classes: int = 5):
         super().__init__()
         self.classes = classes
         outs, kernels, strides = zip(*self.LAYERS, strict=True)
         ins = (classes, *outs[:-1])
         down = [
-            self._block(nn.Conv2d(i, o, k, s, padding=1), o, dropout)
+            self._block(nn.Conv2d(i, o, k, s, padding=1), o)
             for i, o, k, s in zip(ins[:-1], outs[:-1], kernels[:-1], strides[:-1], strict=True)
         ]
         code = nn.Conv2d(ins[-1], outs[-1], kernels[-1], strides[-1], padding=1)
         up = [
-            self._block(nn.ConvTranspose2d(o, i, k, s, padding=1), i, dropout)
+            self._block(nn.ConvTranspose2d(o, i, k, s, padding=1), i)
             for i, o, k, s in list(zip(ins, outs, kernels, strides, strict=True))[:0:-1]
         ]
-        picture = nn.ConvTranspose2d(outs[0], classes, kernels[0], strides[0], padding=1)
-        self.layers = nn.Sequential(*down, code, *up, picture)
+        last = nn.ConvTranspose2d(outs[0], classes, kernels[0], strides[0], padding=1)
+        self.layers = nn.Sequential(*down, code, *up, last)
 
-    @staticmethod
-    def _block(convolution: nn.Module, channels: int, dropout: float) -> nn.Sequential:
-        return nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.LeakyReLU(0.2), nn.Dropout(dropout))
+    def _block(self, convolution: nn.Module, channels: int) -> nn.Sequential:
+        return nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.LeakyReLU(0.2), nn.Dropout(self.DROPOUT))
 
     def forward(self, mask: Tensor) -> Tensor:
         """Return class probabilities ``(B, classes, H, W)`` of the reconstruction."""
@@ -204,16 +196,16 @@ class Autoencoder(nn.Module):
 def anomaly_ratio(masks: Tensor, probability: Tensor) -> Tensor:
     """Share of pixels in which masks and their reconstructions differ, ``(B,)`` in 0 … 1.
 
-    The paper does not say of which pixels; here of the union of both foregrounds, so that a small fetus in a large
-    picture is not called normal for its background. A mask and a reconstruction that are both empty have ratio 1:
-    nothing is there that could be good.
+    The paper does not say which pixels count. Here it is the union of both foregrounds, so that a small fetus in a
+    large image is not called normal because of its background. The ratio is 1 where mask and reconstruction are both
+    empty: there is nothing that could be good.
 
     Parameters
     ----------
     masks : Tensor
         Labels ``(B, H, W)``.
     probability : Tensor
-        What :class:`Autoencoder` made of them, ``(B, classes, H, W)``.
+        Their reconstructions by :class:`Autoencoder`, ``(B, classes, H, W)``.
     """
     rebuilt = probability.argmax(1)
     union = ((masks > 0) | (rebuilt > 0)).sum((1, 2))

@@ -1,7 +1,7 @@
-"""Segmentation networks: an image ``(B, 1, H, W)`` in [0, 1] goes in, class logits ``(B, classes, H, W)`` come out.
+"""Segmentation networks: from an image ``(B, 1, H, W)`` in [0, 1] to class logits ``(B, classes, H, W)``.
 
-Every network of :data:`SEGMENTERS` is built as ``network(classes, size, **arguments)`` for pictures of `size` pixels
-square.
+Every network of :data:`SEGMENTERS` is built as ``network(classes, size, **arguments)`` for square images of `size`
+pixels a side.
 """
 
 import torch
@@ -27,18 +27,18 @@ def _require_multiple(size: int, of: int) -> None:
 
 
 class UNet(nn.Module):
-    """U-Net (Ronneberger et al. 2015) with batch normalisation, and padded, so that its answer has the picture's size.
+    """U-Net (Ronneberger et al. 2015), batch-normalised, and padded so that its answer has the image's size.
 
     Parameters
     ----------
     classes : int
         Number of classes including background.
     size : int
-        Side of the picture in pixels, a multiple of ``2 ** depth``.
+        Side of the image in pixels, a multiple of ``2 ** depth``.
     width : int
-        Channels of the first level; every deeper level doubles them.
+        Channels of the first level; each deeper level has twice as many.
     depth : int
-        Number of times the picture is halved.
+        Number of times the image is halved.
     """
 
     def __init__(self, classes: int, size: int, width: int = 16, depth: int = 4):
@@ -64,28 +64,27 @@ class UNet(nn.Module):
 class FetalTransUNet(nn.Module):
     """CNN and vision transformer encoder, cascaded decoder with three skips (Chen et al. 2021; Cengiz et al. 2022).
 
-    The first three stages of a ResNet shrink the picture to 1/16; every pixel of that is a token of a transformer,
-    which sees the whole picture; a decoder enlarges its answer four times, helped by the CNN's features at 1/8, 1/4
-    and 1/2. The defaults are the published R50-ViT-B/16. What differs from it: batch normalisation instead of group
-    normalisation with standardised weights, and no pretrained weights.
+    The first three stages of a ResNet shrink the image to 1/16. Each pixel of the result is a token of a transformer,
+    which sees the whole image. A decoder enlarges its answer four times, with the CNN's features at 1/8, 1/4 and 1/2.
+    The defaults are the published R50-ViT-B/16, except for batch normalisation in place of group normalisation with
+    standardised weights, and for pretrained weights, of which there are none.
 
     Parameters
     ----------
     classes : int
         Number of classes including background.
     size : int
-        Side of the picture in pixels, a multiple of 16; the position of every token is learnt, so no other size fits.
+        Side of the image in pixels, a multiple of 16. The positions of the tokens are learnt, so no other size fits.
     width : int
         Channels after the CNN's first convolution; all others of CNN and decoder are multiples of it.
     blocks : (int, int, int)
         Bottleneck blocks of the CNN's stages.
     dim, layers, heads : int
-        Features of a token, and depth and heads of the transformer.
-    dropout : float
-        In the transformer.
+        Features of a token; layers and heads of the transformer.
     """
 
-    PATCH = 16  # pixels a token, along each side
+    PATCH = 16  # pixels per token, along each side
+    DROPOUT = 0.1  # in the transformer
 
     def __init__(
         self,
@@ -96,7 +95,6 @@ class FetalTransUNet(nn.Module):
         dim: int = 768,
         layers: int = 12,
         heads: int = 12,
-        dropout: float = 0.1,
     ):
         super().__init__()
         _require_multiple(size, self.PATCH)
@@ -110,7 +108,7 @@ class FetalTransUNet(nn.Module):
         self.embed = nn.Conv2d(outs[-1], dim, 1)
         self.position = nn.Parameter(torch.zeros(1, (size // self.PATCH) ** 2, dim).normal_(std=0.02))
         layer = nn.TransformerEncoderLayer(
-            dim, heads, 4 * dim, dropout, activation="gelu", batch_first=True, norm_first=True
+            dim, heads, 4 * dim, self.DROPOUT, activation="gelu", batch_first=True, norm_first=True
         )
         self.transformer = nn.TransformerEncoder(layer, layers, nn.LayerNorm(dim), enable_nested_tensor=False)
         neck = nn.Conv2d(dim, 8 * width, 3, padding=1, bias=False)

@@ -1,6 +1,6 @@
-"""What a segmenter's own doubt says of its masks: whether networks agree, and whether one is sure of itself.
+"""How certain segmenters are of their masks: whether several agree, and whether one is sure of itself.
 
-Both are baselines that need no quality model. Larger is better in either, as for the probability of "good".
+Both are baselines that need no quality model. Larger is better, as for the probability of "good".
 """
 
 from itertools import combinations
@@ -17,19 +17,19 @@ GAMMAS = (0.7, 1.0, 1.4)  # chosen: grey levels as another setting of the machin
 
 
 def agreement(masks: np.ndarray, classes: int) -> np.ndarray:
-    """Mean Dice between the masks that several networks made of one picture, over all pairs of networks.
+    """Mean Dice between the masks that several networks made from one image, over all pairs of networks.
 
     Parameters
     ----------
     masks : (networks, N, H, W) uint8
-        Label masks of the same N pictures.
+        Label masks of the same N images.
     classes : int
         Classes including background.
 
     Returns
     -------
     (N,) float
-        A label that only one of two masks has counts as 0, one that neither has not at all; 1 where no mask has any.
+        A label that only one of two masks has counts as 0; one that neither has does not count. 1 if no mask has any.
     """
     overlaps = [
         [_dice(masks[first] == label, masks[second] == label) for label in range(1, classes)]
@@ -48,14 +48,14 @@ def _dice(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 @torch.inference_mode()
 def varied_predictions(model: nn.Module, images: Tensor) -> Tensor:
-    """Mean class probabilities over variants of a picture: mirrored or not, under three gammas.
+    """Mean class probabilities over variants of an image: mirrored or not, under three gammas.
 
     Parameters
     ----------
     model : nn.Module
         A segmentation network.
     images : (N, 1, S, S) uint8
-        Pictures.
+        Images.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def varied_predictions(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def certainty(probability: Tensor) -> np.ndarray:
-    """One minus the mean entropy, in units of its greatest value, over the pixels that are probably not background.
+    """One minus the mean entropy, as a share of its largest value, over the pixels that are probably not background.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def certainty(probability: Tensor) -> np.ndarray:
     Returns
     -------
     (N,) float
-        From 0 to 1; 0 for a picture in which nothing was found.
+        From 0 to 1; 0 for an image in which nothing was found.
     """
     classes = probability.shape[1]
     entropy = torch.special.entr(probability).sum(1) / np.log(classes)

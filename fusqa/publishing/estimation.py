@@ -22,7 +22,7 @@ from fusqa.masks.alterations import POOR_RECIPES, SLIGHT_MASKS
 from fusqa.masks.label_images import to_native
 from fusqa.masks.labels import FETUS
 from fusqa.models.backbones import WeightsUnavailable
-from fusqa.models.learner import Resident, fit, learner, predict, reproducible
+from fusqa.models.learner import Resident, fit, make_learner, predict, reproducible
 from fusqa.models.losses import ReconstructionLoss, SegmentationLoss
 from fusqa.models.networks import Autoencoder, quality_model
 from fusqa.models.segmenters import SEGMENTERS
@@ -147,7 +147,7 @@ def _rates(
     one = Resident(*columns, device=device)
 
     def train(steps: int) -> None:
-        fit(learner(model, loss, samples, one, budget=steps * training.batch, **settings), training.rate)
+        fit(make_learner(model, loss, samples, one, budget=steps * training.batch, **settings), training.rate)
 
     train(1)
     step = _seconds(lambda: train(STEPS)) / (STEPS * training.batch)

@@ -14,7 +14,7 @@ from fusqa.cohorts.cohort import Case
 from fusqa.masks.labels import Scheme
 from fusqa.models.checkpoints import Card
 from fusqa.models.familiarity import Familiarity, Features
-from fusqa.models.learner import accuracy, fit, learner, predict
+from fusqa.models.learner import accuracy, fit, make_learner, predict
 from fusqa.study.pairs import ALTERED, ERRORS, Pairs
 from fusqa.study.profile import Training
 from fusqa.study.rows import RECIPES, Recipe, Row
@@ -54,7 +54,9 @@ def train(
     learnt = (pairs.exchanged(recipe.exchanged, seed) for pairs in (training, validation))
     shown = (pairs.only(recipe.sees).labelled(recipe.target, device) for pairs in learnt)
     settings = {"budget": plan.budget, "rounds": plan.rounds, "batch": plan.batch, "decay": plan.decay}
-    return fit(learner(model, nn.BCEWithLogitsLoss(), *shown, **settings, seed=seed, metrics=[accuracy]), plan.rate)
+    return fit(
+        make_learner(model, nn.BCEWithLogitsLoss(), *shown, **settings, seed=seed, metrics=[accuracy]), plan.rate
+    )
 
 
 def familiarity(model: nn.Module, recipe: Recipe, training: Pairs, validation: Pairs) -> Familiarity:

@@ -8,16 +8,18 @@ import sys
 import numpy as np
 import pytest
 import torch
+from fastai.callback.core import Callback
 from torch import nn
 
+from fusqa.models import learner
 from fusqa.models.checkpoints import Card, load_model, save_model
-from fusqa.models.learner import Augment, Resident, accuracy, fit, learner, pictures, predict, reproducible
+from fusqa.models.learner import Augment, Resident, accuracy, fit, make_learner, pictures, predict, reproducible
 from fusqa.models.networks import Autoencoder, quality_model
 from fusqa.models.segmenters import UNet
 
 
 def squares(count=24, size=32):
-    """Pictures of a bright square, and masks that lie on it (good) or beside it (poor)."""
+    """Images of a bright square, and masks that lie on it (good) or beside it (poor)."""
     rng = np.random.default_rng(0)
     images, masks = np.zeros((2, count, size, size), np.uint8)
     good = np.arange(count) % 2 == 0
@@ -37,7 +39,7 @@ def trained(seed, budget=96):
     reproducible(seed, threads=1)
     samples = resident(*squares())
     model = quality_model("single", "resnet18", False, classes=2)
-    learn = learner(
+    learn = make_learner(
         model,
         nn.BCEWithLogitsLoss(),
         samples,
@@ -59,41 +61,50 @@ def test_a_batch_is_gathered_through_the_index():
     assert picture[:, 0, 0, 0].tolist() == [1, 2] and number.tolist() == [3, 0]
 
 
-class Look(Augment):
+class Look(Callback):
     """Keep what the network was shown."""
 
+    order = Augment.order + 1
+
+    def __init__(self):
+        self.shown = []
+
     def before_batch(self):
-        super().before_batch()
         if self.training:
-            type(self).seen.append((self.xb[0].clone(), self.xb[1].clone()))
+            self.shown.append((self.xb[0].clone(), self.xb[1].clone()))
 
 
-def test_picture_and_mask_move_together_and_no_label_is_invented():
-    Look.seen = []
+def test_image_and_mask_move_together_and_no_label_is_invented():
+    look = Look()
     reproducible(0, 1)
     rng = np.random.default_rng(0)
     masks = np.kron(rng.choice([0, 1, 3], (8, 4, 4)), np.ones((1, 16, 16))).astype(np.uint8)
     images = masks * 60
     samples = resident(images, masks, np.ones(8, bool))
     model = quality_model("single", "resnet18", False)
-    fit(
-        learner(model, nn.BCEWithLogitsLoss(), samples, samples, budget=8, rounds=1, batch=8, seed=0, augment=Look()),
-        1e-4,
-    )
-    ((picture, mask),) = Look.seen
+    learn = make_learner(model, nn.BCEWithLogitsLoss(), samples, samples, budget=8, rounds=1, batch=8, seed=0)
+    fit(learn.add_cb(look), 1e-4)
+    ((image, mask),) = look.shown
     assert set(mask.unique().tolist()) <= {0, 1, 3}
     assert not torch.equal(mask, torch.from_numpy(masks[:8]))
-    error = (picture[:, 0] * 255 - mask.float() * 60).abs()
-    assert (error > 30).float().mean() < 0.08  # only the seams, where a picture blends and a mask cannot
+    error = (image[:, 0] * 255 - mask.float() * 60).abs()
+    assert (error > 30).float().mean() < 0.08  # only the seams, where an image blends and a mask cannot
 
 
-def test_without_scale_flip_and_turn_nothing_moves():
-    still = Augment(scale=(1.0, 1.0), flip=0.0, degrees=0.0)
-    torch.testing.assert_close(still._draw(2, "cpu"), torch.eye(3)[:2].expand(2, 2, 3))
+def no_move(monkeypatch, flip):
+    """Neither scale nor turn from here on, and a flip always or never."""
+    for name, value in {"SCALE": (1.0, 1.0), "DEGREES": 0.0, "FLIP": flip}.items():
+        monkeypatch.setattr(learner, name, value)
 
 
-def test_flipped_means_mirrored_left_to_right():
-    matrix = Augment(scale=(1.0, 1.0), flip=1.0, degrees=0.0)._draw(1, "cpu")
+def test_without_scale_flip_and_turn_nothing_moves(monkeypatch):
+    no_move(monkeypatch, flip=0.0)
+    torch.testing.assert_close(Augment()._draw(2, "cpu"), torch.eye(3)[:2].expand(2, 2, 3))
+
+
+def test_flipped_means_mirrored_left_to_right(monkeypatch):
+    no_move(monkeypatch, flip=1.0)
+    matrix = Augment()._draw(1, "cpu")
     torch.testing.assert_close(matrix[0], torch.tensor([[-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
 
 
@@ -114,11 +125,12 @@ def test_same_seed_same_bits_and_another_seed_others():
     assert history["round"].tolist() == [1, 2]
 
 
-def test_prediction_does_not_depend_on_the_batch():
+def test_prediction_does_not_depend_on_the_batch(monkeypatch):
     model = quality_model("siamese", "resnet18", False, classes=2)
     images, masks, _ = squares(10)
-    whole = predict(model, pictures(images), torch.from_numpy(masks), batch=10)
-    parts = predict(model, pictures(images), torch.from_numpy(masks), batch=3)
+    whole = predict(model, pictures(images), torch.from_numpy(masks))
+    monkeypatch.setattr(learner, "PREDICTED", 3)
+    parts = predict(model, pictures(images), torch.from_numpy(masks))
     torch.testing.assert_close(whole, parts, rtol=1e-4, atol=1e-5)
 
 

@@ -31,7 +31,7 @@ GRID = [(t, b) for t, b in itertools.product(TOPOLOGIES, BACKBONES) if t == "sin
 
 
 @pytest.mark.parametrize(("topology", "backbone"), GRID)
-def test_every_topology_over_every_backbone_gives_one_logit_a_pair(topology, backbone):
+def test_every_topology_over_every_backbone_gives_one_logit_per_pair(topology, backbone):
     model = quality_model(topology, backbone, pretrained=False).eval()
     with torch.inference_mode():
         logit = model(*pair())
@@ -47,7 +47,7 @@ def test_siamese_shares_its_tower_and_synergic_has_two():
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
-def test_the_logit_depends_on_picture_and_mask(topology):
+def test_the_logit_depends_on_image_and_mask(topology):
     torch.manual_seed(0)
     model = quality_model(topology, "resnet18", False).eval()
     image, mask = pair()
@@ -65,7 +65,7 @@ def test_lite0_comes_pretrained_without_a_network():
     assert not torch.equal(stem[0], stem[2])
 
 
-def test_weights_that_cannot_be_had_say_where_to_put_them(tmp_path):
+def test_weights_that_are_unavailable_say_where_to_put_them(tmp_path):
     code = """if True:
         from fusqa.models.backbones import WeightsUnavailable
         from fusqa.models.networks import quality_model

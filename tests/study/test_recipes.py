@@ -8,7 +8,7 @@ import torch
 from fusqa.cohorts.cohort import write_cohort
 from fusqa.evaluation.paper import PRINTED
 from fusqa.masks.labels import FETUS
-from fusqa.models.degradation import spoil
+from fusqa.models.degradation import degrade
 from fusqa.models.learner import predict
 from fusqa.models.networks import TOPOLOGIES, quality_model
 from fusqa.simulator.cases import draw_case
@@ -26,7 +26,7 @@ def scans(count=6, size=96):
 
 
 def spoilt(seed=0):
-    return spoil(scans(), torch.Generator().manual_seed(seed))
+    return degrade(scans(), torch.Generator().manual_seed(seed))
 
 
 def test_spoiling_repeats_with_its_seed_and_differs_between_pictures():
