@@ -10,7 +10,7 @@ from docutils import nodes
 GLOSSARY = "book/glossary"
 CLICKABLE = "dropdown_title"  # of sphinx-design: a link within would be a click within a click
 PASSED_OVER = (nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.caption, nodes.term, nodes.raw)
-PAGES_WITHOUT = ("book/api", "book/changelog", "book/references", GLOSSARY)
+PAGES_WITHOUT = ("book/api", "book/house", "book/changelog", "book/references", GLOSSARY)
 
 
 def link_first_mentions(app, doctree, docname):

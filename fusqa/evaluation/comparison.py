@@ -27,7 +27,7 @@ class Trained:
 
     Attributes
     ----------
-    row : Row or None
+    row : fusqa.study.rows.Row or None
         What was trained; None for the autoencoder.
     title : str
         Name in print.

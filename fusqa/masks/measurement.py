@@ -122,7 +122,7 @@ def describe(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FE
 
     Raises
     ------
-    fusqa.masks.length.Unmeasurable
+    Unmeasurable
         If there is nothing to measure.
     ValueError
         Wrong labels or spacing.

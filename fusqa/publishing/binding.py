@@ -20,7 +20,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from fusqa.publishing import inserts
+from fusqa.publishing import house_map, inserts
 from fusqa.publishing.pages import FailedRun, page, write_students
 from fusqa.study.profile import Profile
 from fusqa.study.rows import title_of
@@ -247,6 +247,8 @@ def write_inserts(root: Path, build: Path, out: Path, notebooks: Sequence[Path])
     complete(out / "book" / "command.md", commands=inserts.command_pages())
     complete(out / "book" / "model_cards.md", cards=inserts.model_cards(results))
     complete(out / "book" / "teach.md", students=inserts.student_links(notebooks))
+    complete(out / "book" / "house.md", house=house_map.house())
+    house_map.write_reference(out / "book")
 
 
 def complete(page: Path, **parts: str) -> None:
