@@ -1,8 +1,8 @@
-"""Speed, side by side: each row runs both sides in this process, one after the other, and prints their ratio.
+"""Speed compared: each row times our code and something else in this process, one after the other, with their ratio.
 
 ``make bench`` runs it, ``python benchmarks/speed.py assessing`` a part of it. Times are the best of several, on one
-thread unless a row says otherwise; they say nothing across machines, ratios do. The second table says how each grows:
-the same work at several sizes, and its time relative to the smallest.
+thread unless a row says otherwise. Times depend on the machine, ratios hardly do. The second table says how time grows:
+the same work at several sizes, relative to the smallest.
 """
 
 import subprocess
@@ -60,7 +60,7 @@ def row(what: str, ours: float, other: str, theirs: float, unit: float = 1e3) ->
 
 
 def samples(count: int = 256) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pictures, masks and labels of network size; a few cases repeated."""
+    """Images, masks and labels of network size; a few cases repeated."""
     cases = [draw_case("A", 0, index) for index in range(8)]
     images = np.stack([cv2.resize(case.image, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for case in cases])
     masks = np.stack([resize_labels(case.mask, (SIZE, SIZE)) for case in cases])
@@ -96,7 +96,7 @@ def training() -> Iterator[dict]:
 
 
 def datablock(images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> float:
-    """Seconds a step of fastai's usual path: a PNG file an image, opened, resized and augmented one by one."""
+    """Seconds per step of fastai's usual way: one PNG file per image, opened, resized and augmented one by one."""
     from fastai.vision.all import (
         CategoryBlock,
         DataBlock,
@@ -126,7 +126,7 @@ def datablock(images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> float:
 
 
 def alterations() -> Iterator[dict]:
-    """Ten altered masks, against the six morphological ones by scipy.ndimage and by MONAI on the whole picture."""
+    """Ten altered masks, against the six morphological ones by scipy.ndimage and by MONAI on the whole image."""
     mask = draw_case("A", 0, 0).mask
     body = mask == FETUS.id("body")
     square, tensor = np.ones((3, 3), bool), torch.from_numpy(body)[None, None].float()
@@ -200,7 +200,7 @@ def studies() -> Iterator[dict]:
 
 
 def quality_folder(folder: Path, size: int) -> Path:
-    """Folder of a single ResNet-18 that has learnt nothing: what it says does not matter here."""
+    """Folder of a single ResNet-18 that has learnt nothing; its verdicts do not matter here."""
     arguments = {"topology": "single", "backbone": "resnet18", "pretrained": False, "encoding": "one-hot"}
     save_model(quality_model(**arguments), folder, Card("quality", arguments, size, "fetus", 0.5))
     return folder
@@ -226,7 +226,7 @@ def assessing() -> Iterator[dict]:
         bare()
         together = [(best(lambda: list(assessor(intake)), 1), best(bare, 1)) for _ in range(8)]
         ours, theirs = (min(times) for times in zip(*together, strict=True))
-        yield row(f"PNG to verdict, ResNet-18, {size} px, a pair", ours / pairs, "forward pass alone", theirs / pairs)
+        yield row(f"PNG to verdict, ResNet-18, {size} px, per pair", ours / pairs, "forward pass alone", theirs / pairs)
         one = replace(intake, entries=intake.entries[:1])
         ours, theirs = best(lambda: list(assessor(one)), 20), best(bare, 20, 1, 1)
         yield row("one pair by itself", ours, "forward pass alone", theirs)
@@ -236,7 +236,7 @@ def assessing() -> Iterator[dict]:
         session = onnxruntime.InferenceSession(Path(folder) / "model.onnx", options)
         given = {"image": images[:32], "mask": masks[:32]}
         theirs = best(lambda: session.run(None, given), 3) / 32
-        yield row("forward pass, batch of 32, a pair", best(bare, 3, 32, 32) / 32, "ONNX Runtime", theirs)
+        yield row("forward pass, batch of 32, per pair", best(bare, 3, 32, 32) / 32, "ONNX Runtime", theirs)
     torch.set_num_threads(1)
 
 
