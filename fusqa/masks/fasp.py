@@ -6,7 +6,7 @@ depends on whether the head lies left or right.
 """
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import cv2
 import numpy as np
@@ -163,14 +163,6 @@ def _face_centre_mm(fetus: FetusView) -> np.ndarray:
     return sum(area * fetus.centre_mm(name) for name, area in areas.items() if area) / sum(areas.values())
 
 
-def _left_caliper(fetus: FetusView, limits: Thresholds) -> Finding:
-    return _caliper(fetus, limits, left=True)
-
-
-def _right_caliper(fetus: FetusView, limits: Thresholds) -> Finding:
-    return _caliper(fetus, limits, left=False)
-
-
 def _caliper(fetus: FetusView, limits: Thresholds, left: bool) -> Finding:
     """Whether one end of the crown-rump line is the end of head or body, well inside the image, and the true end."""
     crown, rump = fetus.line.ends
@@ -257,8 +249,8 @@ FETUS_RULES = (
             unit="mm",
             wanted="≥ {caliper_room_mm:g} mm of room",
             source=f"{_FASP}; rule and thresholds chosen",
-            find=find,
+            find=partial(_caliper, left=side == "left"),
         )
-        for side, find in (("left", _left_caliper), ("right", _right_caliper))
+        for side in ("left", "right")
     ),
 )

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fusqa.masks.label_images import dice
 from fusqa.models.learner import predict
 
 __all__ = ["agreement", "certainty", "varied_predictions"]
@@ -31,19 +32,11 @@ def agreement(masks: np.ndarray, classes: int) -> np.ndarray:
     (N,) float
         A label that only one of two masks has counts as 0; one that neither has does not count. 1 if no mask has any.
     """
-    overlaps = [
-        [_dice(masks[first] == label, masks[second] == label) for label in range(1, classes)]
-        for first, second in combinations(range(len(masks)), 2)
-    ]
-    overlaps = np.array(overlaps).reshape(-1, masks.shape[1])
+    pairs = combinations(masks, 2)
+    overlaps = [np.stack([dice(a, b, classes) for a, b in zip(*pair, strict=True)], 1) for pair in pairs]
+    overlaps = np.array(overlaps).reshape(-1, masks.shape[1])  # (pairs · labels, N)
     known = np.isfinite(overlaps)
     return np.where(known.any(0), np.where(known, overlaps, 0).sum(0) / known.sum(0).clip(1), 1.0)
-
-
-def _dice(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Dice of two stacks of boolean masks, ``(N,)``; NaN where both are empty."""
-    size = first.sum((1, 2)) + second.sum((1, 2))
-    return np.divide(2.0 * (first & second).sum((1, 2)), size, out=np.full(len(size), np.nan), where=size > 0)
 
 
 @torch.inference_mode()
