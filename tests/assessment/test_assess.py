@@ -389,7 +389,7 @@ def test_an_autoencoder_judges_masks_without_pictures(cohort, model, autoencoder
 
 
 def test_card_and_weights_that_do_not_belong_together_are_refused(cohort, model, autoencoder, tmp_path):
-    for name, said in (("mixed", "does not belong"), ("edited", "another network"), ("torn", "no model's card")):
+    for name, said in (("mixed", "does not belong"), ("edited", "another network"), ("torn", "not a model's card")):
         shutil.copytree(model, tmp_path / name)
         card = tmp_path / name / "card.json"
         if name == "mixed":
