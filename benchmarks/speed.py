@@ -226,7 +226,7 @@ def assessing() -> Iterator[dict]:
         bare()
         together = [(best(lambda: list(assessor(intake)), 1), best(bare, 1)) for _ in range(8)]
         ours, theirs = (min(times) for times in zip(*together, strict=True))
-        yield row(f"PNG to verdict, ResNet-18, {size} px, per pair", ours / pairs, "forward pass alone", theirs / pairs)
+        yield row(f"PNG to verdict, ResNet-18, {size} px, a pair", ours / pairs, "forward pass alone", theirs / pairs)
         one = replace(intake, entries=intake.entries[:1])
         ours, theirs = best(lambda: list(assessor(one)), 20), best(bare, 20, 1, 1)
         yield row("one pair by itself", ours, "forward pass alone", theirs)

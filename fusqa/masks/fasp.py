@@ -28,7 +28,7 @@ class FetusView:
 
     mask: np.ndarray  # (H, W) uint8
     spacing: tuple[float, float]  # row_mm, col_mm
-    truth: "FetusView | None" = None  # what the reference mask shows, where there is one
+    truth: "FetusView | None" = None  # the same of the reference mask, where there is one
     _lines: dict[float, np.ndarray] = field(default_factory=dict, repr=False)  # by share: both calipers ask for them
 
     @cached_property

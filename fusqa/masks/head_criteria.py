@@ -20,7 +20,7 @@ class HeadView:
 
     mask: np.ndarray  # (H, W) uint8, 0 and 1
     spacing: tuple[float, float]  # row_mm, col_mm
-    truth: "HeadView | None" = None  # what the reference mask shows, where there is one
+    truth: "HeadView | None" = None  # the same of the reference mask, where there is one
 
     @cached_property
     def contours(self) -> list[np.ndarray]:

@@ -137,7 +137,7 @@ def describe(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FE
     spacing = check_spacing(spacing)
     length = measure(mask, spacing, scheme)
     labels, warnings = _filled(mask, spacing) if scheme is HEAD else (mask, ())
-    reviewed = review(labels, spacing, scheme)
+    judged = review(labels, spacing, scheme)
     pixel_mm2 = spacing[0] * spacing[1]
     return Measurement(
         scheme=scheme.name,
@@ -148,16 +148,16 @@ def describe(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FE
         spacing=spacing,
         gestational_age=_dated(length.mm, scheme),
         areas_mm2={name: float(layer.sum() * pixel_mm2) for name, layer in scheme.layers(labels).items()},
-        met=reviewed.met,
-        of=reviewed.of,
-        good=reviewed.good,
-        criteria={name: _fields(criterion) for name, criterion in reviewed.criteria.items()},
+        met=judged.met,
+        of=judged.of,
+        good=judged.good,
+        criteria={name: _fields(criterion) for name, criterion in judged.criteria.items()},
         warnings=(*warnings, *_warnings(labels, scheme)),
     )
 
 
 def _filled(mask: np.ndarray, spacing: tuple[float, float]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Turn a head, filled or drawn as an outline, into labels, with a warning if it was an outline."""
+    """Turn a head drawn in any way into labels, with a warning if it was an outline."""
     drawn = np.uint8(mask != 0)
     ellipse = fit_head_ellipse(drawn, spacing).fill(mask.shape)
     if drawn.sum() > OUTLINE_SHARE * ellipse.sum():
