@@ -9,7 +9,10 @@ JOBS ?= 2
 ENGINE ?= local
 PORT ?= 8000
 FUZZ ?= 60
-HTML = build/$(basename $(notdir $(PROFILE)))/book/html
+
+# What somebody names may have a blank or a quote in it: one word of the shell, whatever it holds.
+quoted = '$(subst ','\'',$(1))'
+BOOK = build/"$$(basename -- $(call quoted,$(PROFILE)) .yaml)"/book
 
 VENV := .venv
 READY := $(VENV)/.set-up
@@ -18,8 +21,8 @@ READY := $(VENV)/.set-up
 define RUN
 @mkdir -p build
 @flock --nonblock --conflict-exit-code 75 build/.lock $(VENV)/bin/snakemake --snakefile workflow/Snakefile \
-  --profile 'workflow/profiles/$(ENGINE)' --config profile='$(PROFILE)' \
-  $(if $(filter local,$(ENGINE)),--cores,--jobs) '$(JOBS)' -- $@ || \
+  --profile workflow/profiles/$(call quoted,$(ENGINE)) --config profile=$(call quoted,$(PROFILE)) \
+  $(if $(filter local,$(ENGINE)),--cores,--jobs) $(call quoted,$(JOBS)) -- $@ || \
   { code=$$?; [ $$code -ne 75 ] || echo 'Another run is at work in build/: wait for it, or end it' >&2; exit $$code; }
 endef
 
@@ -36,8 +39,8 @@ VENV_BY_APT = { [ "$$(id -u)" -eq 0 ] && apt-get update -qq && apt-get install -
 # The stamp is written last and removed first: an environment without one is half made, and is made anew.
 # The uv that does the work comes from PATH, or else from pip, at the version and with the hashes of the lock.
 $(READY): requirements.lock pyproject.toml
-	@python=$$('$(PYTHON)' -c 'import sys; print(sys.executable)') || \
-	  { echo '$(PYTHON) does not run; name another one: make setup PYTHON=/path/to/python3' >&2; exit 1; }; \
+	@python=$$($(call quoted,$(PYTHON)) -c 'import sys; print(sys.executable)') || \
+	  { echo $(call quoted,$(PYTHON)) 'does not run; name another one: make setup PYTHON=/path/to/python3' >&2; exit 1; }; \
 	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Python 3.11, 3.12 or 3.13 is needed and $$("$$python" -V) was found;" \
 	         'name another one: make setup PYTHON=/path/to/python3.13' >&2; exit 1; }; \
@@ -69,10 +72,10 @@ book: $(READY)  ## run the study where needed and bind the book: PROFILE and JOB
 	$(RUN)
 
 pdf: book  ## the book of PROFILE in one PDF file, printed by Chromium
-	$(VENV)/bin/python -m fusqa.publishing print 'build/$(basename $(notdir $(PROFILE)))/book'
+	$(VENV)/bin/python -m fusqa.publishing print $(BOOK)
 
 publish: $(READY)  ## make the finished study of PROFILE the edition in results/ that every book shows
-	$(VENV)/bin/python -m fusqa.publishing publish '$(PROFILE)'
+	$(VENV)/bin/python -m fusqa.publishing publish $(call quoted,$(PROFILE))
 
 test: $(READY)  ## the whole test suite
 	$(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal
@@ -82,13 +85,13 @@ bench: $(READY)  ## speed beside other ways to the same end, both sides in one r
 
 fuzz: $(READY)  ## strange bytes for every reader of files, for FUZZ=60 seconds; a finding is written into build/
 	@mkdir -p build
-	$(VENV)/bin/python tests/cohorts/fuzz_readers.py -max_total_time='$(FUZZ)' -artifact_prefix=build/
+	$(VENV)/bin/python tests/cohorts/fuzz_readers.py -max_total_time=$(call quoted,$(FUZZ)) -artifact_prefix=build/
 
 serve: $(READY)  ## show the book of PROFILE on this machine alone: PORT=8000
-	@[ -f '$(HTML)/index.html' ] || \
-	  { echo "no book of '$(PROFILE)' yet; make it: make book PROFILE=$(PROFILE)" >&2; exit 1; }
+	@[ -f $(BOOK)/html/index.html ] || \
+	  { printf 'no book of %s yet; make it: make book PROFILE=%q\n' $(call quoted,$(PROFILE)) $(call quoted,$(PROFILE)) >&2; exit 1; }
 	@echo 'The book is at http://127.0.0.1:$(PORT)/ (Ctrl-C ends it)'
-	@$(VENV)/bin/python -m http.server '$(PORT)' --bind 127.0.0.1 --directory '$(HTML)' >/dev/null
+	@$(VENV)/bin/python -m http.server $(call quoted,$(PORT)) --bind 127.0.0.1 --directory $(BOOK)/html >/dev/null
 
 clean:  ## remove every study and book in build/; the environment stays
 	rm -rf build .snakemake

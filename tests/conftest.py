@@ -72,11 +72,39 @@ def python_on(processor: str, code: str) -> str:
     return subprocess.run(command, env=settings, capture_output=True, text=True, check=True).stdout
 
 
-def snakemake(build: Path, *targets: str, profile: Path = SMOKE, options: tuple[str, ...] = ()) -> list[str]:
+def snakemake(
+    build: str | Path, *targets: str, profile: str | Path = SMOKE, options: tuple[str, ...] = ()
+) -> list[str]:
     """Command line that runs the workflow as the Makefile does, into `build`."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile"]
     command += ["--profile", "workflow/profiles/local", "--cores", "2", *options]
     return [*command, "--config", f"profile={profile}", f"build={build}", "--", *targets]
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the project, to add something to."""
+
+    folder: Path
+
+    def run(self, command: list[str]) -> str:
+        """Run a command in it, and return all that it says."""
+        system = os.environ | {"PYTHONPATH": str(self.folder), "FUSQA_DATA": str(self.folder / "data")}
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=system)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Checkout:
+    """What a newcomer changes is copied; the rest is as it is here."""
+    folder = tmp_path / "checkout"
+    for part in ("fusqa", "notebooks", "profiles", "workflow"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    for part in ("book", "results", "_config.yml", "CHANGELOG.md"):
+        (folder / part).symlink_to(ROOT / part)
+    shutil.copy(ROOT / "_toc.yml", folder)
+    return Checkout(folder)
 
 
 @dataclass(frozen=True)

@@ -4,27 +4,38 @@ Modules are imported by the verb that needs them: the process that executes a no
 loads the study itself.
 """
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import yaml
+from click import Context
+from typer.core import TyperGroup
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+from fusqa.publishing.tools import PublishingError
 
 
-def fail(error: Exception) -> None:
-    """Say why, without a traceback, and end with status 1."""
-    print(error, file=sys.stderr)
-    raise typer.Exit(1) from None
+class Verbs(TyperGroup):
+    """Verbs that say in words what a user can put right, without a traceback, and end with status 1."""
+
+    def invoke(self, context: Context) -> object:
+        """Run one verb."""
+        try:
+            return super().invoke(context)
+        except (PublishingError, OSError, ValueError) as error:
+            typer.echo(error, err=True)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(cls=Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+BuildOption = Annotated[Path, typer.Option(help="Where studies are kept.")]
 
 
 @app.command()
 def execute(
     notebook: Annotated[Path, typer.Argument(help="Notebook to execute.")],
     output: Annotated[Path, typer.Argument(help="Its executed copy.")],
-    settings: Annotated[list[str] | None, typer.Argument(help="Parameters, as name=value.")] = None,
+    settings: Annotated[list[str] | None, typer.Argument(help="Parameters, as name=value; a value is YAML.")] = None,
 ) -> None:
     """Execute one notebook, whole or not at all."""
     from fusqa.publishing.execution import execute
@@ -48,50 +59,38 @@ def estimate(
 def bind(
     profile: Annotated[str, typer.Option(help="Profile whose study is bound.")] = "quick",
     source: Annotated[Path, typer.Option(help="The project's folder.")] = Path("."),
-    build: Annotated[Path, typer.Option(help="Where studies are kept.")] = Path("build"),
+    build: BuildOption = Path("build"),
 ) -> None:
     """Bind the executed notebooks of a study into its book."""
-    from fusqa.publishing.binding import BookError, bind_study
+    from fusqa.publishing.binding import bind_study
 
-    try:
-        place = bind_study(profile, source, build)
-    except BookError as error:
-        fail(error)
-    typer.echo(f"The book is at {place}")
+    typer.echo(f"The book is at {bind_study(profile, source, build)}")
 
 
 @app.command("print")
 def print_pdf(book: Annotated[Path, typer.Argument(help="Folder of a bound book: build/PROFILE/book.")]) -> None:
     """Print a bound book into one PDF file."""
-    from fusqa.publishing.printing import PrintError, print_book
+    from fusqa.publishing.printing import print_book
 
-    try:
-        file = print_book(book)
-    except PrintError as error:
-        fail(error)
-    typer.echo(f"printed: {file}")
+    typer.echo(f"printed: {print_book(book)}")
 
 
 @app.command()
 def publish(
     profile: Annotated[str, typer.Argument(help="Profile whose study is published.")],
-    build: Annotated[Path, typer.Option(help="Where studies are kept.")] = Path("build"),
+    build: BuildOption = Path("build"),
 ) -> None:
     """Make a finished study the published edition."""
-    from fusqa.publishing.editions import EditionError, publish
+    from fusqa.publishing.editions import publish
 
-    try:
-        folder = publish(profile, build)
-    except EditionError as error:
-        fail(error)
-    typer.echo(f"published: {folder}; commit it")
+    typer.echo(f"published: {publish(profile, build)}; commit it")
 
 
 @app.command()
 def students(folder: Annotated[Path, typer.Argument(help="Folder to write to.")]) -> None:
     """Write the notebooks without the answers to their exercises."""
     from fusqa.files import ROOT
-    from fusqa.publishing.pages import write_students
+    from fusqa.publishing.students import write_students
 
     written = write_students(ROOT / "notebooks", folder)
     typer.echo(f"{len(written)} notebooks without answers are in {folder}")

@@ -5,21 +5,19 @@
 """
 
 import json
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
 
-from fusqa.study.catalogue import chapters
-from fusqa.study.profile import ROOT, Profile
+from fusqa.publishing.tools import PublishingError
+from fusqa.study.chapters import result_names
+from fusqa.study.profile import Profile
+from fusqa.study.results import PLACE
 
-__all__ = ["PLACE", "EditionError", "publish"]
+__all__ = ["publish"]
 
-PLACE = ROOT / "results"
 LARGEST_MB = 20  # of a whole edition: what a repository carries without complaint
-
-
-class EditionError(RuntimeError):
-    """A study cannot be published; the message says why."""
 
 
 def publish(name: str, build: Path, place: Path = PLACE) -> Path:
@@ -32,16 +30,20 @@ def publish(name: str, build: Path, place: Path = PLACE) -> Path:
 
     Raises
     ------
-    EditionError
+    PublishingError
         When the study is not finished, was made from code with uncommitted changes, or is too large.
     """
     profile = Profile.read(name)
     study = build / profile.name
     cohorts = [cohort for cohort in profile.cohorts if (study / cohort / "results").is_dir()]
-    wanted = [f"{cohort}/results/{chapter}.json" for cohort in cohorts or ["simulated"] for chapter in chapters(cohort)]
+    wanted = [
+        f"{cohort}/results/{result}.json"
+        for cohort in cohorts or ["simulated"]
+        for result in result_names(profile, cohort)
+    ]
     if missing := [file for file in wanted if not (study / file).is_file()]:
         found = f"{study} holds no finished study: {len(missing)} results are missing, such as {missing[0]}"
-        raise EditionError(f"{found}; run: make study PROFILE={name}")
+        raise PublishingError(f"{found}; run: make study PROFILE={shlex.quote(name)}")
     place.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".publishing-", dir=place) as scratch:
         made = Path(scratch) / profile.name
@@ -56,16 +58,16 @@ def publish(name: str, build: Path, place: Path = PLACE) -> Path:
 
 
 def _require_sound(made: Path) -> None:
-    """Raise :class:`EditionError` unless every file is small, a result, and says which commit it came from."""
+    """Raise :class:`PublishingError` unless every file is small, a result, and says which commit it came from."""
     files = [path for path in made.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 1e6
     if size > LARGEST_MB:
-        raise EditionError(f"the results are {size:.0f} MB, more than the {LARGEST_MB} MB that an edition may have")
+        raise PublishingError(f"the results are {size:.0f} MB, more than the {LARGEST_MB} MB that an edition may have")
     for path in files:
         if path.suffix not in (".json", ".csv"):
-            raise EditionError(f"{path.relative_to(made)} is neither JSON nor CSV")
+            raise PublishingError(f"{path.relative_to(made)} is neither JSON nor CSV")
         if path.suffix == ".json":
             commit = json.loads(path.read_text(encoding="utf-8"))["provenance"]["commit"]
             if not commit or "+" in commit:
                 found = f"{path.relative_to(made)} was made from uncommitted code ({commit})"
-                raise EditionError(f"{found}; commit, and run the study again")
+                raise PublishingError(f"{found}; commit, and run the study again")

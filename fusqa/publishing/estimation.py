@@ -27,7 +27,8 @@ from fusqa.models.losses import ReconstructionLoss, SegmentationLoss
 from fusqa.models.networks import Autoencoder, quality_model
 from fusqa.models.segmenters import SEGMENTERS
 from fusqa.simulator.cases import draw_case
-from fusqa.study.catalogue import COHORTS, chapters, hc18_folder
+from fusqa.study.catalogue import COHORTS, at_hand
+from fusqa.study.chapters import result_names
 from fusqa.study.material import judge
 from fusqa.study.profile import CohortPlan, Profile, Training
 from fusqa.study.rows import RECIPES, row_named
@@ -55,11 +56,11 @@ def estimate(profile: Profile) -> pd.DataFrame:
     start, case, judging = _start_seconds(), *_case_seconds()
     jobs = {}
     for cohort, plan in profile.cohorts.items():
-        if COHORTS[cohort].split and not hc18_folder():
+        if not at_hand(cohort):
             continue
-        if not COHORTS[cohort].split:
+        if not COHORTS[cohort].data:
             jobs |= {f"simulated/cohorts/{site}/cases.csv": case * getattr(plan, site) for site in "AB"}
-        work = dict.fromkeys(chapters(cohort), 0.0)
+        work = dict.fromkeys(result_names(profile, cohort), 0.0)
         work |= _segmentations(profile, plan, cohort, device, judging) | _models(profile, plan, cohort, device)
         jobs |= {f"{cohort}/results/{name}.json": start + seconds for name, seconds in work.items()}
     return pd.DataFrame({"file": jobs.keys(), "seconds": np.round(list(jobs.values()), 1)})

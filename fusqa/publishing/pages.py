@@ -11,16 +11,10 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from fusqa.files import write_bytes
+from fusqa.publishing.students import SOLUTION
+from fusqa.publishing.tools import PublishingError
 
-__all__ = ["SOLUTION", "FailedRun", "page"]
-
-SOLUTION = "solution"
-"""Tag of the cells that answer an exercise."""
-
-
-class FailedRun(ValueError):
-    """The notebook cannot be a page: its run ended in an error, or it has no title."""
+__all__ = ["page"]
 
 
 def page(executed: Path, title: str, note: str, cohort: str, results: Path) -> NotebookNode:
@@ -41,17 +35,19 @@ def page(executed: Path, title: str, note: str, cohort: str, results: Path) -> N
 
     Raises
     ------
-    FailedRun
+    PublishingError
         If the run ended in an exception, or the notebook has no title.
     """
     notebook = nbformat.read(executed, as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     failed = [output for output in outputs if output.output_type == "error"]
     if failed:
-        raise FailedRun(f"{executed} ended in {failed[0].ename}: {failed[0].evalue}; delete it and run the study again")
+        raise PublishingError(
+            f"{executed} ended in {failed[0].ename}: {failed[0].evalue}; delete it and run the study again"
+        )
     first = next((cell for cell in notebook.cells if cell.cell_type == "markdown"), None)
     if first is None or not first.source.startswith("# "):
-        raise FailedRun(f"{executed} has no title: its first text cell must begin with '# '")
+        raise PublishingError(f"{executed} has no title: its first text cell must begin with '# '")
     heading, newline, rest = first.source.partition("\n")
     first.source = heading + (f": {title}" if title else "") + newline + (f"\n{note}\n" if note else "") + rest
     for cell in notebook.cells:
@@ -100,34 +96,3 @@ def _number(page: str, counts: dict[str, int]) -> str:
         return f'{place}<figcaption><span class="number">{kind} {counts[kind]}.</span> '
 
     return re.sub(r'<figure class="fusqa-(figure|table)(.*?)<figcaption>', numbered, page, flags=re.DOTALL)
-
-
-PLACE = "# Your answer"
-
-
-def student(notebook: NotebookNode) -> NotebookNode:
-    """Return a copy of `notebook` without answers and outputs; one empty cell stands for each answer's cells."""
-    copy = nbformat.from_dict(notebook)
-    cells, answered = [], False
-    for cell in copy.cells:
-        answer = SOLUTION in cell.metadata.get("tags", [])
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-        if not answer:
-            cells.append(cell)
-        elif not answered:
-            cells.append(nbformat.v4.new_code_cell(PLACE, id=cell.id))
-        answered = answer
-    copy.cells = cells
-    return copy
-
-
-def write_students(notebooks: Path, folder: Path) -> list[Path]:
-    """Write the student's copy of every notebook of a folder into another; return their paths, sorted."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for source in sorted(notebooks.glob("*.ipynb")):
-        text = nbformat.writes(student(nbformat.read(source, as_version=4))) + "\n"
-        write_bytes(folder / source.name, text.encode())
-        written.append(folder / source.name)
-    return written

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fusqa.files import ROOT
 
-__all__ = ["behind_door", "sources"]
+__all__ = ["behind_door", "imported_modules", "sources"]
 
 PACKAGE = ROOT / "fusqa"
 
@@ -47,25 +47,37 @@ def behind_door(room: Path) -> dict[str, Path]:
 @cache  # most modules are imported by most notebooks, and the workflow asks for all of these
 def _imported(path: Path) -> frozenset[Path]:
     """Files of the ``fusqa`` modules that one file names."""
-    found = {PACKAGE / "__init__.py"} if path.suffix == ".ipynb" else set()
-    for node in ast.walk(ast.parse(_code(path))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found |= {_file(node.module, alias.name) for alias in node.names}
+    always = {PACKAGE / "__init__.py"} if path.suffix == ".ipynb" else set()
+    return frozenset(always | imported_modules(_code(path), ROOT / path))
+
+
+def imported_modules(code: str, path: Path) -> set[Path]:
+    """Return the files of the ``fusqa`` modules that the Python code of the file `path` names."""
+    pairs = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom):
+            above = path.relative_to(ROOT).parts[: -node.level] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            pairs += [(module, alias.name) for alias in node.names]
         elif isinstance(node, ast.Import):
-            found |= {_file(alias.name, "") for alias in node.names}
-    return frozenset(found - {None})
+            pairs += [alias.name.rpartition(".")[::2] for alias in node.names]
+    return {file for module, name in pairs for file in _files(module, name)}
 
 
-def _file(module: str, name: str) -> Path | None:
-    """File that ``from module import name`` runs, None where it is not ours or only a door."""
-    package, *parts = module.split(".")
+def _files(module: str, name: str) -> set[Path]:
+    """Files that ``from module import name`` runs: of a whole room, all that it offers; none where it is not ours."""
+    package, *parts = module.split(".") if module else [name]
     if package != "fusqa":
-        return None
+        return set()
     place = PACKAGE.joinpath(*parts)
-    if not place.is_dir():
-        return place.with_suffix(".py")
+    if place.with_suffix(".py").is_file():
+        return {place.with_suffix(".py")}
+    if (place / name / "__init__.py").is_file():
+        return set(behind_door(place / name).values())
+    if name == "*":
+        return set(behind_door(place).values())
     behind = behind_door(place).get(name, place / f"{name}.py")
-    return behind if behind.is_file() else None
+    return {behind} if behind.is_file() else set()
 
 
 def _code(path: Path) -> str:

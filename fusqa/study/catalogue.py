@@ -7,12 +7,12 @@ from pathlib import Path
 from fusqa.files import ROOT
 from fusqa.masks.labels import FETUS, HEAD, Scheme
 
-__all__ = ["COHORTS", "CohortKind", "chapters", "hc18_folder"]
+__all__ = ["COHORTS", "CohortKind", "at_hand"]
 
 
 @dataclass(frozen=True)
 class CohortKind:
-    """What differs between the cohorts a study can run on.
+    """What differs between the cohorts that a study can run on.
 
     Attributes
     ----------
@@ -20,40 +20,37 @@ class CohortKind:
         What to call it in captions; it says whether it is simulated.
     scheme : Scheme
         Its labels.
-    folders : dict of str to str
-        Where each site lies below ``cohorts/``; HC18 comes as one folder with both.
+    data : str
+        Folder of its files below ``data/`` or ``$FUSQA_DATA``: a cohort on disk with sites A and B, or HC18 as
+        unpacked. Empty for the simulated cohort.
     split : str
-        How HC18's patients become two sites, a key of :data:`fusqa.cohorts.hc18.SPLITS`; empty for simulated ones.
+        How HC18's patients become two sites, a key of :data:`fusqa.cohorts.hc18.SPLITS`; empty for other cohorts.
     """
 
     title: str
     scheme: Scheme
-    folders: dict[str, str]
+    data: str = ""
     split: str = ""
 
+    @property
+    def folders(self) -> dict[str, str]:
+        """Where each site lies below ``cohorts/`` of a study; what comes as files comes as one folder with both."""
+        return {"A": "all", "B": "all"} if self.data else {"A": "A", "B": "B"}
 
-_ONE_FOLDER = {"A": "all", "B": "all"}
+    @property
+    def source(self) -> Path:
+        """Folder of its files, whether or not it exists."""
+        return Path(os.environ.get("FUSQA_DATA") or ROOT / "data") / self.data
+
+
 COHORTS = {
-    "simulated": CohortKind("simulated first-trimester fetuses", FETUS, {"A": "A", "B": "B"}),
-    "hc18": CohortKind("real fetal heads (HC18)", HEAD, _ONE_FOLDER, "hash"),
-    "hc18-early": CohortKind("real fetal heads (HC18), second trimester to first", HEAD, _ONE_FOLDER, "trimester"),
+    "simulated": CohortKind("simulated first-trimester fetuses", FETUS),
+    "hc18": CohortKind("real fetal heads (HC18)", HEAD, "hc18", "hash"),
+    "hc18-early": CohortKind("real fetal heads (HC18), second trimester to first", HEAD, "hc18", "trimester"),
 }
 
 
-_EVERYWHERE = (
-    "cohorts", "altered_masks", "review", "autoencoder", "classification", "gestational_age",
-    "diagnosis", "unseen", "baselines", "risk", "calibration", "advice", "own_data", "edition",
-)  # fmt: skip
-_ONCE = ("dating", "audit", "ten_minutes")  # about the crown-rump length, the paper's own tables, the whole study
-
-
-def chapters(cohort: str) -> tuple[str, ...]:
-    """Names of the notebooks that are run once on `cohort`, in no order; others are run once a network or row."""
-    return _EVERYWHERE + (_ONCE if COHORTS[cohort].scheme is FETUS else ())
-
-
-def hc18_folder() -> Path | None:
-    """Folder of the public HC18 data: ``$FUSQA_DATA/hc18``, else ``data/hc18``; None if absent."""
-    given = os.environ.get("FUSQA_DATA")
-    place = (Path(given) if given else ROOT / "data") / "hc18"
-    return place if place.is_dir() else None
+def at_hand(cohort: str) -> bool:
+    """Whether a cohort can be had here: it is simulated, or the folder of its files exists."""
+    kind = COHORTS[cohort]
+    return not kind.data or kind.source.is_dir()

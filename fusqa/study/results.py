@@ -35,8 +35,9 @@ class Study:
     """
 
     def __init__(self, profile: str = "quick", cohort: str = "simulated", build: str | Path = "build"):
-        self._profile = str(Path(profile).resolve() if Path(profile).suffix == ".yaml" else profile)
-        self.profile = Profile.read(profile)
+        file = Path(str(profile))  # a profile named 2026 comes as a number from Papermill's command line
+        self._profile = str(file.resolve() if file.suffix == ".yaml" else profile)
+        self.profile = Profile.read(str(profile))
         if cohort not in self.profile.cohorts:
             raise KeyError(f"profile '{self.profile.name}' has no cohort '{cohort}', only {list(self.profile.cohorts)}")
         self.cohort = cohort

@@ -13,7 +13,8 @@ from sklearn import metrics as sk
 from fusqa.evaluation.comparison import Trained, trained
 from fusqa.evaluation.scoring import CONFUSION
 from fusqa.evaluation.unseen import UNSEEN
-from fusqa.publishing.editions import EditionError, publish
+from fusqa.publishing.editions import publish
+from fusqa.publishing.tools import PublishingError
 from fusqa.study.pairs import AT_B
 from fusqa.study.results import PLACE, published
 
@@ -67,7 +68,7 @@ def test_a_new_edition_takes_the_place_of_the_old_one(finished, tmp_path):
 @pytest.mark.parametrize("commit", [f"{COMMIT}+changes", None])
 def test_results_of_uncommitted_code_are_not_published(finished, tmp_path, commit):
     committed(finished / "smoke/simulated/results/review.json", commit)
-    with pytest.raises(EditionError, match=r"review\.json was made from uncommitted code"):
+    with pytest.raises(PublishingError, match=r"review\.json was made from uncommitted code"):
         publish(str(SMOKE), finished, tmp_path / "results")
     assert not list((tmp_path / "results").iterdir())
 
@@ -75,18 +76,20 @@ def test_results_of_uncommitted_code_are_not_published(finished, tmp_path, commi
 @pytest.mark.parametrize("chapter", ["unseen", "gestational_age"])
 def test_a_study_that_lacks_one_chapter_is_not_finished(finished, tmp_path, chapter):
     (finished / f"smoke/simulated/results/{chapter}.json").unlink()
-    with pytest.raises(EditionError, match=f"no finished study.*simulated/results/{chapter}.json.*make study PROFILE="):
+    with pytest.raises(
+        PublishingError, match=f"no finished study.*simulated/results/{chapter}.json.*make study PROFILE="
+    ):
         publish(str(SMOKE), finished, tmp_path / "results")
 
 
 def test_only_finished_studies_of_small_files_are_published(finished, tmp_path, capsys):
     folder = finished / "smoke/simulated/results"
     (folder / "masks.npz").write_bytes(b"0")
-    with pytest.raises(EditionError, match="neither JSON nor CSV"):
+    with pytest.raises(PublishingError, match="neither JSON nor CSV"):
         publish(str(SMOKE), finished, tmp_path / "results")
     (folder / "masks.npz").rename(folder / "large.csv")
     (folder / "large.csv").write_bytes(bytes(21_000_000))
-    with pytest.raises(EditionError, match="more than the 20 MB"):
+    with pytest.raises(PublishingError, match="more than the 20 MB"):
         publish(str(SMOKE), finished, tmp_path / "results")
     shutil.rmtree(finished / "smoke")
     ended = publishing("publish", SMOKE, "--build", finished)

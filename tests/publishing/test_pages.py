@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from fusqa.cli import app
 from fusqa.publishing import inserts
-from fusqa.publishing.pages import FailedRun, page, student, write_students
+from fusqa.publishing.pages import page
+from fusqa.publishing.students import student, write_students
+from fusqa.publishing.tools import PublishingError
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHAPTERS = [file for file in NOTEBOOKS if file.stem != "ten_minutes"]  # a summary asks no exercise
@@ -52,7 +54,7 @@ def test_a_row_and_a_note_stand_below_the_title(tmp_path):
 
 
 def test_a_notebook_without_a_title_is_named(tmp_path):
-    with pytest.raises(FailedRun, match=r"chapter\.ipynb has no title"):
+    with pytest.raises(PublishingError, match=r"chapter\.ipynb has no title"):
         page(written(tmp_path, new_markdown_cell("T")), "", "", "simulated", tmp_path)
 
 
@@ -126,7 +128,7 @@ FROM_ELSEWHERE = (  # messages of other programs that the page explains
 
 
 def test_every_error_that_the_book_explains_is_one_that_the_code_can_print():
-    sources = [ROOT / "Makefile", *(ROOT / "fusqa").glob("*.py"), *NOTEBOOKS, ROOT / "workflow/Snakefile"]
+    sources = [ROOT / "Makefile", *(ROOT / "fusqa").rglob("*.py"), *NOTEBOOKS, ROOT / "workflow/Snakefile"]
     text = re.sub(r'"\s+f?"', "", "".join(path.read_text() for path in sources))  # adjacent strings are one
     code = re.sub(r'["\'\s\\]+', "", text)
     titles = re.findall(r"^:::\{dropdown\} (.+)$", (ROOT / "book/troubleshooting.md").read_text(), re.M)

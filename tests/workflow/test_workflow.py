@@ -4,13 +4,10 @@ import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
 from conftest import ROOT, SMOKE, changed, snakemake
-
-from fusqa.publishing.source_files import sources
 
 
 def run(command):
@@ -83,25 +80,3 @@ def test_a_wrong_profile_is_refused_before_anything_runs(tmp_path):
     assert done.returncode != 0
     assert "bugdet" in done.stdout + done.stderr
     assert not list(tmp_path.rglob("*.ipynb"))
-
-
-def test_sources_are_a_notebook_and_all_it_imports():
-    found = sources("notebooks/autoencoder.ipynb")
-    assert found[0] == "notebooks/autoencoder.ipynb"
-    assert {"fusqa/models/networks.py", "fusqa/models/losses.py", "fusqa/masks/length.py"} <= set(
-        found
-    )  # the last two indirectly
-    assert not {"fusqa/simulator/cases.py", "fusqa/cli.py", "fusqa/cohorts/hc18.py"} & set(found)
-    assert all((ROOT / name).is_file() for name in found)
-
-
-def test_modules_import_downwards_only():
-    files = {str(p.relative_to(ROOT)) for p in (ROOT / "fusqa").glob("*.py")}
-    below = {name: set(sources(str(ROOT / name))[1:]) - {"fusqa/__init__.py"} for name in files}
-    circles = [(a, b) for a in below for b in below[a] if a in below.get(b, ())]
-    assert not circles
-
-
-def test_every_rule_with_a_notebook_names_one_that_exists():
-    named = re.findall(r"notebooks/(\w+)\.ipynb\"\)", (ROOT / "workflow/Snakefile").read_text())
-    assert sorted(named) == sorted(p.stem for p in Path(ROOT / "notebooks").glob("*.ipynb"))

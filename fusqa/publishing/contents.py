@@ -1,0 +1,132 @@
+"""The table of contents of one edition: executed copies in place of the notebooks that ``_toc.yml`` names."""
+
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from fusqa.publishing.tools import PublishingError
+from fusqa.study.catalogue import COHORTS
+from fusqa.study.chapters import read_chapters
+from fusqa.study.profile import Profile
+from fusqa.study.rows import title_of
+
+__all__ = ["COHORT_IN", "FIRST", "edition_toc", "notebooks_of", "row_title"]
+
+FIRST, FIRST_FOLDER = "simulated", "notebooks"
+"""The cohort whose chapters the table of contents names, and the folder of the book that they lie in."""
+
+OTHERS = "others"
+"""What stands in the table of contents for every cohort that it does not name."""
+
+COHORT_IN = {FIRST_FOLDER: FIRST} | {cohort: cohort for cohort in COHORTS if cohort != FIRST}
+"""Folder of the book -> the cohort whose executed notebooks lie in it."""
+
+
+def edition_toc(written: dict, pages: Path, build: Path, profile: Profile) -> dict:
+    """Return the table of contents of an edition.
+
+    Parameters
+    ----------
+    written : dict
+        The content of ``_toc.yml``.
+    pages : Path
+        Folder of the prose pages.
+    build : Path
+        Folder of the profile, with one folder for each cohort.
+    profile : Profile
+        The profile.
+
+    Raises
+    ------
+    PublishingError
+        If a notebook that it names is not a chapter, or was not executed on the simulated cohort. Other cohorts may be
+        absent.
+    """
+    named = notebooks_of(written)
+    if unknown := [file for file in named if file.partition("/")[2] not in read_chapters()]:
+        raise PublishingError(f"_toc.yml names {', '.join(unknown)}, which workflow/chapters.yaml does not")
+    if missing := [file.partition("/")[2] for file in named if not _runs(file, build, profile)]:
+        found = f"not executed: {', '.join(missing)} (looked in {build / FIRST / 'notebooks'})"
+        raise PublishingError(f"{found}; run: make book PROFILE={shlex.quote(profile.name)}")
+    filled = [{**part, "chapters": list(_with_cohorts(part["chapters"], written, pages))} for part in written["parts"]]
+    parts = [{**part, "chapters": list(_executed(part["chapters"], build, profile))} for part in filled]
+    return {**written, "parts": [part for part in parts if part["chapters"]]}
+
+
+def notebooks_of(toc: dict) -> list[str]:
+    """Return the notebooks of a table of contents, nested ones included, in reading order."""
+    files = (file for part in toc["parts"] for file in _files(part["chapters"]))
+    return [file for file in files if _is_notebook(file)]
+
+
+def row_title(name: str) -> str:
+    """Row and seed in words, "Single ResNet-18, from scratch, seed 0"; empty for a notebook that is run once."""
+    row, _, seed = name.partition("__")[2].partition("__seed")
+    return ", ".join(part for part in (title_of(row), seed and f"seed {seed}") if part)
+
+
+def _files(entries: Iterable[dict]) -> Iterator[str]:
+    """Yield the file of every entry that has one."""
+    for entry in entries:
+        if "file" in entry:
+            yield entry["file"]
+        yield from _files(entry.get("sections", []))
+
+
+def _is_notebook(file: str) -> bool:
+    """Whether an entry stands for executed notebooks."""
+    return file.partition("/")[0] in COHORT_IN
+
+
+def _with_cohorts(entries: Iterable[dict], toc: dict, pages: Path) -> Iterator[dict]:
+    """Yield entries with chapters in place of each ``cohort: <name>``."""
+    written = [entry for part in toc["parts"] for entry in part["chapters"]]
+    named = {entry.get("cohort") for top in written for entry in (top, *top.get("sections", []))}
+    for entry in entries:
+        if entry.get("cohort") == OTHERS:
+            for cohort in (other for other in COHORTS if other not in named | {FIRST}):
+                yield from _again(written, cohort, pages)
+        elif "cohort" in entry:
+            yield from _again(written, entry["cohort"], pages)
+        elif "sections" in entry:
+            yield {**entry, "sections": list(_with_cohorts(entry["sections"], toc, pages))}
+        else:
+            yield entry
+
+
+def _again(entries: Iterable[dict], cohort: str, pages: Path) -> Iterator[dict]:
+    """Yield the entries of the chapters that another cohort's study has too.
+
+    A page with chapters below it, ``book/<page>``, becomes ``book/<cohort>_<page>``; where there is no such page, the
+    chapters stand for themselves.
+    """
+    for entry in entries:
+        folder, _, name = entry.get("file", "").partition("/")
+        below = list(_again(entry.get("sections", []), cohort, pages))
+        if folder == FIRST_FOLDER and read_chapters()[name].runs_on(cohort):
+            yield {"file": f"{cohort}/{name}"}
+        elif below and (pages / f"{cohort}_{name}.md").is_file():
+            yield {"file": f"book/{cohort}_{name}", "sections": below}
+        else:
+            yield from below
+
+
+def _runs(file: str, build: Path, profile: Profile) -> list[str]:
+    """Files of the book that stand behind entry `file`: the executed copies, in the order of the profile."""
+    folder, _, name = file.partition("/")
+    cohort, chapter = COHORT_IN[folder], read_chapters()[name]
+    wanted = [chapter.notebook.format(**run) for run in chapter.runs(profile, cohort)]
+    return [f"{folder}/{Path(path).stem}" for path in wanted if (build / cohort / path).is_file()]
+
+
+def _executed(entries: Iterable[dict], build: Path, profile: Profile) -> Iterator[dict]:
+    """Yield the executed copies in place of their entries; a page whose sections are all absent goes with them."""
+    for entry in entries:
+        if _is_notebook(entry["file"]):
+            for file in _runs(entry["file"], build, profile):
+                title = row_title(file)
+                yield {"file": file, "title": title} if title else {"file": file}
+        elif "sections" not in entry:
+            yield entry
+        elif sections := list(_executed(entry["sections"], build, profile)):
+            yield {**entry, "sections": sections}

@@ -1,0 +1,51 @@
+"""The programs that publishing calls, and the error that says in words what is missing."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["PublishingError", "jupyter_book", "run"]
+
+MINUTES = 60  # that a program may take
+
+
+class PublishingError(RuntimeError):
+    """Something cannot be bound, printed or published; the message says what is missing and what to do."""
+
+
+def run(command: Sequence[str | Path], failure: str, cwd: Path | None = None) -> None:
+    """Run a program in silence.
+
+    Raises
+    ------
+    PublishingError
+        Where it fails: `failure`, and what the program said.
+    """
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=MINUTES * 60)
+    if done.returncode:
+        raise PublishingError(f"{failure}:\n{done.stdout}{done.stderr}")
+
+
+def jupyter_book(source: Path, scratch: Path, builder: str) -> Path:
+    """Build a laid-out book, every warning a failure; return the folder of its pages.
+
+    Parameters
+    ----------
+    source : Path
+        What :func:`fusqa.publishing.binding.assemble` laid out.
+    scratch : Path
+        Folder to build in.
+    builder : {"html", "singlehtml"}
+        A page for each chapter, or one page with all.
+
+    Raises
+    ------
+    PublishingError
+        If Jupyter Book fails.
+    """
+    program = Path(sys.executable).with_name("jupyter-book")
+    strict = ["--warningiserror", "--keep-going", "--quiet"]
+    command = [program, "build", source, "--path-output", scratch, "--builder", builder, *strict]
+    run(command, f"Jupyter Book could not build {source}", cwd=source)
+    return scratch / "_build" / builder

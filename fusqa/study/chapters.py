@@ -1,0 +1,167 @@
+"""The chapters of the study: on which cohorts each notebook runs, what it needs, leaves and costs.
+
+The table is ``workflow/chapters.yaml``: data, so that a new line there reruns nothing but its own notebook. Its head
+says what each word means.
+"""
+
+from collections.abc import Iterator
+from functools import cache, reduce
+from operator import getitem
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from fusqa.files import ROOT
+from fusqa.study.catalogue import COHORTS
+from fusqa.study.profile import Profile
+from fusqa.study.rows import RECIPES, row_named
+
+__all__ = ["CASES", "PUBLISHED", "TABLE", "Chapter", "manifests", "read_chapters", "result_names"]
+
+TABLE = ROOT / "workflow/chapters.yaml"
+CASES, PUBLISHED = "cases", "published"  # needs that no chapter leaves
+SUFFIX = {"cohort": "", "network": "__{network}", "row": "__{row}__seed{seed}"}
+"""How the files of one run are named behind the chapter, by what it is run once for."""
+
+
+class Chapter(BaseModel):
+    """One notebook of the study; the attributes are explained at the head of the table.
+
+    Attributes
+    ----------
+    name : str
+        Of its notebook, ``notebooks/<name>.ipynb``.
+    only, per, needs, leaves, settings, threads, priority, modules, result
+        As in the table; lists of its ``together`` are written out, and tables have their folder.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    only: str = ""
+    per: Literal["cohort", "network", "row"] = "cohort"
+    needs: tuple[str, ...] = ()
+    leaves: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    threads: bool = False
+    priority: int = 0
+    modules: tuple[str, ...] = ()
+    result: str = ""
+
+    @property
+    def notebook(self) -> str:
+        """Its executed copy below the cohort's folder, with the wildcards of its runs."""
+        return f"notebooks/{self.name}{SUFFIX[self.per]}.ipynb"
+
+    @property
+    def log(self) -> str:
+        """Its log below the cohort's folder, with the wildcards of its runs."""
+        return f"logs/{self.name}{SUFFIX[self.per]}.log"
+
+    @property
+    def results(self) -> str:
+        """Its JSON result below the cohort's folder, with the wildcards of its runs."""
+        return f"results/{self.result or self.name}{SUFFIX[self.per]}.json"
+
+    def runs_on(self, cohort: str) -> bool:
+        """Whether it is part of the study on a cohort."""
+        return self.only in ("", cohort, COHORTS[cohort].scheme.name)
+
+    def runs(self, profile: Profile, cohort: str) -> list[dict[str, Any]]:
+        """Return what it is run for on a cohort, in the order of the profile: one dict of wildcards per run."""
+        if cohort not in profile.cohorts or not self.runs_on(cohort):
+            return []
+        plan = profile.cohorts[cohort]
+        if self.per == "network":
+            return [{"network": network} for network in plan.segmenters]
+        if self.per == "row":
+            return [{"row": row, "seed": seed} for row in plan.rows for seed in profile.seeds]
+        return [{}]
+
+    def settings_of(self, profile: Profile, cohort: str, run: dict[str, Any]) -> dict[str, Any]:
+        """Return the settings of the profile that concern a run, by their paths.
+
+        Raises
+        ------
+        ValueError
+            Where the profile has no such setting.
+        """
+        material = {"material": RECIPES[row_named(run["row"]).recipe].material} if self.per == "row" else {}
+        threads = ["threads"] if self.threads else []
+        paths = [path.format(cohort=cohort, **run, **material) for path in (*self.settings, *threads)]
+        values = profile.model_dump()
+        try:
+            return {path: reduce(getitem, path.split("."), values) for path in paths}
+        except KeyError as error:
+            raise ValueError(f"{TABLE}: chapter {self.name}: a profile has no setting {error} of {paths}") from None
+
+    def needed(self, profile: Profile, cohort: str) -> list[str]:
+        """Return the files below the cohort's folder that must be there before it runs, from every run that leaves one.
+
+        The published edition is not below that folder and not among them.
+        """
+        files = []
+        for need in self.needs:
+            if need == CASES:
+                files += manifests(cohort)
+            elif need != PUBLISHED:
+                chapter, pattern = _left(need)
+                files += [pattern.format(**run) for run in chapter.runs(profile, cohort)]
+        return files
+
+
+def manifests(cohort: str) -> list[str]:
+    """Return the files ``cases.csv`` of a cohort's sites, which are written last, below the cohort's folder."""
+    return [f"cohorts/{folder}/cases.csv" for folder in dict.fromkeys(COHORTS[cohort].folders.values())]
+
+
+def result_names(profile: Profile, cohort: str) -> list[str]:
+    """Return the name of the result of every run of a study on a cohort, such as ``segmentation__unet``."""
+    pairs = [(chapter, run) for chapter in read_chapters().values() for run in chapter.runs(profile, cohort)]
+    return [Path(chapter.results.format(**run)).stem for chapter, run in pairs]
+
+
+@cache
+def read_chapters(path: Path = TABLE) -> dict[str, Chapter]:
+    """Read the table of chapters.
+
+    Raises
+    ------
+    ValueError
+        Where a line has a misspelt word, or a chapter runs on, is run for or needs something that there is not.
+    """
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    chapters = {name: _chapter(name, line or {}, written["together"]) for name, line in written["chapters"].items()}
+    places = {"", *COHORTS, *(kind.scheme.name for kind in COHORTS.values())}
+    known = {CASES, PUBLISHED, *chapters, *(file for chapter in chapters.values() for file in chapter.leaves)}
+    for chapter in chapters.values():
+        if chapter.only not in places:
+            raise ValueError(f"{path}: {chapter.name} runs only on '{chapter.only}', which is none of {sorted(places)}")
+        if unknown := set(chapter.needs) - known:
+            raise ValueError(f"{path}: {chapter.name} needs {sorted(unknown)}, which no chapter leaves")
+        if unknown := {setting.partition(".")[0] for setting in chapter.settings} - set(Profile.model_fields):
+            raise ValueError(f"{path}: {chapter.name} names the settings {sorted(unknown)}, which no profile has")
+    return chapters
+
+
+def _chapter(name: str, line: dict[str, Any], together: dict[str, list[str]]) -> Chapter:
+    """Build a chapter from its line, with its lists written out."""
+    lists = {key: [*_written_out(line.get(key, ()), together)] for key in ("needs", "leaves", "settings")}
+    return Chapter(**{"name": name, **line, **lists})
+
+
+def _written_out(names: list[str], together: dict[str, list[str]]) -> Iterator[str]:
+    """Put the names of a list of `together` in its place, and tables in their folder."""
+    for name in names:
+        for part in together.get(name, [name]):
+            yield f"results/{part}" if part.endswith(".csv") else part
+
+
+def _left(need: str) -> tuple[Chapter, str]:
+    """Return the chapter that leaves what another one needs, and the file."""
+    chapters = read_chapters()
+    if need in chapters:
+        return chapters[need], chapters[need].results
+    return next((chapter, need) for chapter in chapters.values() if need in chapter.leaves)

@@ -1,0 +1,85 @@
+"""The table of chapters: what it says of the study, and what it refuses."""
+
+import pytest
+import yaml
+from conftest import ROOT, SMOKE
+
+from fusqa.study.catalogue import COHORTS
+from fusqa.study.chapters import TABLE, read_chapters, result_names
+from fusqa.study.profile import Profile
+
+CHAPTERS = read_chapters()
+PROFILE = Profile.read(SMOKE)
+
+
+def test_every_notebook_is_a_chapter_and_is_named_once_in_the_book():
+    notebooks = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert sorted(CHAPTERS) == notebooks
+    contents = (ROOT / "_toc.yml").read_text()
+    assert [contents.count(f"notebooks/{name}\n") for name in notebooks] == [1] * len(notebooks)
+
+
+def test_a_chapter_about_fetuses_runs_on_no_heads():
+    assert [cohort for cohort in COHORTS if CHAPTERS["dating"].runs_on(cohort)] == ["simulated"]
+    assert all(CHAPTERS["risk"].runs_on(cohort) for cohort in COHORTS)
+
+
+def test_runs_follow_the_profile():
+    plan = PROFILE.cohorts["simulated"]
+    assert CHAPTERS["risk"].runs(PROFILE, "simulated") == [{}]
+    assert CHAPTERS["dating"].runs(PROFILE, "hc18") == []
+    assert [run["network"] for run in CHAPTERS["segmentation"].runs(PROFILE, "simulated")] == list(plan.segmenters)
+    assert [run["row"] for run in CHAPTERS["quality_model"].runs(PROFILE, "simulated")] == list(plan.rows)
+    assert CHAPTERS["risk"].runs(PROFILE, "hc18-early") == []  # which this profile does not have
+    assert {"segmentation__unet", "quality__single-resnet18-scratch__seed0", "risk"} <= set(
+        result_names(PROFILE, "simulated")
+    )
+
+
+def test_needs_are_files_of_every_run_that_leaves_one():
+    assert CHAPTERS["review"].needed(PROFILE, "simulated") == [
+        "cohorts/A/cases.csv",
+        "cohorts/B/cases.csv",
+        "results/segmentation__unet.json",
+        "results/segmentation__fetal-transunet.json",
+    ]
+    assert CHAPTERS["review"].needed(PROFILE, "hc18") == ["cohorts/all/cases.csv", "results/segmentation__unet.json"]
+    needed = CHAPTERS["quality_model"].needed(PROFILE, "hc18")
+    assert needed == ["cohorts/all/cases.csv", "altered.npz", "predictions.npz", "errors.npz", "results/review.csv"]
+    assert "models/segmentation__unet/card.json" in CHAPTERS["unseen"].needed(PROFILE, "simulated")
+
+
+def test_settings_are_those_of_the_run():
+    row = {"row": "single-resnet18-scratch-errors", "seed": 0}
+    settings = CHAPTERS["quality_model"].settings_of(PROFILE, "simulated", row)
+    assert settings == {
+        "validation": PROFILE.validation,
+        "quality.errors": PROFILE.quality.errors.model_dump(),
+        "threads": PROFILE.threads,
+    }
+    assert CHAPTERS["cohorts"].settings_of(PROFILE, "hc18", {}) == {"cohorts.hc18.A": 16, "cohorts.hc18.B": 16}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ({"need": ["cases"]}, "need"),
+        ({"per": "model"}, "per"),
+        ({"only": "fetuses"}, "runs only on 'fetuses', which is none of .*'fetus'"),
+        ({"needs": ["revue"]}, r"needs \['revue'\], which no chapter leaves"),
+        ({"settings": ["bugdet"]}, r"names the settings \['bugdet'\], which no profile has"),
+    ],
+)
+def test_a_wrong_line_is_refused_in_words(tmp_path, line, said):
+    table = yaml.safe_load(TABLE.read_text())
+    table["chapters"]["risk"] = line
+    path = tmp_path / "chapters.yaml"
+    path.write_text(yaml.safe_dump(table))
+    with pytest.raises(ValueError, match=said):
+        read_chapters(path)
+
+
+def test_a_setting_that_a_profile_lacks_is_named():
+    chapter = CHAPTERS["risk"].model_copy(update={"settings": ("quality.blurred",)})
+    with pytest.raises(ValueError, match="chapter risk: a profile has no setting 'blurred'"):
+        chapter.settings_of(PROFILE, "simulated", {})
