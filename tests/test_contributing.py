@@ -9,7 +9,7 @@ from conftest import ROOT
 
 import fusqa.masks.alterations
 import fusqa.models.networks
-from fusqa.cohorts.cohort import check
+from fusqa.cohorts.checking import check
 from fusqa.simulator.cases import draw_case
 
 EXAMPLES = dict(re.findall(r"```python\n# (\S+).*?\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.DOTALL))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fusqa.assessment.verdicts import Assessor, Verdict
-from fusqa.cohorts.reading import Intake
+from fusqa.cohorts.reading import Input
 from fusqa.files import to_json, whole
 from fusqa.masks.reviewing import RULES
 
@@ -91,14 +91,14 @@ class Ledger:
 
 
 @contextmanager
-def ledger(assessor: Assessor, intake: Intake, out: Path, progress: Progress) -> Iterator[Ledger]:
+def ledger(assessor: Assessor, cases: Input, out: Path, progress: Progress) -> Iterator[Ledger]:
     """Judge every case, and give the finished ledger to write files from; it is removed once they are written.
 
     Parameters
     ----------
     assessor : Assessor
         The model.
-    intake : Intake
+    cases : Input
         What to judge.
     out : Path
         The table that will be written; the ledger lies beside it.
@@ -118,8 +118,8 @@ def ledger(assessor: Assessor, intake: Intake, out: Path, progress: Progress) ->
         except BlockingIOError:
             raise ScoresBusy(f"{out} is being written by another run; wait for it, or give another name") from None
         verdicts = Ledger(lines)
-        done = verdicts.take_over(hashlib.sha256(assessor.card.sha256.encode() + intake.digest()).hexdigest())
-        for verdict in progress(assessor(intake, skip=done), done):
+        done = verdicts.take_over(hashlib.sha256(assessor.card.sha256.encode() + cases.digest()).hexdigest())
+        for verdict in progress(assessor(cases, skip=done), done):
             verdicts.add(record(verdict))
         yield verdicts
         kept.unlink(missing_ok=True)

@@ -21,9 +21,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fusqa.cohorts.cohort import Case, Cohort, write_cohort
+from fusqa.cohorts.cohort import Cohort
+from fusqa.cohorts.formats import read_image, read_mask
 from fusqa.cohorts.hc18_layout import Published, locate, read_table, require_annotations
-from fusqa.cohorts.pictures import read_image, read_mask
+from fusqa.cohorts.reading import Case
+from fusqa.cohorts.writing import write_cohort
 from fusqa.masks.circumference import fit_head_ellipse, head_circumference
 from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import HEAD
@@ -215,7 +217,7 @@ class _Reading:
     def cases(self, rows: Iterable[Published]) -> Iterator[Case]:
         kept: dict[bytes, str] = {}
         for row in rows:
-            image = read_image(self.pictures / row.name)
+            image = read_image(self.pictures / row.name).pixels
             first = kept.setdefault(hashlib.sha256(image).digest(), row.case)
             if first == row.case:
                 yield self._case(row, image)
@@ -224,15 +226,15 @@ class _Reading:
 
     def _case(self, row: Published, image: np.ndarray) -> Case:
         spacing = (row.pixel_mm, row.pixel_mm)
-        outline = read_mask(self.pictures / row.annotation)
+        outline = read_mask(self.pictures / row.annotation).pixels
         try:
             ellipse = fit_head_ellipse(outline, spacing)
             mask = ellipse.fill(outline.shape).astype(np.uint8)
             ours = head_circumference(mask, spacing)
         except ValueError as error:
             where = str(self.pictures / row.annotation)
-            mend = "unpack it again, or draw the head's outline in one grey level on black"
-            raise CohortError([Problem(None, where, str(error), mend)]) from None
+            fix = "unpack it again, or draw the head's outline in one grey level on black"
+            raise CohortError([Problem(None, where, str(error), fix)]) from None
         if not _encloses(outline, ellipse.centre):
             self.unclosed.append(row.case)
         self.differences_mm[row.case] = abs(ours.mm - row.circumference_mm)

@@ -124,5 +124,5 @@ def _annotation_problems(rows: Sequence[Published], pictures: Path, files: set[s
         yield Problem(None, str(pictures), f"holds no picture that {TABLE} lists", LAYOUT)
     for row in rows:
         if row.annotation not in files:
-            mend = f"unpack it again, or remove {row.name} as well"
-            yield Problem(None, str(pictures / row.annotation), "is not there", mend)
+            fix = f"unpack it again, or remove {row.name} as well"
+            yield Problem(None, str(pictures / row.annotation), "is not there", fix)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fusqa.masks.circumference import Ellipse
 from fusqa.masks.criterion import THRESHOLDS, Criterion, Rule, Thresholds
 from fusqa.masks.fasp import FETUS_RULES, FetusView
 from fusqa.masks.head_criteria import HEAD_RULES, HeadView
 from fusqa.masks.labels import FETUS, HEAD, Scheme
-from fusqa.masks.length import check_spacing
+from fusqa.masks.length import Length, check_spacing
 
 __all__ = ["RULES", "Review", "criteria", "review"]
 
@@ -46,6 +47,7 @@ def criteria(
     scheme: Scheme = FETUS,
     thresholds: Thresholds = THRESHOLDS,
     reference: np.ndarray | None = None,
+    measured: Length | Ellipse | None = None,
 ) -> dict[str, Criterion]:
     """Ask every criterion of `scheme` about `mask`.
 
@@ -61,6 +63,8 @@ def criteria(
         The numbers to judge by.
     reference : (H, W) uint8, optional
         The true mask of the same picture, in place of a reviewer who sees the picture.
+    measured : Length or Ellipse, optional
+        The crown-rump line or the head's ellipse of `mask`, where it is known already.
 
     Returns
     -------
@@ -88,7 +92,7 @@ def criteria(
         if reference.shape != mask.shape:
             raise ValueError(f"the mask is {mask.shape} pixels and its reference {reference.shape}: of one picture?")
         truth = view(np.ascontiguousarray(reference), spacing)
-    shown = view(np.ascontiguousarray(mask), spacing, truth)
+    shown = view(np.ascontiguousarray(mask), spacing, truth, measured)
     return {rule.name: rule.ask(shown, thresholds) for rule in RULES[scheme.name]}
 
 
@@ -97,12 +101,13 @@ def review(
     spacing: tuple[float, float],
     scheme: Scheme = FETUS,
     reference: np.ndarray | None = None,
+    measured: Length | Ellipse | None = None,
 ) -> Review:
     """Count the criteria that `mask` meets; a mask without anything to measure meets none.
 
     Parameters and errors are those of :func:`criteria`. Source of the rule "at least four of seven": Cengiz, Almakky
     & Yaqub, MIDL 2023; for the head, four of five is chosen.
     """
-    answers = criteria(mask, spacing, scheme, reference=reference)
+    answers = criteria(mask, spacing, scheme, reference=reference, measured=measured)
     met = sum(answer.met for answer in answers.values())
     return Review(met, len(answers), met >= scheme.review_minimum, answers)
