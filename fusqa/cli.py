@@ -8,9 +8,8 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -24,29 +23,12 @@ __all__ = ["app"]
 PROBLEMS, UNUSABLE = 1, 2  # exit status
 
 
-class Site(StrEnum):
-    """Sites of :mod:`fusqa.simulator.cases`."""
+# The names are repeated here, so that --help need not load the modules that define them.
+Site = Literal["A", "B", "C"]  # fusqa.simulator.cases
+SplitName = Literal["hash", "trimester"]  # fusqa.cohorts.hc18
+SchemeName = Literal["fetus", "head"]  # fusqa.masks.labels
 
-    A = "A"
-    B = "B"
-    C = "C"
-
-
-class SplitName(StrEnum):
-    """Splits of :mod:`fusqa.cohorts.hc18`."""
-
-    HASH = "hash"
-    TRIMESTER = "trimester"
-
-
-class SchemeName(StrEnum):
-    """Schemes of :mod:`fusqa.masks.labels`."""
-
-    fetus = "fetus"
-    head = "head"
-
-
-CASES = {Site.A: 696, Site.B: 226, Site.C: 100}  # the paper's, and chosen
+CASES = {"A": 696, "B": 226, "C": 100}  # the paper's, and chosen
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,16 +40,15 @@ app.add_typer(importing, name="import")
 
 
 @contextmanager
-def _mistakes(file: Path | None = None) -> Iterator[None]:
-    """Report a user's mistake in words, without a traceback; `file` is named where the words do not name it.
+def _mistakes() -> Iterator[None]:
+    """Report a user's mistake in words, without a traceback.
 
     By contract every ``ValueError`` of the package, :class:`fusqa.problems.CohortError` among them, states the fix.
     """
     try:
         yield
     except (ValueError, OSError) as error:
-        said = str(error) if file is None or str(file) in str(error) else f"{file}: {error}"
-        typer.echo(f"fusqa: {said}", err=True)
+        typer.echo(f"fusqa: {error}", err=True)
         raise typer.Exit(UNUSABLE) from None
 
 
@@ -102,7 +83,7 @@ def main(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to write the cohort to.")],
-    site: Annotated[Site, typer.Option(help="A simulated hospital: the paper's two, or C, like neither.")] = Site.A,
+    site: Annotated[Site, typer.Option(help="A simulated hospital: the paper's two, or C, like neither.")] = "A",
     cases: Annotated[
         int | None, typer.Option(min=1, help="How many images; as many as the paper had if not given, 100 for C.")
     ] = None,
@@ -115,7 +96,7 @@ def simulate(
 
     count = cases or CASES[site]
     with _mistakes(), tqdm(total=count, disable=None, leave=False) as bar:
-        cohort = simulate(out, str(site), count, seed, progress=lambda done, total: bar.update())
+        cohort = simulate(out, site, count, seed, progress=lambda done, total: bar.update())
     typer.echo(f"{out}: {len(cohort)} cases of {cohort.table['patient'].nunique()} patients")
 
 
@@ -125,13 +106,13 @@ def hc18(
     out: Annotated[Path, typer.Argument(help="Folder to write the cohort to.")],
     split: Annotated[
         SplitName, typer.Option(help="Site B: a third of the patients (hash), or the first trimester (trimester).")
-    ] = SplitName.HASH,
+    ] = "hash",
 ) -> None:
     """Import HC18, real images of fetal heads, and report what was odd about them."""
     from fusqa.cohorts.hc18 import import_hc18
 
     with _mistakes():
-        report = import_hc18(folder, out, str(split), progress=_bar)
+        report = import_hc18(folder, out, split, progress=_bar)
     typer.echo(report)
 
 
@@ -174,7 +155,7 @@ InputArgument = Annotated[
 ]
 
 
-def _given(scheme: SchemeName | None, labels: str | None, spacing: list[str] | None) -> tuple:
+def _given(scheme: str | None, labels: str | None, spacing: list[str] | None) -> tuple:
     """Return what a user says of the files, as :meth:`fusqa.cohorts.reading.Input.open` takes it after the path."""
     from fusqa.masks.labels import SCHEMES
 
@@ -194,16 +175,15 @@ def check(
     from fusqa.cohorts.reading import Input
     from fusqa.files import to_json
 
-    given = _given(scheme, labels, spacing)
     with _mistakes():
-        cases = Input.look(cohort, *given)
+        cases = Input.open(cohort, *_given(scheme, labels, spacing))
         problems = check(cases, _bar)
     if json:
         typer.echo(to_json(problems))
     else:
         typer.echo(_table(problems) if problems else f"{cohort}: nothing is wrong")
     if problems:
-        raise typer.Exit(PROBLEMS if cases.exists else UNUSABLE)
+        raise typer.Exit(PROBLEMS if cases.rows or (cohort / "cases.csv").is_file() else UNUSABLE)
 
 
 @app.command(cls=_Spacing)
@@ -226,10 +206,9 @@ def assess(
     from fusqa.cohorts.reading import Input
 
     cv2.setNumThreads(1)  # batches are judged side by side: threads within one of them would be in the way
-    given = _given(scheme, labels, spacing)
     with _mistakes():
         assessor = Assessor.load(model)
-        cases = Input.open(cohort, given[0] or assessor.scheme, *given[1:])
+        cases = Input.open(cohort, *_given(scheme or assessor.card.scheme, labels, spacing))
 
         def progress(verdicts: Iterable["Verdict"], done: int) -> Iterable["Verdict"]:
             return _bar(verdicts, total=len(cases), initial=done)
@@ -273,19 +252,17 @@ def train(
     """Train a quality model on images and expert masks of your own."""
     from fusqa.assessment.own_training import train_on
     from fusqa.cohorts.cohort import Cohort
-    from fusqa.models.backbones import WeightsUnavailable
     from fusqa.study.profile import Profile
     from fusqa.study.rows import row_named
 
-    given = _given(scheme, labels, spacing)
     with _mistakes():
-        try:
-            result = train_on(
-                Cohort.open(cohort, *given), row_named(row), out, Profile.read(profile), seed, predictions,
-                prediction_labels, lambda cases: _bar(cases, desc="masks"),
-            )  # fmt: skip
-        except WeightsUnavailable as error:
-            raise ValueError(str(error)) from None
+        cases = Cohort.open(cohort, *_given(scheme, labels, spacing))
+        if not (cohort / "cases.csv").is_file():
+            typer.echo("No table names the patients: every image counts as one of a patient of its own.", err=True)
+        result = train_on(
+            cases, row_named(row), out, Profile.read(profile), seed, predictions, prediction_labels,
+            lambda cases: _bar(cases, desc="masks"),
+        )  # fmt: skip
     typer.echo(result)
     typer.echo(f"Use it: fusqa assess COHORT --model {out} --out scores.csv --report report.html")
 
@@ -324,9 +301,8 @@ def measure(
     from fusqa.cohorts.reading import Input
     from fusqa.files import to_json
 
-    given = _given(scheme, labels, spacing)
-    with _mistakes(mask):
-        found = Input.open(mask, *given).measure()
+    with _mistakes():
+        found = Input.open(mask, *_given(scheme, labels, spacing)).measure()
     typer.echo(to_json(found))
 
 

@@ -118,7 +118,7 @@ def ledger(assessor: Assessor, cases: Input, out: Path, progress: Progress) -> I
         except BlockingIOError:
             raise ScoresBusy(f"{out} is being written by another run; wait for it, or give another name") from None
         verdicts = Ledger(lines)
-        done = verdicts.take_over(hashlib.sha256(assessor.card.sha256.encode() + cases.digest()).hexdigest())
+        done = verdicts.take_over(hashlib.sha256(assessor.card.sha256.encode() + cases.usable().digest()).hexdigest())
         for verdict in progress(assessor(cases, skip=done), done):
             verdicts.add(record(verdict))
         yield verdicts

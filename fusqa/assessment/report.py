@@ -132,11 +132,12 @@ def _pictures(verdicts: Ledger, order: Sequence[tuple[float, int, int]], cases: 
         except CohortError:
             continue
         left -= 1
-        picture = encoded(thumbnail(case, cases.scheme, HEIGHT, entry["ends"] and line_between(entry["ends"])))
+        line = entry["ends"] and line_between(entry["ends"])
         name, trust = html.escape(entry["case"]), f"p = {entry['probability']:.3f}"
         why = html.escape(_joined(entry["reasons"]) or "every criterion is met")
         yield (
-            f"<figure class='{entry['verdict']}'><img loading='lazy' src='{picture}' "
+            f"<figure class='{entry['verdict']}'><img loading='lazy' "
+            f"src='{encoded(thumbnail(case, cases.scheme, HEIGHT, line))}' "
             f"alt='Image {name} with its mask and the measured line'><figcaption><b>{name}</b>: {entry['verdict']}, "
             f"{trust}<br>{why}</figcaption></figure>\n"
         )

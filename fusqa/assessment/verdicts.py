@@ -147,7 +147,7 @@ class Assessor:
         ValueError
             If the labels are not those that the model was trained on.
         """
-        cases = cases if isinstance(cases, Input) else Input.open(cases, self.scheme)
+        cases = (cases if isinstance(cases, Input) else Input.open(cases, self.scheme)).usable()
         if cases.scheme is not self.scheme:
             raise ValueError(
                 f"{cases.folder} was opened with scheme '{cases.scheme.name}', the model was trained on "

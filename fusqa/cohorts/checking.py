@@ -21,11 +21,11 @@ def check(
     Parameters
     ----------
     cases : path or Input
-        What to go through; :meth:`fusqa.cohorts.reading.Input.look` takes what the files do not say.
+        What to go through; :meth:`fusqa.cohorts.reading.Input.open` takes what the files do not say.
     progress : callable
         Wraps the rows, as ``tqdm.tqdm`` does, to show how far the reading is.
     """
-    cases = cases if isinstance(cases, Input) else Input.look(cases)
+    cases = cases if isinstance(cases, Input) else Input.open(cases)
     problems, first_with = list(cases.problems), {}
     for row in progress(cases.rows):
         files = read_files(cases.folder, row, cases.scheme, cases.labels)

@@ -85,7 +85,7 @@ class Cohort:
         ValueError
             As :meth:`fusqa.cohorts.reading.Input.open`.
         """
-        found = Input.look(path, scheme, labels, spacing)
+        found = Input.open(path, scheme, labels, spacing)
         problems = found.known_problems()
         if not found.listed:
             rows = tuple(replace(row, cells={**row.cells, "patient": row.case}) for row in found.rows)

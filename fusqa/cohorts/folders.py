@@ -1,4 +1,4 @@
-"""A plain folder of images and masks, without a table -> the rows that a table would have.
+"""A plain folder of images and masks, or one mask, without a table -> the rows that a table would have.
 
 - ``images/`` and ``masks/``, an image and its mask having one name but for the ending;
 - pairs side by side, the mask's name being the image's with one of :data:`ENDINGS`;
@@ -9,43 +9,44 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fusqa.cohorts.formats import KINDS, ending_of
-from fusqa.cohorts.manifest import CASES, COLUMNS, CaseRow, path_faults
+from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow, path_faults
 from fusqa.problems import Problem
 
-__all__ = ["ENDINGS", "files_by_name", "find_pairs", "name_of", "plain_row"]
+__all__ = ["ENDINGS", "files_by_name", "find_cases", "is_file"]
 
 ENDINGS = ("_mask", "_seg", "_segmentation", "_label", "_labels", "_annotation")
 """How the name of a mask may end beside that of its image, in small letters."""
 
 
-def find_pairs(folder: Path) -> tuple[list[CaseRow], list[Problem]]:
+def is_file(path: Path) -> bool:
+    """Whether somebody names a file rather than a folder, by its name if it is not there."""
+    return path.is_file() or (ending_of(path.name) != "" and not path.is_dir())
+
+
+def find_cases(path: Path) -> tuple[list[CaseRow], list[Problem]]:
     """List the cases of a folder, sorted by name, without opening a file; what lies deeper is not looked for.
+
+    A file is a mask of its own.
 
     Returns
     -------
     rows, problems : list of CaseRow, list of Problem
         Rows without a line, a patient and numbers; and why there is no row.
     """
-    images, masks, duplicates = _found(folder)
+    if is_file(path):
+        return [_row(_name(path), mask=path.name)], []
+    if not path.is_dir():
+        return [], [Problem(None, str(path), "is not a folder", f"give the folder that holds {CASES} and {INFO}")]
+    images, masks, duplicates = _found(path)
     if not masks:
         fix = f"put masks into masks/ and images of the same names into images/ ({', '.join(KINDS)})"
-        return [], [Problem(None, str(folder), f"has neither {CASES} nor masks", fix)]
+        return [], [Problem(None, str(path), f"has neither {CASES} nor masks", fix)]
     rows = []
     for name in sorted(images.keys() | masks.keys()):
         files = {"image": images.get(name, ""), "mask": masks.get(name, "")}
-        faults = *_missing(files, bool(images)), *_outside(folder, files), *duplicates.get(name, ())
-        rows.append(plain_row(name, faults, **files))
+        faults = *_missing(files, bool(images)), *_outside(path, files), *duplicates.get(name, ())
+        rows.append(_row(name, faults, **files))
     return rows, []
-
-
-def name_of(path: Path) -> str:
-    """Name of a file without its ending, of which ``.nii.gz`` is one."""
-    return path.name[: len(path.name) - len(ending_of(path.name))]
-
-
-def plain_row(name: str, faults: tuple[Problem, ...] = (), **files: str) -> CaseRow:
-    """Row of a case of which nothing but its files is known."""
-    return CaseRow(None, dict.fromkeys(COLUMNS, "") | {"case": name} | files, faults)
 
 
 def files_by_name(folder: Path) -> dict[str, list[Path]]:
@@ -53,8 +54,18 @@ def files_by_name(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if ending_of(path.name) and not path.name.startswith("."):
-            found.setdefault(name_of(path), []).append(path)
+            found.setdefault(_name(path), []).append(path)
     return found
+
+
+def _name(path: Path) -> str:
+    """Name of a file without its ending, of which ``.nii.gz`` is one."""
+    return path.name[: len(path.name) - len(ending_of(path.name))]
+
+
+def _row(name: str, faults: tuple[Problem, ...] = (), **files: str) -> CaseRow:
+    """Row of a case of which nothing but its files is known."""
+    return CaseRow(None, dict.fromkeys(COLUMNS, "") | {"case": name} | files, faults)
 
 
 def _found(folder: Path) -> tuple[dict[str, str], dict[str, str], dict[str, list[Problem]]]:

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from fusqa.cohorts.folders import find_pairs, name_of, plain_row
-from fusqa.cohorts.formats import StoredImage, ending_of, read_image, read_mask
+from fusqa.cohorts.folders import find_cases, is_file
+from fusqa.cohorts.formats import StoredImage, read_image, read_mask
 from fusqa.cohorts.manifest import CASES, INFO, CaseRow, read_manifest
 from fusqa.masks.labels import FETUS, SCHEMES, Renumbering, Scheme
 from fusqa.masks.length import check_spacing
@@ -99,7 +99,7 @@ class Input:
         labels: str | None = None,
         spacing: tuple[float, float] | None = None,
     ) -> "Input":
-        """Look through what a user names, without opening an image.
+        """Look through what a user names, without opening an image; what is wrong is kept in `problems`.
 
         Parameters
         ----------
@@ -114,62 +114,39 @@ class Input:
 
         Raises
         ------
-        CohortError
-            If there is nothing to go through.
         ValueError
             If labels or spacing cannot be used, a cohort is of another scheme, or a spacing is given for a cohort,
             which has its own.
         """
-        found = cls.look(path, scheme, labels, spacing)
-        if found.problems:
-            raise CohortError(found.known_problems())
-        return found
-
-    @classmethod
-    def look(
-        cls,
-        path: str | os.PathLike[str],
-        scheme: Scheme | None = None,
-        labels: str | None = None,
-        spacing: tuple[float, float] | None = None,
-    ) -> "Input":
-        """Do as :meth:`open` does, and keep the reasons why there is nothing to go through as `problems`."""
-        path = Path(path)
-        if spacing:
-            check_spacing(spacing)
-        info, problems, listed = {}, [], False
-        if path.is_file() or (ending_of(path.name) and not path.is_dir()):
-            path, rows = path.parent, [plain_row(name_of(path), mask=path.name)]
-        elif not path.is_dir():
-            rows, problems = (
-                [],
-                [Problem(None, str(path), "is not a folder", f"give the folder that holds {CASES} and {INFO}")],
-            )
-        elif listed := any((path / name).exists() for name in (CASES, INFO)):
+        path, info = Path(path), {}
+        listed = path.is_dir() and any((path / name).exists() for name in (CASES, INFO))
+        if spacing and listed:
+            raise ValueError(f"{path} gives the spacing of each image in {CASES}; leave out --spacing")
+        if listed:
             info, rows, problems = read_manifest(path)
-            if spacing:
-                raise ValueError(f"{path} gives the spacing of each image in {CASES}; leave out --spacing")
         else:
-            rows, problems = find_pairs(path)
+            rows, problems = find_cases(path)
+        if spacing:
+            given = dict(zip(("row_mm", "col_mm"), map(repr, check_spacing(spacing)), strict=True))
+            rows = [replace(row, cells={**row.cells, **given}) for row in rows]
         own = SCHEMES.get(info.get("scheme")) if listed else scheme or FETUS
         if own and scheme not in (None, own):
             raise ValueError(
                 f"{path} has labels of scheme '{own.name}', asked for was '{scheme.name}'; "
                 "give a model, or --scheme, of the cohort's scheme"
             )
-        if spacing:
-            given = dict(zip(("row_mm", "col_mm"), map(repr, spacing), strict=True))
-            rows = [replace(row, cells={**row.cells, **given}) for row in rows]
         numbers = Renumbering.parse(labels, own) if labels and own else None
-        return cls(path, own, tuple(rows), numbers, info, listed, tuple(problems))
+        folder = path.parent if is_file(path) else path
+        return cls(folder, own, tuple(rows), numbers, info, listed, tuple(problems))
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    @property
-    def exists(self) -> bool:
-        """Whether there is a table or a mask at all."""
-        return bool(self.rows) or (self.folder / CASES).is_file()
+    def usable(self) -> "Input":
+        """Return itself; :class:`CohortError` with all that is known to be wrong if there is nothing to go through."""
+        if self.problems:
+            raise CohortError(self.known_problems())
+        return self
 
     def known_problems(self) -> list[Problem]:
         """Everything that is known to be wrong before a file is opened."""
@@ -194,16 +171,20 @@ class Input:
         Raises
         ------
         CohortError
-            If it cannot be read.
+            If it cannot be read, its spacing is not known, or nothing can be measured.
         ValueError
-            If a folder was named, the spacing is not known, or nothing can be measured.
+            If a folder was named.
         """
-        if self.listed or len(self.rows) != 1 or self.rows[0].cells["image"]:
+        row, *others = self.usable().rows
+        if others or row.line or row.cells["image"]:
             raise ValueError(f"{self.folder} is a folder; give one mask, or use fusqa assess")
-        (row,) = self.rows
-        mask = read_labels(self.folder / row.cells["mask"], self.labels)
-        spacing, warnings = _spacing(row, [mask])
-        found = describe(mask.pixels, spacing, self.scheme)
+        path = self.folder / row.cells["mask"]
+        mask = read_labels(path, self.labels)
+        try:
+            spacing, warnings = _spacing(row, [mask])
+            found = describe(mask.pixels, spacing, self.scheme)
+        except ValueError as error:
+            raise CohortError([Problem(None, str(path), *message_and_fix(error))]) from None
         return replace(found, warnings=(*warnings, *found.warnings))
 
     def digest(self) -> bytes:

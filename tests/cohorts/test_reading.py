@@ -32,7 +32,7 @@ def names(given):
 
 
 def faults(folder, **more):
-    return [str(problem) for problem in check(Input.look(folder, FETUS, **more))]
+    return [str(problem) for problem in check(Input.open(folder, FETUS, **more))]
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_pairs_of_unlike_kinds_and_sizes(tmp_path):
 def test_a_spacing_in_centimetres_is_told_whoever_states_it(tmp_path):
     dicom(tmp_path / "one.dcm", GREY, PixelSpacing=[0.02, 0.015])
     write_image(tmp_path / "one_mask.png", MASK)
-    (problem,) = check(Input.look(tmp_path, FETUS))
+    (problem,) = check(Input.open(tmp_path, FETUS))
     assert problem.file == "one.dcm" and "not a plausible pixel spacing" in problem.message
     assert problem.fix == "it looks like centimetres, write 0.2"
 
@@ -246,7 +246,7 @@ def test_a_cohort_s_masks_may_have_other_numbers(folder):
     write_image(folder / "masks/a.png", np.uint8([0, 200, 50, 255])[MASK])
     assert "labels [50, 200, 255]" in str(check(folder)[0])
     labels = "200=head,50=body,255=palate"
-    assert check(Input.look(folder, labels=labels)) == []
+    assert check(Input.open(folder, labels=labels)) == []
     np.testing.assert_array_equal(Cohort.open(folder, labels=labels)[0].mask, MASK)
 
 
