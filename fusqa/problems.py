@@ -1,7 +1,7 @@
 """What is wrong with a user's files: where it is, what it is, and how to fix it.
 
-A cohort is often written by hand, in a hospital, by somebody who has never read this code. So nothing here fails
-with a bare ``KeyError``: every fault becomes a :class:`Problem`, and an error carries all of them at once.
+A cohort is often written by hand, in a hospital, by somebody who has never read this code. So nothing fails with
+a bare ``KeyError``: every fault becomes a :class:`Problem`, and an error carries all of them at once.
 """
 
 from collections.abc import Iterable
@@ -37,7 +37,7 @@ class Problem:
 
 
 class CohortError(ValueError):
-    """A cohort, or a picture of it, that cannot be used; `problems` holds every fault found."""
+    """A cohort, or a file of it, that cannot be used; `problems` holds every fault found."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)

@@ -31,7 +31,7 @@ from fusqa.study.training import VALIDATION, Progress, arguments, familiarity, m
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What came of a training on a cohort.
+    """The result of a training on a cohort.
 
     Attributes
     ----------
@@ -95,8 +95,8 @@ def train_on(
     Raises
     ------
     ValueError
-        If `out` holds a model, predictions are missing or given in vain, there are too few patients, or the training
-        or validation masks are all good or all poor.
+        If `out` holds a model, predictions are missing or not needed, there are too few patients, or the training or
+        validation masks are all good or all poor.
     CohortError
         With every prediction that cannot be used.
     """
@@ -136,7 +136,7 @@ def _material(
     prediction_labels: str | None,
     progress: Progress,
 ) -> AlteredSet | ErrorSet:
-    """Make the masks that a recipe learns from: altered ones of the experts', or a segmenter's with their errors."""
+    """Make the masks that a recipe learns from: the experts' masks altered, or a segmenter's with their errors."""
     if recipe.material == "errors" and predictions is None:
         raise ValueError(
             "this row learns from a segmenter's errors; give --predictions, a folder of its masks of these images, "

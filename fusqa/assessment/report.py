@@ -1,4 +1,4 @@
-"""A table of verdicts -> one HTML page that opens anywhere: summary, table to sort and filter, the worst masks first.
+"""Verdicts -> one HTML page that opens anywhere: summary, table to sort and filter, thumbnails of the worst masks.
 
 Nothing is loaded: style, script and images are part of the file. Every text from outside is escaped.
 """
@@ -65,7 +65,7 @@ def write_report(verdicts: Ledger, cases: Input, card: Card, out: Path) -> None:
 
 
 def _text(text: str) -> str:
-    """Text from outside as it may stand in the template: neither markup nor a place to fill."""
+    """Text from outside, made safe for the template: neither markup nor a placeholder."""
     return html.escape(text).replace("$", "&#36;")
 
 
@@ -110,7 +110,7 @@ def _row(entry: Mapping[str, Any]) -> str:
 
 
 def _shown(name: str, value: Any) -> str:
-    """One cell: numbers rounded, sentences joined, nothing that a browser would take for markup."""
+    """One cell: numbers rounded, sentences joined, markup escaped."""
     if value is None:
         return ""
     return NUMBERS[name].format(value) if name in NUMBERS else html.escape(_joined(value))

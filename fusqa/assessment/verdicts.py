@@ -1,4 +1,4 @@
-"""A trained quality model on somebody's own masks: a verdict each, the reasons in words, and what to beware of.
+"""A trained quality model and a user's own masks -> a verdict on each, with reasons and warnings.
 
 ::
 
@@ -7,7 +7,7 @@
         print(verdict.case, verdict.verdict, *verdict.reasons)
 
 Nothing here stops at the first fault: a case that cannot be read gets a verdict without a probability, with the reason,
-and the others go on. One batch is read while another is judged, and only a few cases are in memory at a time.
+and the others go on. Batches are read and judged side by side, and only a few cases are in memory at a time.
 """
 
 from collections import deque
@@ -35,13 +35,13 @@ from fusqa.problems import CohortError, Problem
 
 __all__ = ["Assessor", "Verdict"]
 
-BATCH = 8  # cases that are read, measured and judged in one go: small enough to stay in the cache
-WORKERS = 8  # batches at once, at most: each holds its own pictures
+BATCH = 8  # cases that are read, measured and judged together: few enough to stay in the cache
+WORKERS = 8  # most batches at a time: each holds its own images
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one case.
+    """The verdict on one case.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Verdict:
     reasons : tuple of str
         Criteria that the mask does not meet, as sentences with their numbers.
     warnings : tuple of str
-        Why to doubt the measurement, or the verdict.
+        Why the measurement or the verdict is doubtful.
     faults : tuple of :class:`fusqa.problems.Problem`
         Why there is no verdict.
     """
@@ -157,12 +157,12 @@ class Assessor:
         batches = [left[at : at + BATCH] for at in range(0, len(left), BATCH)]
         threads = torch.get_num_threads()
         workers = min(threads, WORKERS, len(batches))
-        if workers < 2:  # nothing to do beside: let the network have all threads
+        if workers < 2:  # nothing to do in parallel: the network gets all threads
             for batch in batches:
                 yield from self._verdicts(cases, batch)
             return
-        # A thread that reads, measures and judges its own batch waits for nobody. Threads that share one forward pass
-        # wait for each other at every layer, and the more so when one of them is away reading.
+        # A thread that reads, measures and judges its own batch waits for no other. Threads that share one forward pass
+        # wait for each other at every layer, longer still while one of them reads.
         pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,))
         try:
             waiting = iter(batches)
@@ -191,7 +191,7 @@ class Assessor:
         return _Ready(self._measured(blank, case), image, mask)
 
     def _measured(self, blank: Verdict, case: Case) -> Verdict:
-        """Measure the mask; give its unmet criteria as reasons and what is doubtful as warnings."""
+        """Measure the mask; its unmet criteria become reasons, what is doubtful becomes warnings."""
         try:
             found = describe(case.mask, case.spacing, self.scheme)
         except Unmeasurable as error:

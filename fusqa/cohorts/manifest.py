@@ -177,7 +177,7 @@ def _read_info(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
     except json.JSONDecodeError as error:
         return {}, [Problem(None, INFO, f"is not JSON ({error})", "correct it at that place")]
     if not isinstance(info, dict):
-        return {}, [Problem(None, INFO, "holds no object", 'write { "scheme": …, "source": …, "licence": … }')]
+        return {}, [Problem(None, INFO, "does not hold an object", 'write { "scheme": …, "source": …, "licence": … }')]
     problems = list(_info_problems(info))
     return ({} if problems else {"seed": None, "version": None, "simulated": False} | info), problems
 

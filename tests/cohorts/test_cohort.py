@@ -267,7 +267,7 @@ FAULTS = {
     "no table": (gone("cases.csv"), None, "cases.csv", "No such file", "folder"),
     "no description": (gone("cohort.json"), None, "cohort.json", "No such file", "folder"),
     "no JSON": (text("{", "", "cohort.json"), None, "cohort.json", "not JSON", "correct"),
-    "JSON list": (content("cohort.json", b"[]"), None, "cohort.json", "no object", "scheme"),
+    "JSON list": (content("cohort.json", b"[]"), None, "cohort.json", "hold an object", "scheme"),
     "no licence": (text("licence", "x", "cohort.json"), None, "cohort.json", "licence", "add"),
     "no scheme": (text("fetus", "cat", "cohort.json"), None, "cohort.json", "'cat'", "fetus"),
 }  # fmt: skip

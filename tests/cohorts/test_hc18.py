@@ -175,7 +175,7 @@ def test_missing_files(hc18, tmp_path, missing, words):
 def test_no_picture_of_the_table(hc18, tmp_path):
     shutil.rmtree(hc18 / "training_set")
     (hc18 / "training_set").mkdir()
-    with pytest.raises(CohortError, match="holds no picture"):
+    with pytest.raises(CohortError, match="holds no image"):
         import_hc18(hc18, tmp_path / "out")
 
 
@@ -208,7 +208,7 @@ def test_another_table(hc18, text):
 
 def test_a_table_without_pictures(hc18):
     write_table(hc18, rows()[:1])
-    with pytest.raises(CohortError, match="lists no picture"):
+    with pytest.raises(CohortError, match="lists no image"):
         read_table(hc18 / TABLE)
 
 
