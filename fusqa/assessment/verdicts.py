@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 from fusqa.assessment.probabilities import WRAPPERS
-from fusqa.cohorts.manifest import CaseRow
+from fusqa.cohorts.manifest import CASES, CaseRow
 from fusqa.cohorts.reading import Case, Input
 from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import SCHEMES, Scheme
@@ -179,6 +179,8 @@ class Assessor:
         blank = Verdict(row.line, row.case, row.cells["patient"], float("nan"), "", self.card.threshold)
         try:
             case = cases.read(row)
+            if case.mask is None:
+                raise CohortError([Problem(row.line, CASES, "has no mask", "name one, or leave the row out")])
             if case.image is None and "picture" in self.card.sees:
                 fix = "add it, or give a model that sees masks alone"
                 raise CohortError([Problem(row.line, row.cells["mask"], "has no image, which the model sees", fix)])

@@ -14,52 +14,33 @@ seen the other. `mask`, `measure_mm` and `ga_days` may be empty.
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
 
-from fusqa.cohorts.manifest import CASES, COLUMNS, NUMBERS, CaseRow
-from fusqa.cohorts.reading import Case, Input, read_case
-from fusqa.masks.labels import Renumbering, Scheme
+from fusqa.cohorts.manifest import CASES, COLUMNS, NUMBERS
+from fusqa.cohorts.reading import Case, Input
+from fusqa.masks.labels import Scheme
 from fusqa.problems import CohortError, Problem
 
 __all__ = ["Cohort", "patient_order"]
 
 
 @dataclass(frozen=True, eq=False)
-class Cohort:
-    """The cases of a folder, or some of them; images are read when they are asked for.
+class Cohort(Input):
+    """The cases of a folder, or some of them, when all are usable; images are read when they are asked for.
 
-    Attributes
-    ----------
-    folder : Path
-        Where the cohort lies.
-    info : dict
-        ``cohort.json``; for a plain folder its name as `source`.
-    scheme : Scheme
-        What the masks name and what is measured on them.
-    rows : tuple of :class:`fusqa.cohorts.manifest.CaseRow`
-        The cases.
-    labels : Renumbering or None
-        For masks whose numbers are not the scheme's.
+    For a plain folder `info` holds its name as `source`.
 
     Examples
     --------
     >>> cohort = Cohort.open("build/simulated/A")                     # doctest: +SKIP
     >>> training, validation = cohort.split(validation=0.1, seed=0)   # doctest: +SKIP
     """
-
-    folder: Path
-    info: Mapping[str, Any]
-    scheme: Scheme
-    rows: tuple[CaseRow, ...]
-    labels: Renumbering | None = None
 
     @classmethod
     def open(
@@ -85,7 +66,7 @@ class Cohort:
         ValueError
             As :meth:`fusqa.cohorts.reading.Input.open`.
         """
-        found = Input.open(path, scheme, labels, spacing)
+        found = super().open(path, scheme, labels, spacing)
         problems = found.known_problems()
         if not found.listed:
             rows = tuple(replace(row, cells={**row.cells, "patient": row.case}) for row in found.rows)
@@ -97,7 +78,7 @@ class Cohort:
             found = replace(found, rows=rows, info={"source": found.folder.resolve().name})
         if problems:
             raise CohortError(problems)
-        return cls(found.folder, found.info, found.scheme, found.rows, found.labels)
+        return found
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -106,15 +87,12 @@ class Cohort:
         columns |= {column: np.array([row.number(column) for row in self.rows]) for column in NUMBERS}
         return pd.DataFrame(columns, columns=list(COLUMNS))
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
     def __iter__(self) -> Iterator[Case]:
         return map(self.__getitem__, range(len(self)))
 
     def __getitem__(self, index: int) -> Case:
         """Read case number `index`; :class:`CohortError` with all that is wrong with its files."""
-        return read_case(self.folder, self.rows[index], self.scheme, self.labels)
+        return self.read(self.rows[index])
 
     def subset(self, chosen: np.ndarray) -> "Cohort":
         """Return the cohort of some cases: their numbers, or one boolean for each case."""

@@ -23,7 +23,7 @@ from fusqa.masks.length import check_spacing
 from fusqa.masks.measurement import Measurement, describe
 from fusqa.problems import CohortError, Problem, message_and_fix
 
-__all__ = ["Case", "Input", "RowFiles", "mask_faults", "read_case", "read_files", "read_labels"]
+__all__ = ["Case", "Input", "RowFiles", "mask_faults", "read_files", "read_labels"]
 
 SAME_SPACING = 0.02  # chosen: two statements of a spacing that differ by less agree
 
@@ -153,17 +153,27 @@ class Input:
         return [*self.problems, *(fault for row in self.rows for fault in row.faults)]
 
     def read(self, row: CaseRow) -> Case:
-        """Read one of the cases.
+        """Read one of the cases; it may be without image or mask.
 
         Raises
         ------
         CohortError
-            With all that is wrong with it.
+            With all that is wrong with the row and its files.
         """
-        case = read_case(self.folder, row, self.scheme, self.labels)
-        if case.mask is None:
-            raise CohortError([Problem(row.line, CASES, "has no mask", "name one, or leave the row out")])
-        return case
+        files = read_files(self.folder, row, self.scheme, self.labels)
+        if files.problems:
+            raise CohortError(files.problems)
+        return Case(
+            case=row.case,
+            patient=row.cells["patient"],
+            site=row.cells["site"],
+            image=files.image and files.image.pixels,
+            mask=files.mask and files.mask.pixels,
+            spacing=files.spacing,
+            measure_mm=_known(row.number("measure_mm")),
+            ga_days=_known(row.number("ga_days")),
+            warnings=files.warnings,
+        )
 
     def measure(self) -> Measurement:
         """Measure the one mask that was named; a head may be drawn in any number.
@@ -176,7 +186,7 @@ class Input:
             If a folder was named.
         """
         row, *others = self.usable().rows
-        if others or row.line or row.cells["image"]:
+        if others or row.line or row.faults or row.cells["image"]:
             raise ValueError(f"{self.folder} is a folder; give one mask, or use fusqa assess")
         path = self.folder / row.cells["mask"]
         mask = read_labels(path, self.labels)
@@ -195,32 +205,6 @@ class Input:
             dates = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
             digest.update(repr((row, dates)).encode())
         return digest.digest()
-
-
-def read_case(folder: Path, row: CaseRow, scheme: Scheme, labels: Renumbering | None = None) -> Case:
-    """Read the case of one row; :class:`CohortError` with all that is wrong with the row and its files.
-
-    Parameters
-    ----------
-    folder, row, scheme
-        Where, what, and what its labels mean.
-    labels : Renumbering, optional
-        For masks whose numbers are not the scheme's.
-    """
-    files = read_files(folder, row, scheme, labels)
-    if files.problems:
-        raise CohortError(files.problems)
-    return Case(
-        case=row.case,
-        patient=row.cells["patient"],
-        site=row.cells["site"],
-        image=files.image and files.image.pixels,
-        mask=files.mask and files.mask.pixels,
-        spacing=files.spacing,
-        measure_mm=_known(row.number("measure_mm")),
-        ga_days=_known(row.number("ga_days")),
-        warnings=files.warnings,
-    )
 
 
 @dataclass(frozen=True, eq=False)
