@@ -20,6 +20,8 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+import fusqa.masks.fasp
+import fusqa.masks.measurement
 from fusqa.assessment.ledger import ScoresBusy, ledger, write_table
 from fusqa.assessment.verdicts import BATCH, WORKERS, Assessor
 from fusqa.cli import app
@@ -384,9 +386,24 @@ def test_an_autoencoder_judges_masks_without_pictures(cohort, model, autoencoder
     expected = 1 - anomaly_ratio(small, predict(loaded.model, small))
     np.testing.assert_allclose([float(row["probability"]) for row in rows], expected, atol=1e-5)
     assert (tmp_path / "r.html").read_text().count("<figure") == len(NAMES)
+    assert assess(masks / "0.png", autoencoder, tmp_path / "one.csv", "--spacing", "0.15").exit_code == 0
+    (one,) = read_scores(tmp_path / "one.csv")
+    assert one == next(row for row in rows if row["case"] == "0")
     refused = assess(masks, model, tmp_path / "t.csv", "--spacing", "0.15")
     assert refused.exit_code == 1 and "0 verdicts" in refused.output
     assert "has no image, which the model sees" in read_scores(tmp_path / "t.csv")[0]["faults"]
+
+
+def test_a_mask_is_measured_once_for_verdict_criteria_and_report(cohort, model, tmp_path, monkeypatch):
+    measured = []
+    for module in (fusqa.masks.measurement, fusqa.masks.fasp):
+        once = module.crown_rump_length
+        monkeypatch.setattr(module, "crown_rump_length", lambda *args, once=once: measured.append(1) or once(*args))
+    monkeypatch.setitem(
+        fusqa.masks.measurement._MEASUREMENTS, "crown-rump length", fusqa.masks.measurement.crown_rump_length
+    )
+    assert assess(cohort, model, tmp_path / "s.csv", "--report", tmp_path / "r.html").exit_code == 0
+    assert (tmp_path / "r.html").read_text().count("<figure") == len(measured) == len(NAMES)
 
 
 def test_card_and_weights_that_do_not_belong_together_are_refused(cohort, model, autoencoder, tmp_path):
