@@ -15,7 +15,7 @@ import pandas as pd
 from IPython.display import display
 from matplotlib.colors import to_rgb
 
-from fusqa.cohorts.cohort import Case
+from fusqa.cohorts.reading import Case
 from fusqa.figures.thumbnails import encoded, measured_line, thumbnail
 from fusqa.masks.labels import Scheme
 

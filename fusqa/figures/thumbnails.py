@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from matplotlib.colors import to_rgb
 
-from fusqa.cohorts.cohort import Case
+from fusqa.cohorts.reading import Case
 from fusqa.masks.labels import Scheme
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import measure
