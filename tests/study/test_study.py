@@ -10,7 +10,9 @@ import torch
 import yaml
 from conftest import ROOT, SMOKE
 
-from fusqa.cohorts.cohort import Case, Cohort, write_cohort
+from fusqa.cohorts.cohort import Cohort
+from fusqa.cohorts.reading import Case
+from fusqa.cohorts.writing import write_cohort
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED
 from fusqa.evaluation.scoring import TEST, report_table, reports, scores
 from fusqa.masks.alterations import altered_masks
