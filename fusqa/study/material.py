@@ -22,9 +22,9 @@ __all__ = [
     "AlteredSet",
     "ErrorSet",
     "balanced_sample",
-    "generator",
-    "judge",
+    "case_generator",
     "load_masks",
+    "prediction_record",
     "save_masks",
 ]
 
@@ -55,7 +55,7 @@ class AlteredSet:
         """
         masks, rows = [], []
         for case in progress(cohort):
-            for altered in altered_masks(case.mask, generator(seed, case.case), cohort.scheme):
+            for altered in altered_masks(case.mask, case_generator(seed, case.case), cohort.scheme):
                 effect = altered.effect(case.spacing)
                 masks.append(resize_labels(altered.mask, (size, size)))
                 rows.append(
@@ -91,8 +91,8 @@ class ErrorSet:
     images, masks : (M, S, S) uint8
         Pictures and predicted masks, at the segmenter's size.
     table : DataFrame
-        One row a prediction: ``case``, ``patient``, ``spoilt`` (0 for the picture as it is), and what :func:`judge`
-        says of it.
+        One row a prediction: ``case``, ``patient``, ``spoilt`` (0 for the picture as it is), and its
+        :func:`prediction_record`.
     """
 
     images: np.ndarray
@@ -139,7 +139,7 @@ def _load_set(path: Path) -> dict:
     return arrays | {"table": table}
 
 
-def generator(seed: int, name: str) -> np.random.Generator:
+def case_generator(seed: int, name: str) -> np.random.Generator:
     """Generator that depends on the seed and the name of a case alone."""
     digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
@@ -157,7 +157,7 @@ def load_masks(path: Path) -> dict[str, np.ndarray]:
         return {name: stored[name] for name in stored.files}
 
 
-def judge(case: Case, predicted: np.ndarray, scheme: Scheme) -> dict:
+def prediction_record(case: Case, predicted: np.ndarray, scheme: Scheme) -> dict:
     """Judge a predicted mask: Dice, measurement error, error in days, review.
 
     Returns

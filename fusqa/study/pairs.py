@@ -28,8 +28,8 @@ __all__ = [
     "Pairs",
     "altered_pairs",
     "error_pairs",
-    "judged_sets",
     "predicted_pairs",
+    "scored_sets",
 ]
 
 ALTERED, ERRORS = "altered masks, validation", "segmenter's errors, validation"
@@ -157,7 +157,7 @@ def _mean_dice(table: pd.DataFrame) -> pd.Series:
     return table.filter(regex="^dice_").mean(axis=1).fillna(0.0)
 
 
-def judged_sets(study: Study, validation: Cohort, size: int) -> dict[str, Pairs]:
+def scored_sets(study: Study, validation: Cohort, size: int) -> dict[str, Pairs]:
     """Return the sets on which every model is judged; `validation` is site A's part that trained nothing."""
     altered = AlteredSet.load(study.need("altered.npz"))
     if altered.masks.shape[-1] != size:
