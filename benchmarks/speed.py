@@ -28,7 +28,7 @@ from torch import nn
 from fusqa.assessment.onnx_file import export
 from fusqa.assessment.verdicts import Assessor
 from fusqa.cohorts.cohort import Cohort
-from fusqa.cohorts.reading import Intake
+from fusqa.cohorts.reading import Input
 from fusqa.files import to_json
 from fusqa.masks.alterations import altered_masks
 from fusqa.masks.crown_rump import crown_rump_length
@@ -212,9 +212,9 @@ def assessing() -> Iterator[dict]:
     size, pairs = 224, 128
     with TemporaryDirectory() as folder:
         simulate(Path(folder) / "cohort", "A", pairs, 0)
-        intake = Intake.open(Path(folder) / "cohort")
+        given = Input.open(Path(folder) / "cohort")
         assessor = Assessor.load(quality_folder(Path(folder) / "model", size))
-        images, masks = Cohort.open(intake.folder).stack(size)
+        images, masks = Cohort.open(given.folder).stack(size)
         x, y = pictures(images), torch.from_numpy(masks)
 
         def bare(batch: int = 32, count: int = pairs):
@@ -224,10 +224,10 @@ def assessing() -> Iterator[dict]:
                     assessor.model(given, y[at : at + batch]).sigmoid()
 
         bare()
-        together = [(best(lambda: list(assessor(intake)), 1), best(bare, 1)) for _ in range(8)]
+        together = [(best(lambda: list(assessor(given)), 1), best(bare, 1)) for _ in range(8)]
         ours, theirs = (min(times) for times in zip(*together, strict=True))
         yield row(f"PNG to verdict, ResNet-18, {size} px, a pair", ours / pairs, "forward pass alone", theirs / pairs)
-        one = replace(intake, entries=intake.entries[:1])
+        one = replace(given, rows=given.rows[:1])
         ours, theirs = best(lambda: list(assessor(one)), 20), best(bare, 20, 1, 1)
         yield row("one pair by itself", ours, "forward pass alone", theirs)
         export(assessor.model, assessor.card, Path(folder) / "model.onnx")

@@ -8,9 +8,8 @@ import logging
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -24,55 +23,37 @@ __all__ = ["app"]
 PROBLEMS, UNUSABLE = 1, 2  # exit status
 
 
-class Site(StrEnum):
-    """Sites of :mod:`fusqa.simulator.cases`."""
+# The names are repeated here, so that --help need not load the modules that define them.
+Site = Literal["A", "B", "C"]  # fusqa.simulator.cases
+SplitName = Literal["hash", "trimester"]  # fusqa.cohorts.hc18
+SchemeName = Literal["fetus", "head"]  # fusqa.masks.labels
 
-    A = "A"
-    B = "B"
-    C = "C"
-
-
-class SplitName(StrEnum):
-    """Splits of :mod:`fusqa.cohorts.hc18`."""
-
-    HASH = "hash"
-    TRIMESTER = "trimester"
-
-
-class SchemeName(StrEnum):
-    """Schemes of :mod:`fusqa.masks.labels`."""
-
-    fetus = "fetus"
-    head = "head"
-
-
-CASES = {Site.A: 696, Site.B: 226, Site.C: 100}  # the paper's, and chosen
+CASES = {"A": 696, "B": 226, "C": 100}  # the paper's, and chosen
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,  # a traceback is for a fault of ours, and then plain and whole
+    pretty_exceptions_enable=False,  # only a fault of ours shows a traceback, plain and whole
 )
 importing = typer.Typer(help="Turn a public data set into a cohort.", no_args_is_help=True)
 app.add_typer(importing, name="import")
 
 
 @contextmanager
-def _mistakes(file: Path | None = None) -> Iterator[None]:
-    """Tell a user's mistake in words, without a traceback; `file` is named where the words do not name it.
+def _mistakes() -> Iterator[None]:
+    """Report a user's mistake in words, without a traceback.
 
-    By contract every ``ValueError`` of the package, :class:`fusqa.problems.CohortError` among them, tells the mend.
+    By contract every ``ValueError`` of the package, :class:`fusqa.problems.CohortError` among them, states the fix.
     """
     try:
         yield
     except (ValueError, OSError) as error:
-        said = str(error) if file is None or str(file) in str(error) else f"{file}: {error}"
-        typer.echo(f"fusqa: {said}", err=True)
+        typer.echo(f"fusqa: {error}", err=True)
         raise typer.Exit(UNUSABLE) from None
 
 
 def _bar(rows: Iterable, **more: object) -> Iterable:
-    """Go through rows behind a progress bar, where somebody may watch; none is left at the end."""
+    """Go through rows with a progress bar on a terminal; it is removed at the end."""
     from tqdm import tqdm
 
     return tqdm(rows, disable=None, leave=False, **more)
@@ -93,7 +74,7 @@ def main(
     ] = False,
 ) -> None:
     """Fetal ultrasound segmentation quality assessment."""
-    # What other readers remark on a strange file is for programmers; what is wrong with it we say ourselves.
+    # What other readers log about a strange file is for programmers; our own messages say what is wrong with it.
     warnings.filterwarnings("ignore", module=r"PIL|pydicom|nibabel")
     for reader in ("PIL", "pydicom", "nibabel"):
         logging.getLogger(reader).setLevel(logging.CRITICAL)
@@ -102,9 +83,9 @@ def main(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to write the cohort to.")],
-    site: Annotated[Site, typer.Option(help="A simulated hospital: the paper's two, or C, like neither.")] = Site.A,
+    site: Annotated[Site, typer.Option(help="A simulated hospital: the paper's two, or C, like neither.")] = "A",
     cases: Annotated[
-        int | None, typer.Option(min=1, help="How many pictures; as many as the paper had if not given, 100 of C.")
+        int | None, typer.Option(min=1, help="How many images; as many as the paper had if not given, 100 for C.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another cohort.")] = 0,
 ) -> None:
@@ -115,7 +96,7 @@ def simulate(
 
     count = cases or CASES[site]
     with _mistakes(), tqdm(total=count, disable=None, leave=False) as bar:
-        cohort = simulate(out, str(site), count, seed, progress=lambda done, total: bar.update())
+        cohort = simulate(out, site, count, seed, progress=lambda done, total: bar.update())
     typer.echo(f"{out}: {len(cohort)} cases of {cohort.table['patient'].nunique()} patients")
 
 
@@ -125,18 +106,18 @@ def hc18(
     out: Annotated[Path, typer.Argument(help="Folder to write the cohort to.")],
     split: Annotated[
         SplitName, typer.Option(help="Site B: a third of the patients (hash), or the first trimester (trimester).")
-    ] = SplitName.HASH,
+    ] = "hash",
 ) -> None:
-    """Import HC18, real pictures of fetal heads, and report what was odd about them."""
+    """Import HC18, real images of fetal heads, and report what was odd about them."""
     from fusqa.cohorts.hc18 import import_hc18
 
     with _mistakes():
-        report = import_hc18(folder, out, str(split), progress=_bar)
+        report = import_hc18(folder, out, split, progress=_bar)
     typer.echo(report)
 
 
 class _Spacing(TyperCommand):
-    """A command whose ``--spacing`` takes one number or two, while an option as such takes always as many."""
+    """A command whose ``--spacing`` takes one number or two; Typer's own options take a fixed number of values."""
 
     def parse_args(self, ctx: object, args: list[str]) -> list[str]:
         """Write the option again before a number that follows another: ``--spacing 0.2 --spacing 0.15``."""
@@ -156,86 +137,97 @@ def _is_number(text: str) -> bool:
     return True
 
 
+SchemeOption = Annotated[
+    SchemeName | None, typer.Option(help="What the labels mean: a cohort states it; fetus if nothing does.")
+]
 LabelsOption = Annotated[
     str | None,
     typer.Option(metavar="NUMBER=NAME,…", help="What the masks' own numbers stand for, such as 1=body,2=head."),
 ]
 SpacingOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="ROW [COL]", help="Millimetres a pixel, in a folder whose files do not say."),
+    typer.Option(
+        metavar="ROW [COL]", help="Millimetres per pixel, where no table lists the images; before the files'."
+    ),
 ]
+InputArgument = Annotated[
+    Path, typer.Argument(help="Cohort (folder with cases.csv and cohort.json), folder of images and masks, or a mask.")
+]
+
+
+def _given(scheme: str | None, labels: str | None, spacing: list[str] | None) -> tuple:
+    """Return what a user says of the files, as :meth:`fusqa.cohorts.reading.Input.open` takes it after the path."""
+    from fusqa.masks.labels import SCHEMES
+
+    return scheme and SCHEMES[scheme], labels, _spacing(spacing) if spacing else None
 
 
 @app.command(cls=_Spacing)
 def check(
-    cohort: Annotated[Path, typer.Argument(help="Folder with cases.csv and cohort.json, or with pictures and masks.")],
-    scheme: Annotated[SchemeName | None, typer.Option(help="What the labels mean; a cohort says so itself.")] = None,
+    cohort: InputArgument,
+    scheme: SchemeOption = None,
     labels: LabelsOption = None,
     spacing: SpacingOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,
 ) -> None:
-    """Read a cohort, or a folder of pictures and masks, every file of it, and list all that is wrong."""
-    from fusqa.cohorts.reading import check_folder
+    """Read every image and mask, and list all that is wrong."""
+    from fusqa.cohorts.checking import check
+    from fusqa.cohorts.reading import Input
     from fusqa.files import to_json
-    from fusqa.masks.labels import SCHEMES
-    from fusqa.problems import CohortError
 
-    meant, pixel, status = scheme and SCHEMES[scheme], _spacing(spacing) if spacing else None, PROBLEMS
     with _mistakes():
-        try:
-            problems = check_folder(cohort, meant, labels, pixel, _bar)
-        except CohortError as error:
-            problems, status = list(error.problems), UNUSABLE
+        cases = Input.open(cohort, *_given(scheme, labels, spacing))
+        problems = check(cases, _bar)
     if json:
         typer.echo(to_json(problems))
     else:
         typer.echo(_table(problems) if problems else f"{cohort}: nothing is wrong")
     if problems:
-        raise typer.Exit(status)
+        raise typer.Exit(PROBLEMS if cases.rows or (cohort / "cases.csv").is_file() else UNUSABLE)
 
 
 @app.command(cls=_Spacing)
 def assess(
-    cohort: Annotated[Path, typer.Argument(help="Folder with cases.csv and cohort.json, or with pictures and masks.")],
+    cohort: InputArgument,
     model: Annotated[Path, typer.Option(help="Folder of a model: card.json and weights.safetensors.")],
-    out: Annotated[Path, typer.Option(help="Table to write, a row a case.")] = Path("scores.csv"),
+    out: Annotated[Path, typer.Option(help="Table to write, one row per case.")] = Path("scores.csv"),
     report: Annotated[Path | None, typer.Option(help="HTML page to write, one file for reading offline.")] = None,
     json: Annotated[Path | None, typer.Option(help="The same for a program, with the model's card.")] = None,
+    scheme: SchemeOption = None,
     labels: LabelsOption = None,
     spacing: SpacingOption = None,
 ) -> None:
-    """Judge every mask of a folder by a trained model; a run that was cut off goes on where it stopped."""
+    """Judge every mask by a trained model; a run that was cut off continues where it stopped."""
     import cv2
 
     from fusqa.assessment.ledger import ledger, write_json_scores, write_table
     from fusqa.assessment.report import write_report
     from fusqa.assessment.verdicts import Assessor
-    from fusqa.cohorts.reading import Intake
+    from fusqa.cohorts.reading import Input
 
     cv2.setNumThreads(1)  # batches are judged side by side: threads within one of them would be in the way
     with _mistakes():
         assessor = Assessor.load(model)
-        card, pixel = assessor.card, _spacing(spacing) if spacing else None
-        intake = Intake.open(cohort, assessor.scheme, labels, pixel)
+        cases = Input.open(cohort, *_given(scheme or assessor.card.scheme, labels, spacing))
 
         def progress(verdicts: Iterable["Verdict"], done: int) -> Iterable["Verdict"]:
-            return _bar(verdicts, total=len(intake), initial=done)
+            return _bar(verdicts, total=len(cases), initial=done)
 
-        with ledger(assessor, intake, out, progress) as verdicts:
-            faulty = write_table(verdicts, card.scheme, out)
+        with ledger(assessor, cases, out, progress) as verdicts:
+            faulty = write_table(verdicts, assessor.card.scheme, out)
             if json:
-                write_json_scores(verdicts, {"cohort": cohort.resolve().name, "model": card}, json)
+                write_json_scores(verdicts, {"cohort": cohort.resolve().name, "model": assessor.card}, json)
             if report:
-                write_report(verdicts, intake, card, report)
-    typer.echo(f"{out}: {len(intake) - faulty} verdicts, {faulty} cases without one")
+                write_report(verdicts, cases, assessor.card, report)
+    typer.echo(f"{out}: {len(cases) - faulty} verdicts, {faulty} cases without one")
     if faulty:
-        typer.echo("Why, stands in the column 'faults'.")
+        typer.echo("The column 'faults' says why.")
         raise typer.Exit(PROBLEMS)
 
 
-@app.command()
+@app.command(cls=_Spacing)
 def train(
-    cohort: Annotated[Path, typer.Argument(help="Folder with cases.csv and cohort.json; masks are an expert's.")],
+    cohort: InputArgument,
     out: Annotated[Path, typer.Option(help="Folder to write the model to.")],
     row: Annotated[
         str, typer.Option(help="Row of the grid: topology-backbone-scratch or -pretrained, and a recipe.")
@@ -243,34 +235,35 @@ def train(
     predictions: Annotated[
         Path | None, typer.Option(help="Folder of a segmenter's masks of the same cases, for rows that end in -errors.")
     ] = None,
+    prediction_labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER=NAME,…", help="What the numbers of the predictions stand for; as --labels if not given."
+        ),
+    ] = None,
+    scheme: SchemeOption = None,
     labels: LabelsOption = None,
+    spacing: SpacingOption = None,
     profile: Annotated[
         str, typer.Option(help="How long, how large: quick or classroom to try it, paper to use it, or a file.")
     ] = "classroom",
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another split and another model.")] = 0,
 ) -> None:
-    """Train a quality model on a cohort of your own."""
+    """Train a quality model on images and expert masks of your own."""
     from fusqa.assessment.own_training import train_on
     from fusqa.cohorts.cohort import Cohort
-    from fusqa.models.backbones import WeightsUnavailable
     from fusqa.study.profile import Profile
     from fusqa.study.rows import row_named
 
     with _mistakes():
-        try:
-            trained = train_on(
-                Cohort.open(cohort), row_named(row), out, Profile.read(profile), seed, predictions, labels,
-                lambda cases: _bar(cases, desc="masks"),
-            )  # fmt: skip
-        except WeightsUnavailable as error:
-            raise ValueError(str(error)) from None
-    card, report = trained.card, trained.report
-    low, high = report["intervals"]["auroc"]
-    typer.echo(trained.history.round(3).to_string(index=False))
-    typer.echo(
-        f"{out}: AUROC {report['auroc']:.3f} ({low:.2f} to {high:.2f}) on {card.training['chosen_on']}, "
-        f"threshold {card.threshold:.3f}"
-    )
+        cases = Cohort.open(cohort, *_given(scheme, labels, spacing))
+        if not (cohort / "cases.csv").is_file():
+            typer.echo("No table names the patients: every image counts as one of a patient of its own.", err=True)
+        result = train_on(
+            cases, row_named(row), out, Profile.read(profile), seed, predictions, prediction_labels,
+            lambda cases: _bar(cases, desc="masks"),
+        )  # fmt: skip
+    typer.echo(result)
     typer.echo(f"Use it: fusqa assess COHORT --model {out} --out scores.csv --report report.html")
 
 
@@ -290,31 +283,26 @@ def export(
 
 
 def _table(problems: "Sequence[Problem]") -> str:
-    """Lay problems out in three columns, one a line whatever the terminal's width, so that `grep` can be used."""
+    """Lay problems out in three columns, one line per problem at any terminal width, so that `grep` can be used."""
     cells = [("line", "file", "problem")]
-    cells += [(str(item.row or ""), item.file, f"{item.message}; {item.mend}") for item in problems]
+    cells += [(str(item.row or ""), item.file, f"{item.message}; {item.fix}") for item in problems]
     wide = max(len(file) for _, file, _ in cells)
     return "\n".join(f"{line:>5}  {file:<{wide}}  {text}" for line, file, text in cells)
 
 
 @app.command(cls=_Spacing)
 def measure(
-    mask: Annotated[Path, typer.Argument(help="Labels as 8-bit grey PNG, in the picture's own size.")],
-    spacing: Annotated[
-        list[str],
-        typer.Option(metavar="ROW [COL]", help="Millimetres a pixel; two numbers if they differ."),
-    ],
-    scheme: Annotated[SchemeName, typer.Option(help="What the labels mean.")] = SchemeName.fetus,
+    mask: Annotated[Path, typer.Argument(help="Mask in any format, in the image's own size.")],
+    scheme: SchemeOption = None,
+    labels: LabelsOption = None,
+    spacing: SpacingOption = None,
 ) -> None:
     """Measure one mask and print the length, the gestational age and the image criteria as JSON."""
-    from fusqa.cohorts.pictures import read_mask
+    from fusqa.cohorts.reading import Input
     from fusqa.files import to_json
-    from fusqa.masks.labels import SCHEMES
-    from fusqa.masks.measurement import describe
 
-    numbers = _spacing(spacing)
-    with _mistakes(mask):
-        found = describe(read_mask(mask), numbers, SCHEMES[scheme])
+    with _mistakes():
+        found = Input.open(mask, *_given(scheme, labels, spacing)).measure()
     typer.echo(to_json(found))
 
 

@@ -1,13 +1,13 @@
-"""What is wrong with a user's files: where it is, what it is, and how to mend it.
+"""What is wrong with a user's files: where it is, what it is, and how to fix it.
 
-A cohort is often written by hand, in a hospital, by somebody who has never read this code. So nothing here fails
-with a bare ``KeyError``: every fault becomes a :class:`Problem`, and an error carries all of them at once.
+A cohort is often written by hand, in a hospital, by somebody who has never read this code. So nothing fails with
+a bare ``KeyError``: every fault becomes a :class:`Problem`, and an error carries all of them at once.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["CohortError", "Problem"]
+__all__ = ["CohortError", "Problem", "message_and_fix"]
 
 
 @dataclass(frozen=True)
@@ -22,30 +22,29 @@ class Problem:
         The file at fault, relative to the cohort where it lies inside.
     message : str
         What is wrong, with the value found.
-    mend : str
+    fix : str
         What to do about it.
     """
 
     row: int | None
     file: str
     message: str
-    mend: str
-
-    @classmethod
-    def told(cls, file: str, error: ValueError) -> "Problem":
-        """Make a problem of `file` of an error whose message gives fault and mend in one sentence, as ours do."""
-        sign = "; " if "; " in str(error) else ": "
-        message, _, mend = str(error).partition(sign)
-        return cls(None, file, message, mend)
+    fix: str
 
     def __str__(self) -> str:
         line = "" if self.row is None else f"cases.csv line {self.row}: "
-        return f"{line}{self.file}: {self.message}; {self.mend}"
+        return f"{line}{self.file}: {self.message}; {self.fix}"
 
 
 class CohortError(ValueError):
-    """A cohort, or a picture of it, that cannot be used; `problems` holds every fault found."""
+    """A cohort, or a file of it, that cannot be used; `problems` holds every fault found."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def message_and_fix(error: ValueError) -> tuple[str, str]:
+    """Split the message of one of our errors, which states fault and fix in one sentence, into the two."""
+    message, _, fix = str(error).partition("; " if "; " in str(error) else ": ")
+    return message, fix

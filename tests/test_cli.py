@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 
 from fusqa import __version__
 from fusqa.cli import app
-from fusqa.cohorts.cohort import Cohort, check
-from fusqa.cohorts.pictures import read_mask
+from fusqa.cohorts.checking import check
+from fusqa.cohorts.cohort import Cohort
+from fusqa.cohorts.formats import read_mask
 
 
 def fusqa(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -94,7 +95,7 @@ def test_misuse():
     assert "'D'" in refused("simulate", "out", "--site", "D")
     assert "--cases" in refused("simulate", "out", "--cases", 0)
     assert "--seed" in refused("simulate", "out", "--seed", -1)
-    assert "Missing" in refused("measure", "mask.png")
+    assert "Missing" in refused("measure")
 
 
 # --- simulate ---------------------------------------------------------------------------------------------------
@@ -147,7 +148,7 @@ def test_check_lists_all_problems(simulated, tmp_path):
     assert "problem" in run.stdout.splitlines()[0]
     told = json.loads(called("check", tmp_path, "--json").stdout)
     assert {(problem["row"], problem["file"]) for problem in told} == {(2, image), (3, mask)}
-    assert all(problem["message"] and problem["mend"] for problem in told)
+    assert all(problem["message"] and problem["fix"] for problem in told)
     assert len(run.stdout.splitlines()) == 1 + len(told)
 
 
@@ -224,7 +225,7 @@ def test_a_length_that_cannot_be_dated(tmp_path):
 
 def test_islands_and_edges_are_warned_of(tmp_path):
     path, _ = head_and_body(tmp_path)
-    mask = read_mask(path)
+    mask = read_mask(path).pixels
     mask[:3, 300:303] = 2
     cv2.imwrite(str(path), mask)
     warnings = " ".join(json.loads(called("measure", path, "--spacing", 0.2).stdout)["warnings"])

@@ -12,7 +12,7 @@ from conftest import ROOT, SMOKE, snakemake
 
 import fusqa.masks.alterations
 import fusqa.models.backbones
-from fusqa.cohorts.cohort import check
+from fusqa.cohorts.checking import check
 from fusqa.models.networks import TOPOLOGIES, quality_model
 from fusqa.simulator.cases import draw_case
 from fusqa.study.rows import row_named

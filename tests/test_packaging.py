@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tomllib
@@ -86,6 +87,14 @@ def test_commands_pass_profile_and_jobs_on():
     assert "--config profile='some-profile' --cores '3' -- study" in planned.stdout
     for command in ("setup", "lock", "book", "test", "serve", "clean"):
         assert make("-n", command).returncode == 0, command
+
+
+def test_commands_quote_what_a_user_names():
+    planned = make("-n", "study", "PROFILE=it's 5 $$HOME").stdout
+    assert "profile=it's 5 $HOME" in shlex.split(planned[planned.index("--config") : planned.index(" || ")])
+    served = make("-n", "serve", "PROFILE=/a b/it's.yaml").stdout.splitlines()[-1]
+    folder = served.partition("--directory ")[2].partition(" >")[0]
+    assert subprocess.check_output(["bash", "-c", f"printf %s {folder}"], text=True) == "build/it's/book/html"
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,8 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "ledger": ["Ledger"],
         "onnx_file": ["export"],
         "own_training": ["train_on"],
-        "report": ["write_report"],
         "verdicts": ["Assessor", "Verdict"],
     },
 )

@@ -1,8 +1,8 @@
-"""Verdicts -> a CSV table and a JSON file, whole or not at all; a run that was killed goes on where it stopped.
+"""Verdicts -> a CSV table and a JSON file, whole or not at all; a run that was killed continues where it stopped.
 
-While a run is at work its verdicts lie, a line each, in a hidden file beside the table: the ledger. The next run of the
-same model over the same files takes them over; another model, or changed files, begin anew. Only the ledger grows with
-the cohort, and it grows on the disk.
+During a run its verdicts are kept in a hidden file beside the table, one per line: the ledger. The next run of the same
+model over the same files takes them over; with another model or changed files it starts again. Memory does not grow
+with the cohort, because the ledger is on the disk.
 """
 
 import csv
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fusqa.assessment.verdicts import Assessor, Verdict
-from fusqa.cohorts.reading import Intake
+from fusqa.cohorts.reading import Input
 from fusqa.files import to_json, whole
 from fusqa.masks.reviewing import RULES
 
 __all__ = ["Ledger", "ScoresBusy", "columns", "ledger", "record", "write_json_scores", "write_table"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would run."""
+"""First characters of a cell that a spreadsheet would run as a formula."""
 
 Progress = Callable[[Iterable[Verdict], int], Iterable[Verdict]]
 
@@ -33,7 +33,7 @@ class ScoresBusy(ValueError):
 
 
 class Ledger:
-    """The verdicts of a run, as plain records in a file of lines.
+    """The verdicts of a run, one JSON record per line of a file.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Ledger:
         self._lines = lines
 
     def take_over(self, key: str) -> int:
-        """Keep the whole lines of an earlier run with the same key, else begin anew; return how many are kept."""
+        """Keep the complete lines of an earlier run with the same key, else start again; return how many are kept."""
         lines = self._lines
         if self._rewind() != key:
             lines.seek(0)
@@ -66,7 +66,7 @@ class Ledger:
         self._lines.flush()
 
     def _rewind(self) -> str:
-        """Go to the first record; return the key, which stands before it."""
+        """Go to the first record; return the key, which is the line before it."""
         self._lines.seek(0)
         return self._lines.readline().rstrip("\n")
 
@@ -91,24 +91,24 @@ class Ledger:
 
 
 @contextmanager
-def ledger(assessor: Assessor, intake: Intake, out: Path, progress: Progress) -> Iterator[Ledger]:
-    """Judge every case, and give the finished ledger to write files from; it is removed once they are written.
+def ledger(assessor: Assessor, cases: Input, out: Path, progress: Progress) -> Iterator[Ledger]:
+    """Judge every case, and give the finished ledger to write files from; afterwards it is removed.
 
     Parameters
     ----------
     assessor : Assessor
         The model.
-    intake : Intake
+    cases : Input
         What to judge.
     out : Path
         The table that will be written; the ledger lies beside it.
     progress : callable
-        Wraps the verdicts, told how many are there already, as ``tqdm.tqdm`` does with ``initial``.
+        Wraps the verdicts and takes how many are there already, as ``tqdm.tqdm`` does with ``initial``.
 
     Raises
     ------
     ScoresBusy
-        If another run is at work on `out`.
+        If another run is writing `out`.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     kept = out.with_name(f".{out.name}.partial")
@@ -118,8 +118,8 @@ def ledger(assessor: Assessor, intake: Intake, out: Path, progress: Progress) ->
         except BlockingIOError:
             raise ScoresBusy(f"{out} is being written by another run; wait for it, or give another name") from None
         verdicts = Ledger(lines)
-        done = verdicts.take_over(hashlib.sha256(assessor.card.sha256.encode() + intake.digest()).hexdigest())
-        for verdict in progress(assessor(intake, skip=done), done):
+        done = verdicts.take_over(hashlib.sha256(assessor.card.sha256.encode() + cases.usable().digest()).hexdigest())
+        for verdict in progress(assessor(cases, skip=done), done):
             verdicts.add(record(verdict))
         yield verdicts
         kept.unlink(missing_ok=True)
@@ -136,7 +136,7 @@ def columns(scheme: str) -> list[str]:
 
 
 def record(verdict: Verdict) -> dict[str, Any]:
-    """One verdict as plain values, None where there is none."""
+    """One verdict as plain values, None for what is not known."""
     found = verdict.found
     age = found.gestational_age if found else None
     row = {

@@ -1,13 +1,12 @@
 """A trained model as one ONNX file, for programs that are not written in Python; it is checked before it is kept.
 
-The file takes what a picture library gives, grey levels and label numbers as ``uint8`` at the model's size, and
+The file takes what an image library gives, grey levels and label numbers as ``uint8`` at the model's size, and
 returns the probability of "good": scaling, one-hot encoding and sigmoid are inside. Its metadata hold the card.
 """
 
 import json
 import logging
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,44 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fusqa.assessment.probabilities import WRAPPERS
 from fusqa.files import to_json, whole
 from fusqa.masks.labels import SCHEMES
 from fusqa.models.checkpoints import Card
-from fusqa.models.networks import anomaly_ratio
 
 __all__ = ["TOLERANCE", "export", "sample"]
 
 TOLERANCE = 1e-4  # chosen: largest difference of a probability; thresholds are read to three digits
 PROBES = 9  # pairs on which both are compared, in batches of unequal size
-
-
-class _Quality(nn.Module):
-    """``image, mask (B, S, S) uint8 -> probability (B,)``."""
-
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.model = model
-
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        return self.model(image.unsqueeze(1).float() / 255, mask).sigmoid()
-
-
-class _Intact(nn.Module):
-    """``mask (B, S, S) uint8 -> one minus the anomaly ratio (B,)``."""
-
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.model = model
-
-    def forward(self, mask: Tensor) -> Tensor:
-        return 1 - anomaly_ratio(mask, self.model(mask))
-
-
-WRAPPED: dict[str, tuple[Callable[[nn.Module], nn.Module], tuple[str, ...]]] = {
-    "quality": (_Quality, ("image", "mask")),
-    "autoencoder": (_Intact, ("mask",)),
-}
-"""Kind of network to what is exported of it, and the names of its inputs."""
 
 
 def export(model: nn.Module, card: Card, out: Path) -> float:
@@ -79,12 +49,11 @@ def export(model: nn.Module, card: Card, out: Path) -> float:
         import onnxscript  # noqa: F401  PyTorch's exporter needs it
     except ImportError as error:
         raise ValueError(f"{error.name} is not installed; add it with pip install 'fusqa[onnx]'") from None
-    if card.kind not in WRAPPED:
-        raise ValueError(f"a network of kind '{card.kind}' judges no mask; give one of {', '.join(WRAPPED)}")
-    wrap, names = WRAPPED[card.kind]
-    wrapped = wrap(model).eval()
+    if card.kind not in WRAPPERS:
+        raise ValueError(f"a network of kind '{card.kind}' judges no mask; give one of {', '.join(WRAPPERS)}")
+    wrapped = WRAPPERS[card.kind](model).eval()
     probes = dict(zip(("image", "mask"), sample(card, PROBES), strict=True))
-    given = {name: torch.from_numpy(probes[name]) for name in names}
+    given = {name: torch.from_numpy(probes[name]) for name in wrapped.inputs}
     program = onnx.load_from_string(_exported(wrapped, given))
     program.metadata_props.extend(
         onnx.StringStringEntryProto(key=key, value=value)
@@ -96,17 +65,17 @@ def export(model: nn.Module, card: Card, out: Path) -> float:
         expected = wrapped(*given.values()).numpy()
     apart = 0.0
     for part in (slice(0, 1), slice(1, PROBES)):
-        (answer,) = session.run(["probability"], {name: probes[name][part] for name in names})
+        (answer,) = session.run(["probability"], {name: probes[name][part] for name in given})
         apart = max(apart, float(np.abs(answer - expected[part]).max()))
     if not apart <= TOLERANCE:
-        raise ValueError(f"the ONNX file answers otherwise than the model, by {apart:g}; it was not written")
+        raise ValueError(f"the ONNX file differs from the model by {apart:g}; it was not written")
     with whole(out) as part:
         part.write_bytes(content)
     return apart
 
 
 def sample(card: Card, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw pictures and masks ``(count, S, S)`` ``uint8`` of a model's size: noise, and blocks of every label."""
+    """Draw images and masks ``(count, S, S)`` ``uint8`` of a model's size: noise, and blocks of every label."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, card.size, card.size), np.uint8)
     blocks = rng.integers(0, SCHEMES[card.scheme].classes, (count, 8, 8), np.uint8)

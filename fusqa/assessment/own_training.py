@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from fusqa.cohorts.cohort import Case, Cohort, renumbered
-from fusqa.cohorts.formats import KINDS, read_mask
+from fusqa.cohorts.cohort import Cohort
+from fusqa.cohorts.folders import files_by_name
+from fusqa.cohorts.formats import KINDS
+from fusqa.cohorts.reading import Case, read_labels
 from fusqa.files import write_csv
 from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import Renumbering, Scheme
@@ -18,7 +20,7 @@ from fusqa.metrics import best_threshold, classification_report
 from fusqa.models.checkpoints import Card, save_model
 from fusqa.models.learner import predict, reproducible
 from fusqa.models.networks import quality_model
-from fusqa.problems import CohortError, Problem
+from fusqa.problems import CohortError, Problem, message_and_fix
 from fusqa.study.material import AlteredSet, ErrorSet, prediction_record
 from fusqa.study.pairs import Pairs, altered_pairs, error_pairs
 from fusqa.study.profile import Profile, Training
@@ -28,8 +30,8 @@ from fusqa.study.training import VALIDATION, Progress, fit_familiarity, model_ca
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What came of a training on a cohort.
+class TrainingResult:
+    """The result of a training on a cohort.
 
     Attributes
     ----------
@@ -40,11 +42,21 @@ class Trained:
     report : dict
         Figures of merit on the validation patients at the chosen threshold
         (:class:`fusqa.metrics.Report` as a dictionary).
+    out : Path
+        Folder of the model.
     """
 
     card: Card
     history: pd.DataFrame
     report: dict
+    out: Path
+
+    def __str__(self) -> str:
+        low, high = self.report["intervals"]["auroc"]
+        return (
+            f"{self.history.round(3).to_string(index=False)}\n{self.out}: AUROC {self.report['auroc']:.3f} "
+            f"({low:.2f} to {high:.2f}) on {self.card.training['chosen_on']}, threshold {self.card.threshold:.3f}"
+        )
 
 
 def train_on(
@@ -54,9 +66,9 @@ def train_on(
     profile: Profile,
     seed: int = 0,
     predictions: Path | None = None,
-    labels: str | None = None,
+    prediction_labels: str | None = None,
     progress: Progress = iter,
-) -> Trained:
+) -> TrainingResult:
     """Train one row of the grid on a cohort with expert masks, and write the model to `out`.
 
     Parameters
@@ -73,18 +85,18 @@ def train_on(
     seed : int
         Of everything that chance enters.
     predictions : Path, optional
-        Folder of a segmenter's masks, one a case and named as the case; for recipes that learn from its errors. They
-        should be out of fold: a segmenter makes other errors on pictures it was trained on.
-    labels : str, optional
-        What the numbers in `predictions` stand for, if not for the cohort's own.
+        Folder of a segmenter's masks, one per case and named as the case; for recipes that learn from its errors. They
+        should be out of fold: a segmenter makes other errors on images that it was trained on.
+    prediction_labels : str, optional
+        What the numbers in `predictions` stand for, if not for what the cohort's own numbers stand for.
     progress : callable
         Wraps the cases while their masks are made or read, as ``tqdm.tqdm`` does.
 
     Raises
     ------
     ValueError
-        If `out` holds a model, predictions are missing or given in vain, there are too few patients, or the training
-        or validation masks are all good or all poor.
+        If `out` holds a model, predictions are missing or not needed, there are too few patients, or the training or
+        validation masks are all good or all poor.
     CohortError
         With every prediction that cannot be used.
     """
@@ -93,7 +105,7 @@ def train_on(
     recipe = RECIPES[row.recipe]
     plan: Training = getattr(profile.quality, recipe.material)
     known = cohort.subset((cohort.table["mask"] != "").to_numpy())
-    made = _material(known, recipe, plan.size, seed, predictions, labels, progress)
+    made = _material(known, recipe, plan.size, seed, predictions, prediction_labels, progress)
     parts = known.split(profile.validation, seed)
     pair = altered_pairs if recipe.material == "altered" else _errors_at(plan.size)
     training, validation = (pair(part, made) for part in parts)
@@ -112,7 +124,7 @@ def train_on(
     write_csv(out / "validation.csv", table)
     write_csv(out / "history.csv", history)
     save_model(model, out, card, fit_familiarity(model, recipe, training, validation))
-    return Trained(card, history, report)
+    return TrainingResult(card, history, report, out)
 
 
 def _material(
@@ -121,13 +133,13 @@ def _material(
     size: int,
     seed: int,
     predictions: Path | None,
-    labels: str | None,
+    prediction_labels: str | None,
     progress: Progress,
 ) -> AlteredSet | ErrorSet:
-    """Make the masks that a recipe learns from: altered ones of the experts', or a segmenter's with their errors."""
+    """Make the masks that a recipe learns from: the experts' masks altered, or a segmenter's with their errors."""
     if recipe.material == "errors" and predictions is None:
         raise ValueError(
-            "this row learns from a segmenter's errors; give --predictions, a folder of its masks of these pictures, "
+            "this row learns from a segmenter's errors; give --predictions, a folder of its masks of these images, "
             "or a row without the recipe's name"
         )
     if recipe.material == "altered" and predictions is not None:
@@ -136,16 +148,19 @@ def _material(
         )
     if recipe.material == "altered":
         return AlteredSet.make(cohort, size, seed, progress)
-    renumbering = Renumbering.parse(labels, cohort.scheme) if labels else None
-    return _judged(cohort, Path(predictions), renumbering, size, progress)
+    labels = Renumbering.parse(prediction_labels, cohort.scheme) if prediction_labels else cohort.labels
+    return _segmenter_errors(cohort, predictions, labels, size, progress)
 
 
-def _judged(cohort: Cohort, folder: Path, labels: Renumbering | None, size: int, progress: Progress) -> ErrorSet:
+def _segmenter_errors(
+    cohort: Cohort, folder: Path, labels: Renumbering | None, size: int, progress: Progress
+) -> ErrorSet:
     """Read a segmenter's mask of every case and compare it with the expert's."""
+    files = files_by_name(folder)
     images, masks, rows, problems = [], [], [], []
     for case in progress(cohort):
         try:
-            predicted = _prediction(folder, case, cohort.scheme, labels)
+            predicted = _prediction(folder / case.case, files.get(case.case, []), case, cohort.scheme, labels)
         except CohortError as error:
             problems += error.problems
             continue
@@ -159,20 +174,23 @@ def _judged(cohort: Cohort, folder: Path, labels: Renumbering | None, size: int,
     return ErrorSet(np.stack(images), np.stack(masks), pd.DataFrame(rows))
 
 
-def _prediction(folder: Path, case: Case, scheme: Scheme, labels: Renumbering | None) -> np.ndarray:
-    """Read the predicted mask of one case, in the scheme's labels and the picture's size."""
-    path = next((path for ending in KINDS if (path := folder / (case.case + ending)).is_file()), None)
-    if path is None:
-        raise CohortError([Problem(None, str(folder / case.case), "no such mask", "name it as its case, such as .png")])
-    mask = read_mask(path).pixels
-    try:
-        mask = renumbered(mask, labels)
-        scheme.require(mask)
-    except ValueError as error:
-        raise CohortError([Problem.told(str(path), error)]) from None
+def _prediction(name: Path, files: list[Path], case: Case, scheme: Scheme, labels: Renumbering | None) -> np.ndarray:
+    """Read the predicted mask of one case, in the scheme's labels and the image's size."""
+    if not files:
+        fix = f"add the mask of this case under its name ({', '.join(KINDS)})"
+        raise CohortError([Problem(None, str(name), "is not there", fix)])
+    path, *others = files
+    if others:
+        fix = "keep one of them: which is meant is not known"
+        raise CohortError([Problem(None, str(path), f"has the name of {others[0].name}", fix)])
+    mask = read_labels(path, labels).pixels
     if mask.shape != case.mask.shape:
         size = " × ".join(map(str, case.mask.shape[::-1]))
-        raise CohortError([Problem(None, str(path), "has another size than its picture", f"bring it to {size} pixels")])
+        raise CohortError([Problem(None, str(path), "has another size than its image", f"bring it to {size} pixels")])
+    try:
+        scheme.require(mask)
+    except ValueError as error:
+        raise CohortError([Problem(None, str(path), *message_and_fix(error))]) from None
     return mask
 
 

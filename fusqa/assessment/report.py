@@ -1,6 +1,6 @@
-"""A table of verdicts -> one HTML page that opens anywhere: summary, table to sort and filter, the worst masks first.
+"""Verdicts -> one HTML page that opens anywhere: summary, table to sort and filter, thumbnails of the worst masks.
 
-Nothing is loaded: style, script and pictures are part of the file. Every text from outside is escaped.
+Nothing is loaded: style, script and images are part of the file. Every text from outside is escaped.
 """
 
 import html
@@ -11,8 +11,8 @@ from string import Template
 from typing import Any
 
 from fusqa.assessment.ledger import Ledger
-from fusqa.cohorts.reading import Intake
-from fusqa.figures.thumbnails import encoded, thumbnail
+from fusqa.cohorts.reading import Input
+from fusqa.figures.thumbnails import encoded, line_between, thumbnail
 from fusqa.files import whole
 from fusqa.masks.labels import Scheme
 from fusqa.models.checkpoints import Card
@@ -21,7 +21,7 @@ from fusqa.problems import CohortError
 __all__ = ["write_report"]
 
 PICTURES = 200  # of the least trusted masks; more would make the page heavy
-HEIGHT = 170  # pixels of a picture
+HEIGHT = 170  # pixels of each
 SHOWN = {
     "verdict": "verdict", "case": "case", "patient": "patient", "probability": "probability", "length_mm": "length, mm",
     "ga_days": "age, days", "ga_sd_days": "± days", "criteria_met": "criteria met", "unfamiliar": "unfamiliar",
@@ -32,15 +32,15 @@ NUMBERS = {
 }  # fmt: skip
 
 
-def write_report(verdicts: Ledger, intake: Intake, card: Card, out: Path) -> None:
+def write_report(verdicts: Ledger, cases: Input, card: Card, out: Path) -> None:
     """Write the report of a run, whole or not at all.
 
     Parameters
     ----------
     verdicts : Ledger
         What was said of every case.
-    intake : Intake
-        What was judged; its pictures are read once more, one at a time.
+    cases : Input
+        What was judged; its images are read once more, one at a time.
     card : Card
         The model's.
     out : Path
@@ -49,23 +49,23 @@ def write_report(verdicts: Ledger, intake: Intake, card: Card, out: Path) -> Non
     order = verdicts.by_trust()
     page = Template((Path(__file__).with_name("report.html")).read_text(encoding="utf-8"))
     head, body = page.safe_substitute(
-        title=_text(intake.folder.resolve().name),
+        title=_text(cases.folder.resolve().name),
         summary=_summary(verdicts),
         model=_model(card),
         head=_head(),
-        legend=_legend(intake.scheme),
+        legend=_legend(cases.scheme),
     ).split("$rows")
     middle, tail = body.split("$pictures")
     with whole(out) as part, part.open("w", encoding="utf-8") as stream:
         stream.write(head)
         stream.writelines(_row(verdicts.at(place)) for _, _, place in order)
         stream.write(middle)
-        stream.writelines(_pictures(verdicts, order, intake))
+        stream.writelines(_pictures(verdicts, order, cases))
         stream.write(tail)
 
 
 def _text(text: str) -> str:
-    """Text from outside as it may stand in the template: neither markup nor a place to fill."""
+    """Text from outside, made safe for the template: neither markup nor a placeholder."""
     return html.escape(text).replace("$", "&#36;")
 
 
@@ -84,7 +84,7 @@ def _model(card: Card) -> str:
     facts = {
         "network": ", ".join(str(card.arguments[key]) for key in ("topology", "backbone") if key in card.arguments)
         or card.kind,
-        "side of its pictures": f"{card.size} px",
+        "side of its images": f"{card.size} px",
         "sees": " and ".join(card.sees),
         "learnt from": str(card.training.get("material", "–")),
         "threshold": f"{card.threshold:.3f}, chosen on {card.training.get('chosen_on', 'validation')}",
@@ -94,7 +94,7 @@ def _model(card: Card) -> str:
 
 
 def _legend(scheme: Scheme) -> str:
-    """What the colours of the pictures mean, and how many there are at most."""
+    """What the colours in the thumbnails mean, and how many thumbnails there are at most."""
     colours = "".join(f"<span style='border-color: {label.colour}'>{label.name}</span>" for label in scheme.labels)
     return f"{colours} white: the measured line; the {PICTURES} least trusted masks at most"
 
@@ -110,7 +110,7 @@ def _row(entry: Mapping[str, Any]) -> str:
 
 
 def _shown(name: str, value: Any) -> str:
-    """One cell: numbers rounded, sentences joined, nothing that a browser would take for markup."""
+    """One cell: numbers rounded, sentences joined, markup escaped."""
     if value is None:
         return ""
     return NUMBERS[name].format(value) if name in NUMBERS else html.escape(_joined(value))
@@ -120,23 +120,24 @@ def _joined(value: Any) -> str:
     return "; ".join(value) if isinstance(value, list) else str(value)
 
 
-def _pictures(verdicts: Ledger, order: Sequence[tuple[float, int, int]], intake: Intake) -> Iterator[str]:
-    """Yield the pictures of the least trusted masks that can be read."""
+def _pictures(verdicts: Ledger, order: Sequence[tuple[float, int, int]], cases: Input) -> Iterator[str]:
+    """Yield thumbnails of the least trusted masks that can be read."""
     left = PICTURES
     for _, number, place in order:
         entry = verdicts.at(place)
         if not left or not entry["verdict"]:
             continue
         try:
-            case = intake.read(intake.entries[number])
+            case = cases.read(cases.rows[number])
         except CohortError:
             continue
         left -= 1
+        line = entry["ends"] and line_between(entry["ends"])
         name, trust = html.escape(entry["case"]), f"p = {entry['probability']:.3f}"
         why = html.escape(_joined(entry["reasons"]) or "every criterion is met")
         yield (
             f"<figure class='{entry['verdict']}'><img loading='lazy' "
-            f"src='{encoded(thumbnail(case, intake.scheme, HEIGHT))}' "
-            f"alt='Picture {name} with its mask and the measured line'><figcaption><b>{name}</b>: {entry['verdict']}, "
+            f"src='{encoded(thumbnail(case, cases.scheme, HEIGHT, line))}' "
+            f"alt='Image {name} with its mask and the measured line'><figcaption><b>{name}</b>: {entry['verdict']}, "
             f"{trust}<br>{why}</figcaption></figure>\n"
         )

@@ -1,4 +1,4 @@
-"""A trained quality model on somebody's own masks: a verdict each, the reasons in words, and what to beware of.
+"""A trained quality model and a user's own masks -> a verdict on each, with reasons and warnings.
 
 ::
 
@@ -6,8 +6,8 @@
     for verdict in assessor("my-cohort"):
         print(verdict.case, verdict.verdict, *verdict.reasons)
 
-Nothing here stops at the first fault: a case that cannot be read gets a verdict without a probability that says why,
-and the others go on. One batch is read while another is judged, and only a few cases are in memory at a time.
+Nothing here stops at the first fault: a case that cannot be read gets a verdict without a probability, with the reason,
+and the others go on. Batches are read and judged side by side, and only a few cases are in memory at a time.
 """
 
 from collections import deque
@@ -20,29 +20,28 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from fusqa.cohorts.cohort import Case
-from fusqa.cohorts.reading import Entry, Intake
+from fusqa.assessment.probabilities import WRAPPERS
+from fusqa.cohorts.manifest import CASES, CaseRow
+from fusqa.cohorts.reading import Case, Input
 from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import SCHEMES, Scheme
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import Measurement, describe
 from fusqa.models.checkpoints import Card, load_familiarity, load_model
 from fusqa.models.familiarity import UNFAMILIAR, Familiarity
-from fusqa.models.learner import pictures
-from fusqa.models.networks import anomaly_ratio
 from fusqa.problems import CohortError, Problem
 
 __all__ = ["Assessor", "Verdict"]
 
-BATCH = 8  # cases that are read, measured and judged in one go: small enough to stay in the cache
-WORKERS = 8  # batches at once, at most: each holds its own pictures
+BATCH = 8  # cases that are read, measured and judged together: few enough to stay in the cache
+WORKERS = 8  # most batches at a time: each holds its own images
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one case.
+    """The verdict on one case.
 
     Attributes
     ----------
@@ -65,7 +64,7 @@ class Verdict:
     reasons : tuple of str
         Criteria that the mask does not meet, as sentences with their numbers.
     warnings : tuple of str
-        Why to doubt the measurement, or the verdict.
+        Why the measurement or the verdict is doubtful.
     faults : tuple of :class:`fusqa.problems.Problem`
         Why there is no verdict.
     """
@@ -92,22 +91,6 @@ class _Ready:
     mask: np.ndarray | None = None
 
 
-def _quality(model: nn.Module, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-    """Probability of "good" ``(B,)`` of a quality network, and the features ``(B, F)`` it was decided by."""
-    unit = (images.float() / 255).contiguous(memory_format=torch.channels_last)
-    seen = model.features(unit, masks)
-    return model.head(seen).squeeze(1).sigmoid(), seen
-
-
-def _intact(model: nn.Module, images: Tensor, masks: Tensor) -> tuple[Tensor, None]:
-    """One minus the anomaly ratio of an autoencoder, ``(B,)``; it looks at no picture."""
-    return 1 - anomaly_ratio(masks, model(masks)), None
-
-
-JUDGES = {"quality": _quality, "autoencoder": _intact}
-"""Kinds of network that can judge a mask, and how each is asked."""
-
-
 class Assessor:
     """A model that judges masks, with its card.
 
@@ -123,6 +106,7 @@ class Assessor:
 
     def __init__(self, model: nn.Module, card: Card, familiarity: Familiarity | None = None):
         self.model, self.card, self.familiarity = model, card, familiarity
+        self._wrapped = WRAPPERS[card.kind](model)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Assessor":
@@ -136,8 +120,8 @@ class Assessor:
         if not (Path(folder) / "card.json").is_file():
             raise ValueError(f"{folder} holds no model; give a folder with card.json and weights.safetensors")
         model, card = load_model(folder)
-        if card.kind not in JUDGES or card.threshold is None:
-            raise ValueError(f"{folder} holds a network of kind '{card.kind}'; give one of {', '.join(JUDGES)}")
+        if card.kind not in WRAPPERS or card.threshold is None:
+            raise ValueError(f"{folder} holds a network of kind '{card.kind}'; give one of {', '.join(WRAPPERS)}")
         return cls(model, card, load_familiarity(folder))
 
     @property
@@ -145,13 +129,13 @@ class Assessor:
         """What the labels of its masks mean."""
         return SCHEMES[self.card.scheme]
 
-    def __call__(self, source: str | Path | Intake, skip: int = 0) -> Iterator[Verdict]:
+    def __call__(self, cases: str | Path | Input, skip: int = 0) -> Iterator[Verdict]:
         """Yield a verdict for each case, in order.
 
         Parameters
         ----------
-        source : path or Intake
-            A cohort, a folder of pairs, or of masks alone; :meth:`fusqa.cohorts.reading.Intake.open` takes what a plain
+        cases : path or Input
+            A cohort, a folder of pairs, or masks alone; :meth:`fusqa.cohorts.reading.Input.open` takes what a plain
             folder does not say.
         skip : int
             Cases to pass over, because they have their verdict already.
@@ -163,42 +147,43 @@ class Assessor:
         ValueError
             If the labels are not those that the model was trained on.
         """
-        intake = source if isinstance(source, Intake) else Intake.open(source, self.scheme)
-        if intake.scheme is not self.scheme:
+        cases = (cases if isinstance(cases, Input) else Input.open(cases, self.scheme)).usable()
+        if cases.scheme is not self.scheme:
             raise ValueError(
-                f"{intake.folder} was opened with scheme '{intake.scheme.name}', the model was trained on "
+                f"{cases.folder} was opened with scheme '{cases.scheme.name}', the model was trained on "
                 f"'{self.card.scheme}'; open it with the model's"
             )
-        left = intake.entries[skip:]
+        left = cases.rows[skip:]
         batches = [left[at : at + BATCH] for at in range(0, len(left), BATCH)]
         threads = torch.get_num_threads()
         workers = min(threads, WORKERS, len(batches))
-        if workers < 2:  # nothing to do beside: let the network have all threads
+        if workers < 2:  # nothing to do in parallel: the network gets all threads
             for batch in batches:
-                yield from self._judge(intake, batch)
+                yield from self._verdicts(cases, batch)
             return
-        # A thread that reads, measures and judges its own batch waits for nobody. Threads that share one forward pass
-        # wait for each other at every layer, and the more so when one of them is away reading.
+        # A thread that reads, measures and judges its own batch waits for no other. Threads that share one forward pass
+        # wait for each other at every layer, longer still while one of them reads.
         pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,))
         try:
             waiting = iter(batches)
-            ahead = deque(pool.submit(self._judge, intake, batch) for batch in islice(waiting, 2 * workers))
+            ahead = deque(pool.submit(self._verdicts, cases, batch) for batch in islice(waiting, 2 * workers))
             while ahead:
                 judged = ahead.popleft().result()
-                ahead.extend(pool.submit(self._judge, intake, batch) for batch in islice(waiting, 1))
+                ahead.extend(pool.submit(self._verdicts, cases, batch) for batch in islice(waiting, 1))
                 yield from judged
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _read(self, intake: Intake, entry: Entry) -> _Ready:
+    def _read(self, cases: Input, row: CaseRow) -> _Ready:
         """Read one case and measure its mask; faults become part of its verdict."""
-        row = entry[0]
-        blank = Verdict(row.line, row.cells["case"], row.cells["patient"], float("nan"), "", self.card.threshold)
+        blank = Verdict(row.line, row.case, row.cells["patient"], float("nan"), "", self.card.threshold)
         try:
-            case = intake.read(entry)
+            case = cases.read(row)
+            if case.mask is None:
+                raise CohortError([Problem(row.line, CASES, "has no mask", "name one, or leave the row out")])
             if case.image is None and "picture" in self.card.sees:
-                mend = "add it, or give a model that sees masks alone"
-                raise CohortError([Problem(row.line, row.cells["mask"], "has no picture, which the model sees", mend)])
+                fix = "add it, or give a model that sees masks alone"
+                raise CohortError([Problem(row.line, row.cells["mask"], "has no image, which the model sees", fix)])
         except CohortError as error:
             return _Ready(replace(blank, faults=error.problems))
         shape = (self.card.size, self.card.size)
@@ -208,7 +193,7 @@ class Assessor:
         return _Ready(self._measured(blank, case), image, mask)
 
     def _measured(self, blank: Verdict, case: Case) -> Verdict:
-        """Measure the mask; give its unmet criteria as reasons and what is doubtful as warnings."""
+        """Measure the mask; its unmet criteria become reasons, what is doubtful becomes warnings."""
         try:
             found = describe(case.mask, case.spacing, self.scheme)
         except Unmeasurable as error:
@@ -222,21 +207,24 @@ class Assessor:
             )
         return replace(blank, found=found, reasons=reasons, warnings=tuple(warnings))
 
-    def _judge(self, intake: Intake, batch: Sequence[Entry]) -> list[Verdict]:
+    def _verdicts(self, cases: Input, batch: Sequence[CaseRow]) -> list[Verdict]:
         """Read one batch and ask the network about it."""
-        ready = [self._read(intake, entry) for entry in batch]
+        ready = [self._read(cases, row) for row in batch]
         seen = [one for one in ready if one.image is not None]
         answers = iter(zip(*self._ask(seen), strict=True) if seen else ())
         return [one.verdict if one.image is None else self._answered(one.verdict, *next(answers)) for one in ready]
 
     def _ask(self, seen: list[_Ready]) -> tuple[np.ndarray, np.ndarray]:
         """Probability and unfamiliarity of every case, ``(B,)`` each; what the model was never shown stays black."""
-        shown = {"picture": np.stack([one.image for one in seen]), "mask": np.stack([one.mask for one in seen])}
-        images, masks = (shown[part] * (part in self.card.sees) for part in ("picture", "mask"))
+        shown = {
+            "image": np.stack([one.image for one in seen]) * ("picture" in self.card.sees),
+            "mask": np.stack([one.mask for one in seen]) * ("mask" in self.card.sees),
+        }
         with torch.inference_mode():
-            probability, by = JUDGES[self.card.kind](self.model, pictures(images), torch.from_numpy(masks))
-        known = self.familiarity is not None and by is not None
-        return probability.numpy(), self.familiarity.share(by) if known else np.full(len(seen), np.nan)
+            features = self._wrapped.features(*(torch.from_numpy(shown[name]) for name in self._wrapped.inputs))
+            probability = self._wrapped.decide(features).numpy()
+        unknown = np.full(len(seen), np.nan)
+        return probability, self.familiarity.share(features) if self.familiarity else unknown
 
     def _answered(self, verdict: Verdict, probability: float, unfamiliar: float) -> Verdict:
         """Put the network's answer into a verdict."""

@@ -5,10 +5,12 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "cohort": ["Case", "Cohort", "check", "write_cohort"],
+        "checking": ["check"],
+        "cohort": ["Cohort"],
+        "formats": ["write_image"],
         "hc18": ["import_hc18"],
         "manifest": ["COLUMNS"],
-        "pictures": ["write_picture"],
-        "reading": ["Intake", "check_folder"],
+        "reading": ["Case", "Input"],
+        "writing": ["write_cohort"],
     },
 )

@@ -1,14 +1,14 @@
 """Import the public HC18 set: real ultrasound of one structure, the fetal head.
 
 As published (https://doi.org/10.5281/zenodo.1327317, CC BY 4.0; van den Heuvel et al., PLoS ONE 13(8):e0200412,
-2018) it is a table, and a folder of pictures each with the *outline* of the head::
+2018) it is a table, and a folder of images each with the *outline* of the head::
 
     training_set_pixel_size_and_HC.csv     filename, pixel size(mm), head circumference (mm)
-    training_set/NNN[_k]HC.png             a picture; the number NNN is the only key to the patient
+    training_set/NNN[_k]HC.png             an image; the number NNN is the only key to the patient
     training_set/NNN[_k]HC_Annotation.png  its outline, 0 or 255
 
-A few heads run out of the picture, so that their outlines do not close, and flooding those would fill the whole
-picture. So a head is filled as what it was drawn as, the ellipse fitted to its outline, whose perimeter is the
+A few heads run out of the image, so that their outlines do not close, and flooding those would fill the whole
+image. So a head is filled as what it was drawn as, the ellipse fitted to its outline, whose perimeter is the
 published circumference.
 """
 
@@ -21,9 +21,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fusqa.cohorts.cohort import Case, Cohort, write_cohort
+from fusqa.cohorts.cohort import Cohort
+from fusqa.cohorts.formats import read_image, read_mask
 from fusqa.cohorts.hc18_layout import Published, locate, read_table, require_annotations
-from fusqa.cohorts.pictures import read_image, read_mask
+from fusqa.cohorts.reading import Case
+from fusqa.cohorts.writing import write_cohort
 from fusqa.masks.circumference import fit_head_ellipse, head_circumference
 from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import HEAD
@@ -89,13 +91,13 @@ class ImportReport:
     unclosed : tuple of str
         Cases whose outline does not close within the picture; their masks are filled like all others.
     duplicates : tuple of (str, str)
-        Cases left out, each with the case kept instead: their pictures are the same to the last pixel.
+        Cases left out, each with the case kept instead: their images are the same to the last pixel.
     absent : tuple of str
-        Pictures that are in the table and not in the folder.
+        Images that are in the table and not in the folder.
     left_out : tuple of str
         Cases of patients whom the split puts at neither site.
     unlisted : tuple of str
-        Pictures that are in the folder and not in the table.
+        Images that are in the folder and not in the table.
     worst_mm : float
         Greatest difference between the published circumference and that of our mask.
     worst_case : str
@@ -113,7 +115,7 @@ class ImportReport:
 
     @property
     def images(self) -> int:
-        """How many pictures were imported."""
+        """How many images were imported."""
         return len(self.cohort)
 
     @property
@@ -125,7 +127,7 @@ class ImportReport:
         table = self.cohort.table
         sites = ", ".join(f"{site}: {count}" for site, count in table["site"].value_counts().sort_index().items())
         undated = int(table["ga_days"].isna().sum())
-        same = [f"{left_out} (the same picture as {kept}, which was kept)" for left_out, kept in self.duplicates]
+        same = [f"{left_out} (the same image as {kept}, which was kept)" for left_out, kept in self.duplicates]
         return "\n".join(
             (
                 f"{self.images} images of {self.patients} patients ({sites})",
@@ -148,7 +150,7 @@ def import_hc18(
 ) -> ImportReport:
     """Turn HC18 into a cohort of the scheme *head*.
 
-    Masks are filled on the picture's own grid; `measure_mm` is the published circumference; `ga_days` follows from
+    Masks are filled on the image's own grid; `measure_mm` is the published circumference; `ga_days` follows from
     it by INTERGROWTH-21st (2016) within that equation's range, and is empty elsewhere.
 
     Parameters
@@ -160,14 +162,14 @@ def import_hc18(
     split : {"hash", "trimester"}
         How patients become two sites, a key of :data:`SPLITS`.
     progress : callable
-        Wraps the list of pictures, as ``tqdm.tqdm`` does, to show how far the work is.
+        Wraps the list of images, as ``tqdm.tqdm`` does, to show how far the work is.
 
     Raises
     ------
     KeyError
         For an unknown split.
     CohortError
-        If the layout is another, with all that is missing; or a picture cannot be read.
+        If the layout is another, with all that is missing; or an image cannot be read.
     """
     chosen = SPLITS[split]
     table, pictures = locate(Path(folder))
@@ -204,7 +206,7 @@ def import_hc18(
 
 @dataclass
 class _Reading:
-    """Reads the pictures one by one and notes on the way what the report will tell."""
+    """Reads the images one by one and collects what the report will say."""
 
     pictures: Path
     sites: dict[str, str | None]
@@ -215,7 +217,7 @@ class _Reading:
     def cases(self, rows: Iterable[Published]) -> Iterator[Case]:
         kept: dict[bytes, str] = {}
         for row in rows:
-            image = read_image(self.pictures / row.name)
+            image = read_image(self.pictures / row.name).pixels
             first = kept.setdefault(hashlib.sha256(image).digest(), row.case)
             if first == row.case:
                 yield self._case(row, image)
@@ -224,15 +226,15 @@ class _Reading:
 
     def _case(self, row: Published, image: np.ndarray) -> Case:
         spacing = (row.pixel_mm, row.pixel_mm)
-        outline = read_mask(self.pictures / row.annotation)
+        outline = read_mask(self.pictures / row.annotation).pixels
         try:
             ellipse = fit_head_ellipse(outline, spacing)
             mask = ellipse.fill(outline.shape).astype(np.uint8)
             ours = head_circumference(mask, spacing)
         except ValueError as error:
             where = str(self.pictures / row.annotation)
-            mend = "unpack it again, or draw the head's outline in one grey level on black"
-            raise CohortError([Problem(None, where, str(error), mend)]) from None
+            fix = "unpack it again, or draw the head's outline in one grey level on black"
+            raise CohortError([Problem(None, where, str(error), fix)]) from None
         if not _encloses(outline, ellipse.centre):
             self.unclosed.append(row.case)
         self.differences_mm[row.case] = abs(ours.mm - row.circumference_mm)
@@ -257,9 +259,9 @@ def _sites(rows: Sequence[Published], split: Split) -> dict[str, str | None]:
 
 
 def _encloses(outline: np.ndarray, centre: tuple[float, float]) -> bool:
-    """Whether flooding the picture from `centre` (row, col) is stopped by the outline."""
+    """Whether flooding the image from `centre` (row, col) is stopped by the outline."""
     free = np.pad(np.uint8(outline == 0), 1, constant_values=1)  # a way around, to leave the picture by
-    # A centre beyond the picture is moved to the way around it, and so found outside.
+    # A centre outside the image is moved to the way around it, and so found outside.
     row, col = np.clip(np.round(centre).astype(int) + 1, 0, np.array(free.shape) - 1)
     # Four neighbours: a line that is one pixel thin and diagonal still closes.
     _, regions = cv2.connectedComponents(free, connectivity=4)

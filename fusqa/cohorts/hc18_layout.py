@@ -37,7 +37,7 @@ class Published:
 
     @property
     def patient(self) -> str:
-        """Number before the first underscore: pictures that share it are of one patient."""
+        """Number before the first underscore: images that share it are of one patient."""
         return self.case.partition("_")[0]
 
     @property
@@ -47,7 +47,7 @@ class Published:
 
 
 def locate(folder: Path) -> tuple[Path, Path]:
-    """Return the path of the table and that of the folder of pictures.
+    """Return the path of the table and that of the folder of images.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def read_table(path: Path) -> list[Published]:
         except ValueError as error:
             problems.append(Problem(None, str(path), f"line {line}: {error}", "unpack the published table again"))
     if problems or not rows:
-        raise CohortError(problems or [Problem(None, str(path), "lists no picture", LAYOUT)])
+        raise CohortError(problems or [Problem(None, str(path), "lists no image", LAYOUT)])
     return list(rows.values())
 
 
@@ -121,8 +121,8 @@ def _published(cells: Sequence[str]) -> Published:
 
 def _annotation_problems(rows: Sequence[Published], pictures: Path, files: set[str]) -> Iterator[Problem]:
     if not rows:
-        yield Problem(None, str(pictures), f"holds no picture that {TABLE} lists", LAYOUT)
+        yield Problem(None, str(pictures), f"holds no image that {TABLE} lists", LAYOUT)
     for row in rows:
         if row.annotation not in files:
-            mend = f"unpack it again, or remove {row.name} as well"
-            yield Problem(None, str(pictures / row.annotation), "is not there", mend)
+            fix = f"unpack it again, or remove {row.name} as well"
+            yield Problem(None, str(pictures / row.annotation), "is not there", fix)

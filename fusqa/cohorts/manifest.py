@@ -1,7 +1,7 @@
-"""Read and check what describes a cohort, ``cases.csv`` and ``cohort.json``, without opening a picture.
+"""Read and check what describes a cohort, ``cases.csv`` and ``cohort.json``, without opening an image.
 
 What a row may hold is data (:data:`COLUMNS`, :data:`NUMBERS`, :data:`UNIQUE`). Every rule yields problems and none
-stops at the first, so that a hospital mends its table in one go rather than in twenty.
+stops at the first, so that a hospital fixes its table in one go rather than in twenty.
 """
 
 import csv
@@ -23,10 +23,10 @@ __all__ = [
     "COLUMNS",
     "INFO",
     "NUMBERS",
-    "Row",
+    "CaseRow",
     "is_file_name",
     "path_faults",
-    "read_info",
+    "read_manifest",
     "read_rows",
     "row_problems",
     "table_problems",
@@ -71,40 +71,78 @@ NUMBERS = {
 # A column whose values may occur once only, and why a second one is a fault.
 UNIQUE = {
     "case": "give every case a name of its own",
-    "image": "list every picture once: listed twice it counts double",
-    "mask": "give every picture a mask of its own",
+    "image": "list every image once: listed twice it counts double",
+    "mask": "give every image a mask of its own",
 }
 
 _REQUIRED_INFO = {
     "scheme": f'add "scheme": one of {", ".join(SCHEMES)}',
-    "source": 'add "source": where the pictures come from, in words',
+    "source": 'add "source": where the images come from, in words',
     "licence": 'add "licence": what may be done with them, in words',
 }
 
 
 @dataclass(frozen=True)
-class Row:
-    """One case as ``cases.csv`` has it: the line it starts on (the header is line 1) and its cells as text.
+class CaseRow:
+    """One case before its files are opened.
 
-    A case that was found without a ``cases.csv`` has no line.
+    Attributes
+    ----------
+    line : int or None
+        Line of ``cases.csv`` on which it starts (the header is line 1); None for a case found without a table.
+    cells : mapping
+        Text by column, :data:`COLUMNS`; empty for what is not known.
+    faults : tuple of :class:`fusqa.problems.Problem`
+        What is wrong with the row itself.
     """
 
     line: int | None
     cells: Mapping[str, str]
+    faults: tuple[Problem, ...] = ()
+
+    @property
+    def case(self) -> str:
+        """Name of the case."""
+        return self.cells["case"]
 
     def number(self, column: str) -> float:
-        """Return the number in `column`, NaN where the cell is empty; ``ValueError`` if it is no number."""
+        """Return the number in `column`, NaN where the cell is empty; ``ValueError`` if it is not a number."""
         return float(self.cells[column] or "nan")
 
 
-def read_rows(folder: Path) -> tuple[list[Row], list[Problem]]:
+def read_manifest(folder: Path) -> tuple[dict[str, Any], list[CaseRow], list[Problem]]:
+    """Read ``cohort.json`` and ``cases.csv``, each as far as it can be read.
+
+    Returns
+    -------
+    info : dict
+        ``cohort.json``; empty where it cannot be used.
+    rows : list of CaseRow
+        Every row with its faults; a row that cannot be split into cells has empty ones.
+    problems : list of Problem
+        What is wrong with the two files as such.
+    """
+    info, problems = _read_info(folder)
+    rows, faults = read_rows(folder)
+    if not rows:
+        return info, [], problems + faults
+    by_line: dict[int, list[Problem]] = {row.line: list(row_problems(folder, row)) for row in rows}
+    for fault in (*faults, *table_problems(rows)):
+        by_line.setdefault(fault.row, []).append(fault)
+    cells = {row.line: row.cells for row in rows}
+    blank = dict.fromkeys(COLUMNS, "")
+    found = [CaseRow(line, cells.get(line, blank), tuple(faults)) for line, faults in sorted(by_line.items())]
+    return info, found, problems
+
+
+def read_rows(folder: Path) -> tuple[list[CaseRow], list[Problem]]:
     """Read the rows of ``cases.csv`` as text, without judging what they hold.
 
     A byte-order mark, CRLF line ends and blank lines, as spreadsheets leave them, change nothing and are accepted.
 
     Returns
     -------
-    rows, problems : list of Row, list of Problem
+    rows, problems : list of CaseRow, list of Problem
         The rows that can be read, and why others cannot: no file, no UTF-8, another separator, wrong columns,
         broken quotes, too many or too few cells, no row at all.
     """
@@ -117,14 +155,14 @@ def read_rows(folder: Path) -> tuple[list[Row], list[Problem]]:
     (first, header), *body = lines
     problems = list(_header_problems(first, header))
     if not (problems or body):
-        problems = [_fault(first, "lists no case", "add a line for every picture")]
+        problems = [_fault(first, "lists no case", "add a line for every image")]
     if problems:
         return [], problems
-    rows = [Row(line, dict(zip(header, cells, strict=True))) for line, cells in body if len(cells) == len(header)]
+    rows = [CaseRow(line, dict(zip(header, cells, strict=True))) for line, cells in body if len(cells) == len(header)]
     return rows, list(_width_problems(body, len(header)))
 
 
-def read_info(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
+def _read_info(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
     """Read ``cohort.json``; the optional `seed`, `version` and `simulated` are filled in.
 
     Returns
@@ -137,14 +175,14 @@ def read_info(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
     except CohortError as error:
         return {}, list(error.problems)
     except json.JSONDecodeError as error:
-        return {}, [Problem(None, INFO, f"is no JSON ({error})", "correct it at that place")]
+        return {}, [Problem(None, INFO, f"is not JSON ({error})", "correct it at that place")]
     if not isinstance(info, dict):
-        return {}, [Problem(None, INFO, "holds no object", 'write { "scheme": …, "source": …, "licence": … }')]
+        return {}, [Problem(None, INFO, "does not hold an object", 'write { "scheme": …, "source": …, "licence": … }')]
     problems = list(_info_problems(info))
     return ({} if problems else {"seed": None, "version": None, "simulated": False} | info), problems
 
 
-def row_problems(folder: Path, row: Row) -> Iterator[Problem]:
+def row_problems(folder: Path, row: CaseRow) -> Iterator[Problem]:
     """Yield what is wrong with one row by itself."""
     for column in ("case", "patient", "site", "image"):
         if not row.cells[column]:
@@ -154,24 +192,24 @@ def row_problems(folder: Path, row: Row) -> Iterator[Problem]:
             row.line, f"case {row.cells['case']!r} cannot name a file", "use no slash, backslash or control character"
         )
     for column in NUMBERS:
-        for message, mend in _number_faults(column, row.cells[column]):
-            yield _fault(row.line, message, mend)
+        for message, fix in _number_faults(column, row.cells[column]):
+            yield _fault(row.line, message, fix)
     for column in ("image", "mask"):
         name = row.cells[column]
-        for message, mend in path_faults(folder, name) if name else ():
-            yield Problem(row.line, name, message, mend)
+        for message, fix in path_faults(folder, name) if name else ():
+            yield Problem(row.line, name, message, fix)
 
 
-def table_problems(rows: Sequence[Row]) -> Iterator[Problem]:
+def table_problems(rows: Sequence[CaseRow]) -> Iterator[Problem]:
     """Yield what is wrong between rows: names used twice, one patient at two sites."""
-    for column, mend in UNIQUE.items():
+    for column, fix in UNIQUE.items():
         seen: dict[str, int] = {}
         for row in rows:
             value = row.cells[column]
             first = seen.setdefault(value, row.line) if value else row.line
             if first != row.line:
-                yield _fault(row.line, f"{column} {value!r} is already on line {first}", mend)
-    sites: dict[str, Row] = {}
+                yield _fault(row.line, f"{column} {value!r} is already on line {first}", fix)
+    sites: dict[str, CaseRow] = {}
     for row in rows:
         first = sites.setdefault(row.cells["patient"], row)
         if first.cells["site"] != row.cells["site"]:
@@ -207,8 +245,8 @@ def _split(text: str) -> list[tuple[int, list[str]]]:
     return [(line, cells) for line, cells in lines if any(cells)]
 
 
-def _fault(line: int, message: str, mend: str) -> Problem:
-    return Problem(line, CASES, message, mend)
+def _fault(line: int, message: str, fix: str) -> Problem:
+    return Problem(line, CASES, message, fix)
 
 
 def _header_problems(line: int, header: Sequence[str]) -> Iterator[Problem]:
@@ -239,9 +277,9 @@ def _width_problems(body: Sequence[tuple[int, list[str]]], width: int) -> Iterat
 
 
 def _info_problems(info: Mapping[str, Any]) -> Iterator[Problem]:
-    for key, mend in _REQUIRED_INFO.items():
+    for key, fix in _REQUIRED_INFO.items():
         if not (isinstance(info.get(key), str) and info[key].strip()):
-            yield Problem(None, INFO, f"{key} is missing", mend)
+            yield Problem(None, INFO, f"{key} is missing", fix)
     scheme = info.get("scheme")
     if isinstance(scheme, str) and scheme.strip() and scheme not in SCHEMES:
         yield Problem(None, INFO, f"scheme {scheme!r} is not known", f"use one of {', '.join(SCHEMES)}")
@@ -259,7 +297,7 @@ def _number_faults(column: str, text: str) -> Iterator[tuple[str, str]]:
     try:
         value = float(text)
     except ValueError:
-        yield f"{column} {text!r} is no number", "write digits with a decimal point and no unit"
+        yield f"{column} {text!r} is not a number", "write digits with a decimal point and no unit"
         return
     if not math.isfinite(value) or value <= 0:
         empty = ", or leave the cell empty" if rule.optional else ""
@@ -271,11 +309,11 @@ def _number_faults(column: str, text: str) -> Iterator[tuple[str, str]]:
 
 
 def path_faults(folder: Path, name: str) -> Iterator[tuple[str, str]]:
-    """Yield why `name` is no file of the cohort; only what lies inside may be opened."""
+    """Yield why `name` is not a file of the cohort; only what lies inside may be opened."""
     inside = "copy the file into the cohort and give its path from there, such as images/001.png"
     path = PurePosixPath(name)
     if "\\" in name or not name.isprintable():
-        yield "is no plain path", "write folders with / and leave out control characters"
+        yield "is not a plain path", "write folders with / and leave out control characters"
     elif path.is_absolute() or ".." in path.parts or name[1:2] == ":":
         yield "lies outside the cohort", inside
     elif not os.path.isfile(folder / path):

@@ -1,257 +1,301 @@
-"""What somebody wants to have judged: a documented cohort, a plain folder of pairs, or a folder of masks alone.
+"""What a user names -> its cases: the one door that check, assess, train and measure read through.
 
-A folder with ``cases.csv`` is a cohort (:mod:`fusqa.cohorts.cohort`). Any other is looked through for files that
-:mod:`fusqa.cohorts.formats` reads:
-
-- ``images/`` and ``masks/``, a picture and its mask having one name but for the ending;
-- pairs side by side, the mask's name being the picture's with one of :data:`ENDINGS`;
-- ``masks/`` without ``images/``, or a folder in which no name has such an ending: masks alone.
-
-A pixel spacing then comes from whoever gives one, or else from the files (DICOM and NIfTI state it).
+A user names a documented cohort (:mod:`fusqa.cohorts.manifest`), a plain folder (:mod:`fusqa.cohorts.folders`), or one
+mask. :class:`Input` lists its cases and reads them one by one, whichever it is; it carries what the user said of the
+files: scheme, label numbers and pixel spacing. A spacing comes from the user or the table first, and else from the
+files, as far as their formats (:mod:`fusqa.cohorts.formats`) state it.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from fusqa.cohorts.cohort import Case, check, entries, read_case
-from fusqa.cohorts.formats import KINDS, ending_of
-from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, Row, path_faults
-from fusqa.masks.labels import FETUS, Renumbering, Scheme
+import numpy as np
+
+from fusqa.cohorts.folders import find_cases, is_file
+from fusqa.cohorts.formats import StoredImage, read_image, read_mask
+from fusqa.cohorts.manifest import CASES, INFO, CaseRow, read_manifest
+from fusqa.masks.labels import FETUS, SCHEMES, Renumbering, Scheme
 from fusqa.masks.length import check_spacing
-from fusqa.problems import CohortError, Problem
+from fusqa.masks.measurement import Measurement, describe
+from fusqa.problems import CohortError, Problem, message_and_fix
 
-__all__ = ["ENDINGS", "Intake", "check_folder"]
+__all__ = ["Case", "Input", "RowFiles", "mask_faults", "read_files", "read_labels"]
 
-ENDINGS = ("_mask", "_seg", "_segmentation", "_label", "_labels", "_annotation")
-"""How the name of a mask may end beside that of its picture, in small letters."""
-
-Entry = tuple[Row, tuple[Problem, ...]]
+SAME_SPACING = 0.02  # chosen: two statements of a spacing that differ by less agree
 
 
 @dataclass(frozen=True, eq=False)
-class Intake:
-    """The rows to judge, and how to read one.
+class Case:
+    """One image with what is known of it.
+
+    Attributes
+    ----------
+    case, patient, site : str
+        Names; images of one `patient` never part.
+    image : (H, W) uint8 or None
+        The ultrasound image; None where only masks are to be judged, never in a cohort.
+    mask : (H, W) uint8 or None
+        The reference labels.
+    spacing : (float, float)
+        Millimetres from one row to the next, and from one column to the next.
+    measure_mm : float or None
+        What an expert measured: crown-rump length or head circumference, by the cohort's scheme.
+    ga_days : float or None
+        Gestational age in days.
+    warnings : tuple of str
+        What to beware of in its files.
+    """
+
+    case: str
+    patient: str
+    site: str
+    image: np.ndarray | None
+    mask: np.ndarray | None
+    spacing: tuple[float, float]
+    measure_mm: float | None = None
+    ga_days: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """The cases of a cohort, of a plain folder or of one file, and how to read one.
 
     Attributes
     ----------
     folder : Path
         Where the files lie.
-    scheme : Scheme
-        What the labels mean.
-    entries : tuple
-        Every row, a pair of it (:class:`fusqa.cohorts.manifest.Row`) and what is wrong with it before an image is
-        opened (a tuple of :class:`fusqa.problems.Problem`). A row of a plain folder has no line.
+    scheme : Scheme or None
+        What the labels mean; None where ``cohort.json`` should say so and does not.
+    rows : tuple of :class:`fusqa.cohorts.manifest.CaseRow`
+        Every case, with what is wrong with it before a file is opened.
     labels : Renumbering or None
         For masks whose numbers are not the scheme's.
+    info : mapping
+        ``cohort.json``; empty for a plain folder.
     listed : bool
-        Whether there is a ``cases.csv``.
+        Whether there is a table, ``cases.csv``.
+    problems : tuple of :class:`fusqa.problems.Problem`
+        Why it cannot be used as a whole; the rows have their own faults.
     """
 
     folder: Path
-    scheme: Scheme
-    entries: tuple[Entry, ...]
+    scheme: Scheme | None
+    rows: tuple[CaseRow, ...]
     labels: Renumbering | None
+    info: Mapping[str, Any]
     listed: bool
+    problems: tuple[Problem, ...]
 
     @classmethod
     def open(
         cls,
-        folder: str | Path,
+        path: str | os.PathLike[str],
         scheme: Scheme | None = None,
         labels: str | None = None,
         spacing: tuple[float, float] | None = None,
-    ) -> "Intake":
-        """Look through a folder without opening a picture.
+    ) -> "Input":
+        """Look through what a user names, without opening an image; what is wrong is kept in `problems`.
 
         Parameters
         ----------
-        folder : path
-            See the module's description.
+        path : path
+            A cohort, a plain folder, or a mask.
         scheme : Scheme, optional
-            What the labels mean. By default a cohort's own, and :data:`fusqa.masks.labels.FETUS` for a plain folder.
+            What the labels mean. By default a cohort's own, and :data:`fusqa.masks.labels.FETUS` without a cohort.
         labels : str, optional
             What the masks' own numbers stand for, as :meth:`fusqa.masks.labels.Renumbering.parse` reads it.
         spacing : (row_mm, col_mm), optional
-            Of every picture of a plain folder; counts before what the files state.
+            Of every image that no table lists; counts before what the files state.
 
         Raises
         ------
-        CohortError
-            If there is nothing to go through.
         ValueError
             If labels or spacing cannot be used, a cohort is of another scheme, or a spacing is given for a cohort,
             which has its own.
         """
-        folder = Path(folder)
-        if spacing:
-            check_spacing(spacing)
-        listed = _is_cohort(folder)
+        path, info = Path(path), {}
+        listed = path.is_dir() and any((path / name).exists() for name in (CASES, INFO))
+        if spacing and listed:
+            raise ValueError(f"{path} gives the spacing of each image in {CASES}; leave out --spacing")
         if listed:
-            own, rows = entries(folder)
-            if spacing:
-                raise ValueError(f"{folder} gives the spacing of each picture in {CASES}; leave out --spacing")
-            if scheme not in (None, own):
-                raise ValueError(
-                    f"{folder} has labels of scheme '{own.name}', asked for was '{scheme.name}'; "
-                    "give a model, or --scheme, of the cohort's scheme"
-                )
+            info, rows, problems = read_manifest(path)
         else:
-            own, rows = scheme or FETUS, _pairs(folder, spacing)
-        return cls(folder, own, tuple(rows), Renumbering.parse(labels, own) if labels else None, listed)
+            rows, problems = find_cases(path)
+        if spacing:
+            given = dict(zip(("row_mm", "col_mm"), map(repr, check_spacing(spacing)), strict=True))
+            rows = [replace(row, cells={**row.cells, **given}) for row in rows]
+        own = SCHEMES.get(info.get("scheme")) if listed else scheme or FETUS
+        if own and scheme not in (None, own):
+            raise ValueError(
+                f"{path} has labels of scheme '{own.name}', asked for was '{scheme.name}'; "
+                "give a model, or --scheme, of the cohort's scheme"
+            )
+        numbers = Renumbering.parse(labels, own) if labels and own else None
+        folder = path.parent if is_file(path) else path
+        return cls(folder, own, tuple(rows), numbers, info, listed, tuple(problems))
 
     def __len__(self) -> int:
-        return len(self.entries)
+        return len(self.rows)
 
-    def read(self, entry: Entry) -> Case:
-        """Read the case of one entry.
+    def usable(self) -> "Input":
+        """Return itself; :class:`CohortError` with all that is known to be wrong if there is nothing to go through."""
+        if self.problems:
+            raise CohortError(self.known_problems())
+        return self
+
+    def known_problems(self) -> list[Problem]:
+        """Everything that is known to be wrong before a file is opened."""
+        return [*self.problems, *(fault for row in self.rows for fault in row.faults)]
+
+    def read(self, row: CaseRow) -> Case:
+        """Read one of the cases; it may be without image or mask.
 
         Raises
         ------
         CohortError
-            With all that is wrong with it.
+            With all that is wrong with the row and its files.
         """
-        row, faults = entry
-        if faults:
-            raise CohortError(faults)
-        case = read_case(self.folder, row, self.scheme, self.labels)
-        if case.mask is None:
-            raise CohortError([Problem(row.line, CASES, "has no mask", "name one, or leave the row out")])
-        return case
+        files = read_files(self.folder, row, self.scheme, self.labels)
+        if files.problems:
+            raise CohortError(files.problems)
+        return Case(
+            case=row.case,
+            patient=row.cells["patient"],
+            site=row.cells["site"],
+            image=files.image and files.image.pixels,
+            mask=files.mask and files.mask.pixels,
+            spacing=files.spacing,
+            measure_mm=_known(row.number("measure_mm")),
+            ga_days=_known(row.number("ga_days")),
+            warnings=files.warnings,
+        )
+
+    def measure(self) -> Measurement:
+        """Measure the one mask that was named; a head may be drawn in any number.
+
+        Raises
+        ------
+        CohortError
+            If it cannot be read, its spacing is not known, or nothing can be measured.
+        ValueError
+            If a folder was named.
+        """
+        row, *others = self.usable().rows
+        if others or row.line or row.faults or row.cells["image"]:
+            raise ValueError(f"{self.folder} is a folder; give one mask, or use fusqa assess")
+        path = self.folder / row.cells["mask"]
+        mask = read_labels(path, self.labels)
+        try:
+            spacing, warnings = _spacing(row, [mask])
+            found = describe(mask.pixels, spacing, self.scheme)
+        except ValueError as error:
+            raise CohortError([Problem(None, str(path), *message_and_fix(error))]) from None
+        return replace(found, warnings=(*warnings, *found.warnings))
 
     def digest(self) -> bytes:
-        """Return a fingerprint of what is judged: every row, and size and date of every file."""
+        """Return a fingerprint of what is read: every row, and size and date of every file."""
         digest = hashlib.sha256(repr((self.scheme.name, self.labels)).encode())
-        for row, faults in self.entries:
+        for row in self.rows:
             files = (self.folder / row.cells[kind] for kind in ("image", "mask") if row.cells[kind])
             dates = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
-            digest.update(repr((row, faults, dates)).encode())
+            digest.update(repr((row, dates)).encode())
         return digest.digest()
 
 
-def check_folder(
-    folder: str | Path,
-    scheme: Scheme | None = None,
-    labels: str | None = None,
-    spacing: tuple[float, float] | None = None,
-    progress: Callable[[Iterable], Iterable] = iter,
-) -> list[Problem]:
-    """Return all that is wrong with what somebody wants to have judged, pictures included.
+@dataclass(frozen=True, eq=False)
+class RowFiles:
+    """What could be read of one row's files; `problems` says what could not, and what is wrong with the row."""
 
-    Parameters
-    ----------
-    folder, scheme, labels, spacing
-        As in :meth:`Intake.open`.
-    progress : callable
-        Wraps the list of rows, as ``tqdm.tqdm`` does.
+    image: StoredImage | None
+    mask: StoredImage | None
+    spacing: tuple[float, float] | None
+    warnings: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def read_files(folder: Path, row: CaseRow, scheme: Scheme | None, labels: Renumbering | None) -> RowFiles:
+    """Read image and mask of a row, each as far as it can be read; a file that the row's faults name is left out."""
+    problems, unusable = list(row.faults), {fault.file for fault in row.faults}
+    read: dict[str, StoredImage | None] = {"image": None, "mask": None}
+    for column, reader in (("image", read_image), ("mask", lambda path: read_labels(path, labels))):
+        name = row.cells[column]
+        if name and name not in unusable:
+            try:
+                read[column] = reader(folder / name)
+            except CohortError as error:
+                problems += [replace(problem, row=row.line, file=name) for problem in error.problems]
+    image, mask = read.values()
+    if mask is not None:
+        faults = mask_faults(mask.pixels, image and image.pixels.shape, scheme)
+        problems += [Problem(row.line, row.cells["mask"], *fault) for fault in faults]
+    spacing, warnings = None, ()
+    if not problems:  # a file that cannot be read states no spacing either
+        try:
+            spacing, warnings = _spacing(row, [image, mask])
+        except ValueError as error:
+            problems.append(Problem(row.line, row.cells["image"] or row.cells["mask"], *message_and_fix(error)))
+    return RowFiles(image, mask, spacing, warnings, tuple(problems))
+
+
+def read_labels(path: Path, labels: Renumbering | None) -> StoredImage:
+    """Read a mask as ``uint8``, in the scheme's numbers where `labels` says what its own stand for.
 
     Raises
     ------
     CohortError
-        If there is nothing to go through, with all the reasons.
-    ValueError
-        As in :meth:`Intake.open`.
+        If it cannot be read, or has a number that stands for nothing.
     """
-    folder = Path(folder)
-    if _is_cohort(folder) and not (scheme or labels or spacing):
-        problems = check(folder, progress)  # goes on where cohort.json cannot be used
-        if not (folder / CASES).is_file():
-            raise CohortError(problems)
-        return problems
-    intake = Intake.open(folder, scheme, labels, spacing)
-    if intake.listed:
-        return check(folder, progress, intake.labels)
-    return [problem for entry in progress(intake.entries) for problem in _problems(intake, entry)]
-
-
-def _problems(intake: Intake, entry: Entry) -> tuple[Problem, ...]:
-    """Everything wrong with one pair."""
+    stored = read_mask(path)
     try:
-        intake.read(entry)
-    except CohortError as error:
-        return error.problems
-    return ()
+        if labels:
+            return replace(stored, pixels=labels(stored.pixels))
+        if stored.pixels.max(initial=0) > 255:
+            found = np.unique(stored.pixels[stored.pixels > 255])[:8].tolist()
+            raise ValueError(f"labels {found} are in no scheme; say what they stand for with --labels")
+    except ValueError as error:
+        raise CohortError([Problem(None, str(path), *message_and_fix(error))]) from None
+    return replace(stored, pixels=stored.pixels.astype(np.uint8, copy=False))
 
 
-def _is_cohort(folder: Path) -> bool:
-    """Whether a folder is meant to be a cohort; also one that is not there, to be told so in the same words."""
-    return not folder.is_dir() or any((folder / name).exists() for name in (CASES, INFO))
-
-
-def _pairs(folder: Path, spacing: tuple[float, float] | None) -> Iterator[Entry]:
-    """Yield the entries of a plain folder, sorted by name."""
-    images, masks, twice = _found(folder)
-    if not masks:
-        endings = ", ".join(KINDS)
-        raise CohortError(
-            [
-                Problem(
-                    None,
-                    str(folder),
-                    f"has neither {CASES} nor masks",
-                    f"put masks into masks/ and pictures of the same names into images/ ({endings})",
-                )
-            ]
+def mask_faults(
+    mask: np.ndarray, image_shape: tuple[int, int] | None, scheme: Scheme | None
+) -> Iterator[tuple[str, str]]:
+    """Yield (what is wrong, fix) of a mask beside its image."""
+    if image_shape not in (None, mask.shape):
+        yield (
+            f"is {mask.shape[1]} × {mask.shape[0]} pixels, its image {image_shape[1]} × {image_shape[0]}",
+            "export both at one size: scaling either would change what is measured",
         )
-    told = dict(zip(("row_mm", "col_mm"), map(repr, spacing), strict=True)) if spacing else {}
-    for name in sorted(images.keys() | masks.keys()):
-        files = {"image": images.get(name, ""), "mask": masks.get(name, "")}
-        row = Row(None, dict.fromkeys(COLUMNS, "") | {"case": name} | files | told)
-        yield row, tuple([*_missing(files, bool(images)), *_outside(folder, files), *twice.get(name, ())])
+    if not mask.any():
+        yield "is empty: every pixel is background", "draw the structures, or leave the mask's cell empty"
+    try:
+        if scheme is not None:
+            scheme.require(mask)
+    except ValueError as error:
+        yield message_and_fix(error)
 
 
-def _missing(files: Mapping[str, str], pictured: bool) -> Iterator[Problem]:
-    """Yield why a name has no pair, in a folder that has pictures."""
-    if not files["mask"]:
-        yield Problem(None, files["image"], "has no mask", "add a mask of the same name, or take the picture away")
-    if pictured and not files["image"]:
-        yield Problem(None, files["mask"], "has no picture", "add a picture of the same name, or take the mask away")
+def _spacing(row: CaseRow, files: Sequence[StoredImage | None]) -> tuple[tuple[float, float], tuple[str, ...]]:
+    """Return the spacing in mm that counts, the row's before what a file states; and a warning if they differ."""
+    given = row.number("row_mm"), row.number("col_mm")
+    known = [] if np.isnan(given).any() else [given]
+    known += [file.spacing for file in files if file and file.spacing]
+    if not known:
+        raise ValueError(
+            "states no pixel spacing; give --spacing, or list the images with their row_mm and col_mm in a cases.csv"
+        )
+    used = check_spacing(known[0])
+    return used, tuple(
+        f"a file states a pixel spacing of {row_mm:g} × {col_mm:g} mm, {used[0]:g} × {used[1]:g} mm were used"
+        for row_mm, col_mm in known[1:]
+        if not np.allclose((row_mm, col_mm), used, rtol=SAME_SPACING)
+    )
 
 
-def _outside(folder: Path, files: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield why a file may not be opened."""
-    for name in filter(None, files.values()):
-        for message, mend in path_faults(folder, name):
-            yield Problem(None, name, message, mend)
-
-
-def _found(folder: Path) -> tuple[dict[str, str], dict[str, str], dict[str, list[Problem]]]:
-    """Return pictures and masks by the names of their cases, and the names that several files claim."""
-    if (folder / "masks").is_dir():
-        files = [(path, "images") for path in _files(folder / "images")]
-        files += [(path, "masks") for path in _files(folder / "masks")]
-        claims = [(_stem(path), kind, path) for path, kind in files]
-    else:
-        paths = [(path, *_case_of(_stem(path))) for path in _files(folder)]
-        alone = not any(kind == "masks" for _, _, kind in paths)
-        claims = [(name, "masks" if alone else kind, path) for path, name, kind in paths]
-    found: dict[str, dict[str, str]] = {"images": {}, "masks": {}}
-    twice: dict[str, list[Problem]] = {}
-    for name, kind, path in claims:
-        file = path.relative_to(folder).as_posix()
-        first = found[kind].setdefault(name, file)
-        if first != file:
-            mend = "keep one of them: which is meant is not known"
-            twice.setdefault(name, []).append(Problem(None, file, f"has the name of {first}", mend))
-    return found["images"], found["masks"], twice
-
-
-def _files(folder: Path) -> list[Path]:
-    """Files of a folder that can be read, in the order of their names; what lies deeper is not looked for."""
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.name[0] != "." and ending_of(path))
-
-
-def _stem(path: Path) -> str:
-    """Name without the ending, of which ``.nii.gz`` is one."""
-    return path.name[: -len(ending_of(path))]
-
-
-def _case_of(stem: str) -> tuple[str, str]:
-    """Name of the case that a file belongs to, and whether it is one of its "images" or "masks"."""
-    for ending in sorted(ENDINGS, key=len, reverse=True):
-        if stem.lower().endswith(ending) and len(stem) > len(ending):
-            return stem[: -len(ending)], "masks"
-    return stem, "images"
+def _known(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)

@@ -15,7 +15,7 @@ import pandas as pd
 from IPython.display import display
 from matplotlib.colors import to_rgb
 
-from fusqa.cohorts.cohort import Case
+from fusqa.cohorts.reading import Case
 from fusqa.figures.thumbnails import encoded, measured_line, thumbnail
 from fusqa.masks.labels import Scheme
 
@@ -166,7 +166,8 @@ def show_gallery(
         verdict = "good" if accepted else "poor"
         said = "not measurable" if error is None else f"{error:.1f} days"
         alt = f"Ultrasound picture {case.case} with its predicted mask: reviewed as {verdict}, {said}"
-        picture = encoded(thumbnail(case, scheme, THUMBNAIL_HEIGHT))
+        line = measured_line(case.mask, case.spacing, scheme)
+        picture = encoded(thumbnail(case, scheme, THUMBNAIL_HEIGHT, line))
         items.append(
             f'<li class="{verdict}"><img src="{picture}" alt="{html.escape(alt)}"><span>{verdict}, {said}</span></li>'
         )

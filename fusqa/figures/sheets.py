@@ -15,7 +15,7 @@ from matplotlib.colors import ListedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from fusqa.cohorts.cohort import Case
+from fusqa.cohorts.reading import Case
 from fusqa.figures.showing import VERDICT_COLOURS, panels
 from fusqa.masks.alterations import Altered
 from fusqa.masks.criterion import Criterion

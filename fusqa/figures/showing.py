@@ -15,7 +15,7 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["VERDICT_COLOURS", "panels", "show", "show_command", "show_table"]
+__all__ = ["VERDICT_COLOURS", "framed_table", "panels", "show", "show_command", "show_table"]
 
 VERDICT_COLOURS = {"good": "#0072B2", "poor": "#D55E00"}  # Okabe & Ito, safe for colour-blind readers
 sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", font_scale=0.85)
@@ -38,16 +38,16 @@ def show_table(table: pd.DataFrame, caption: str, source: str = "") -> None:
     """Publish a table with its caption, and the result file that it shows; an empty place prints as a dash.
 
     A line break in a cell or a heading is kept.
-
-    The table sits in a frame of its own that scrolls sideways, so that no page is wider than a phone.
     """
     marked = table.rename(columns=lambda heading: str(heading).replace("\n", "\\n"))  # as pandas marks those of cells
     body = marked.to_html(index=False, border=0, na_rep="–", justify="left", classes="table").replace("\\n", "<br>")
-    page = (
-        f'<figure class="fusqa-table"><div class="fusqa-scroll" tabindex="0">{body}</div>'
-        f"<figcaption>{html.escape(caption)}{_origin(source)}</figcaption></figure>"
-    )
+    page = framed_table(body, f"<figcaption>{html.escape(caption)}{_origin(source)}</figcaption>")
     display({"text/html": page, "text/plain": f"{caption}\n{table.to_string(index=False)}"}, raw=True)
+
+
+def framed_table(table: str, caption: str = "") -> str:
+    """Put an HTML table into a frame of its own that scrolls sideways, so that no page is wider than a phone."""
+    return f'<figure class="fusqa-table"><div class="fusqa-scroll" tabindex="0">{table}</div>{caption}</figure>'
 
 
 def show_command(command: str, folder: Path) -> None:

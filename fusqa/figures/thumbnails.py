@@ -1,17 +1,18 @@
 """Small pictures with their masks, inside a page: nothing is loaded from anywhere."""
 
 import base64
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from matplotlib.colors import to_rgb
 
-from fusqa.cohorts.cohort import Case
+from fusqa.cohorts.reading import Case
 from fusqa.masks.labels import Scheme
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import measure
 
-__all__ = ["encoded", "measured_line", "thumbnail"]
+__all__ = ["encoded", "line_between", "measured_line", "thumbnail"]
 
 
 def measured_line(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme) -> tuple | None:
@@ -20,13 +21,18 @@ def measured_line(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme
         ends = measure(mask, spacing, scheme).ends
     except Unmeasurable:
         return None
+    return line_between(ends)
+
+
+def line_between(ends: Sequence[Sequence[float]]) -> tuple:
+    """Turn the ends of a line, (row, col) in pixels, into ((x, y), (x, y)) from the upper left corner of the image."""
     return tuple((round(float(col) + 0.5, 1), round(float(row) + 0.5, 1)) for row, col in ends)
 
 
-def thumbnail(case: Case, scheme: Scheme, height: int) -> np.ndarray:
-    """Picture with outlines and measured line, (h, w, 3) uint8, BGR; a millimetre has one length in both directions.
+def thumbnail(case: Case, scheme: Scheme, height: int, line: tuple | None) -> np.ndarray:
+    """Image with outlines and a line of :func:`measured_line`, (h, w, 3) uint8, BGR, at one scale in both directions.
 
-    A mask without a picture is drawn on black.
+    A mask without an image is drawn on black.
     """
     rows, columns = case.mask.shape
     size = (max(1, round(columns * height / rows * case.spacing[1] / case.spacing[0])), height)
@@ -36,7 +42,6 @@ def thumbnail(case: Case, scheme: Scheme, height: int) -> np.ndarray:
     for label in scheme.labels:
         outlines, _ = cv2.findContours(np.uint8(mask == label.id), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(small, outlines, -1, [255 * part for part in to_rgb(label.colour)[::-1]], 1)
-    line = measured_line(case.mask, case.spacing, scheme)
     if line:
         ends = np.round(np.array(line) * (size[0] / columns, size[1] / rows)).astype(int)
         cv2.line(small, ends[0].tolist(), ends[1].tolist(), (255, 255, 255), 1, cv2.LINE_AA)

@@ -29,6 +29,7 @@ class FetusView:
     mask: np.ndarray  # (H, W) uint8
     spacing: tuple[float, float]  # row_mm, col_mm
     truth: "FetusView | None" = None  # the same of the reference mask, where there is one
+    measured: Length | None = None  # the crown-rump line of the mask, where it was measured before
     _lines: dict[float, np.ndarray] = field(default_factory=dict, repr=False)  # by share: both calipers ask for them
 
     @cached_property
@@ -57,7 +58,7 @@ class FetusView:
         for name in ("head", "body"):
             if self._pieces[name] is None:
                 raise Unmeasurable(f"there is no {name}, so no crown-rump line")
-        return crown_rump_length(self.mask, self.spacing)
+        return self.measured or crown_rump_length(self.mask, self.spacing)
 
     def lines(self, share: float) -> np.ndarray:
         """All lines (k, 2, 2) that are shorter than the crown-rump line by at most `share` of it."""

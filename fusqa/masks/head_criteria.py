@@ -21,6 +21,7 @@ class HeadView:
     mask: np.ndarray  # (H, W) uint8, 0 and 1
     spacing: tuple[float, float]  # row_mm, col_mm
     truth: "HeadView | None" = None  # the same of the reference mask, where there is one
+    measured: Ellipse | None = None  # the ellipse of the mask, where it was fitted before
 
     @cached_property
     def contours(self) -> list[np.ndarray]:
@@ -33,7 +34,7 @@ class HeadView:
     @cached_property
     def ellipse(self) -> Ellipse:
         """The ellipse that the circumference is measured on."""
-        return fit_head_ellipse(self.mask, self.spacing)
+        return self.measured or fit_head_ellipse(self.mask, self.spacing)
 
     @property
     def outline(self) -> Polyline:

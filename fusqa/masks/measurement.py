@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fusqa.masks.circumference import fit_head_ellipse, head_circumference
+from fusqa.masks.circumference import Ellipse, fit_head_ellipse, head_circumference
 from fusqa.masks.criterion import Criterion
 from fusqa.masks.crown_rump import crown_rump_length
 from fusqa.masks.dating import EQUATIONS, gestational_age
@@ -135,9 +135,14 @@ def describe(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FE
     ('no palate in the mask', 'no gap in the mask')
     """
     spacing = check_spacing(spacing)
-    length = measure(mask, spacing, scheme)
-    labels, warnings = _filled(mask, spacing) if scheme is HEAD else (mask, ())
-    judged = review(labels, spacing, scheme)
+    if scheme is HEAD:
+        measured = fit_head_ellipse(mask, spacing)
+        length = Length(measured.perimeter_mm, measured.ends)
+        labels, warnings = _filled(mask, measured)
+    else:
+        measured = length = measure(mask, spacing, scheme)
+        labels, warnings = mask, ()
+    judged = review(labels, spacing, scheme, measured=None if warnings else measured)
     pixel_mm2 = spacing[0] * spacing[1]
     return Measurement(
         scheme=scheme.name,
@@ -156,10 +161,10 @@ def describe(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FE
     )
 
 
-def _filled(mask: np.ndarray, spacing: tuple[float, float]) -> tuple[np.ndarray, tuple[str, ...]]:
+def _filled(mask: np.ndarray, fitted: Ellipse) -> tuple[np.ndarray, tuple[str, ...]]:
     """Turn a head drawn in any way into labels, with a warning if it was an outline."""
     drawn = np.uint8(mask != 0)
-    ellipse = fit_head_ellipse(drawn, spacing).fill(mask.shape)
+    ellipse = fitted.fill(mask.shape)
     if drawn.sum() > OUTLINE_SHARE * ellipse.sum():
         return drawn, ()
     return np.uint8(ellipse), ("the mask is an outline: its area and criteria are those of the ellipse fitted to it",)

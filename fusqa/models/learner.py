@@ -108,7 +108,7 @@ class ToUnit(Callback):
 
 
 class Augment(Callback):
-    """Scale, flip and turn the images and masks of a training batch together (the paper's three; ranges partly chosen).
+    """Scale, flip and turn the images and masks of a training batch together: the paper's three augmentations.
 
     Images are interpolated bilinearly. A mask takes the nearest pixel, so it never gains a label that it did not have.
     """

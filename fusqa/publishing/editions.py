@@ -17,7 +17,7 @@ from fusqa.study.results import PLACE
 
 __all__ = ["publish"]
 
-LARGEST_MB = 20  # of a whole edition: what a repository carries without complaint
+LARGEST_MB = 20  # of a whole edition; chosen so that a repository stays small
 
 
 def publish(name: str, build: Path, place: Path = PLACE) -> Path:

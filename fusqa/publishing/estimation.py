@@ -1,8 +1,8 @@
-"""How long a study will take on this machine: a few steps of every training, timed, times their number.
+"""How long a study will take on this machine: a few steps of every training are timed, and multiplied.
 
 ``python -m fusqa.publishing estimate PROFILE OUT.csv`` writes one row per job: ``file`` (its result below the profile's
 folder), ``seconds`` (of one processor, or of the GPU). The workflow runs it first, prints the sum, and weighs its
-progress by it. An estimate, not a promise: figures, and jobs that slow each other down, are left out.
+progress by it. Figures, and jobs that slow each other down, are left out of the estimate.
 """
 
 import subprocess
@@ -50,7 +50,7 @@ def estimate(profile: Profile) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``file``, ``seconds``; one row a job.
+        ``file``, ``seconds``; one row per job.
     """
     device = reproducible(profile.seeds[0], profile.threads)
     start, case, judging = _start_seconds(), *_case_seconds()
@@ -76,7 +76,7 @@ def _segmentations(
         training = profile.segmenters[name]
         model = SEGMENTERS[name](classes, training.size, **training.arguments)
         loss, size = SegmentationLoss(torch.ones(classes)), training.size
-        columns = _picture(size), torch.randint(0, classes, (1, size, size), dtype=torch.uint8)
+        columns = _noise(size), torch.randint(0, classes, (1, size, size), dtype=torch.uint8)
         step, forward = _rates(model, loss, training, columns, device)
         predictions = plan.A * (1 + shared.spoilt) + plan.B
         trained = shared.folds * training.budget
@@ -87,7 +87,7 @@ def _segmentations(
 def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.device) -> dict[str, float]:
     """Seconds of every row and seed, of the alterations left out, and of the autoencoder.
 
-    A row whose weights are not to be had takes none.
+    A row whose weights are unavailable takes none.
     """
     classes, target = COHORTS[cohort].scheme.classes, torch.ones(1)
 
@@ -103,7 +103,7 @@ def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.devic
             model = quality_model(topology, backbone, pretrained, classes, encoding)
         except WeightsUnavailable:
             return 0.0
-        columns = _picture(training.size), mask(training.size), target
+        columns = _noise(training.size), mask(training.size), target
         step, forward = _rates(model, nn.BCEWithLogitsLoss(), training, columns, device)
         validated = (training.rounds + 1) * kept[material]  # after every round, and for what is familiar
         return training.budget * step + (validated + judged + FAMILIARITY_PAIRS) * forward
@@ -127,14 +127,14 @@ def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.devic
 
 def _kept(profile: Profile, plan: CohortPlan, cohort: str) -> dict[str, float]:
     """Masks of the patients who validate, by what a recipe learns from."""
-    pictures = profile.validation * plan.A
+    images = profile.validation * plan.A
     alterations = 1 + SLIGHT_MASKS + len(POOR_RECIPES[COHORTS[cohort].scheme.name])
     predictions = len(plan.segmenters) * (1 + profile.segmentation.spoilt)
-    return {"altered": alterations * pictures, "errors": predictions * pictures}
+    return {"altered": alterations * images, "errors": predictions * images}
 
 
-def _picture(size: int) -> Tensor:
-    """One picture of noise."""
+def _noise(size: int) -> Tensor:
+    """One image of noise."""
     return torch.randint(0, 256, (1, 1, size, size), dtype=torch.uint8)
 
 

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-import papermill  # and nothing of the study: this process waits for the kernel, which imports it all once more
+import papermill  # nothing of the study: this process only waits for the kernel, which imports it all
 
 __all__ = ["execute"]
 
@@ -32,6 +32,6 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict) -> None:
         kernel_name="python3",
         progress_bar=sys.stderr.isatty(),
         log_output=False,
-        shutdown_kernel="immediate",  # its files are whole by then, and to unload PyTorch takes two seconds
+        shutdown_kernel="immediate",  # its files are whole by then, and unloading PyTorch takes two seconds
     )
     os.replace(partial, output)

@@ -15,6 +15,7 @@ from papermill import inspect_notebook
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from fusqa.cli import app
+from fusqa.figures.showing import framed_table
 from fusqa.study.pairs import ALTERED, AT_B, ERRORS
 from fusqa.study.profile import Profile
 from fusqa.study.rows import title_of
@@ -34,7 +35,7 @@ PROVENANCE = ("seed", "date", "cpu_seconds", "commit", "device", "threads")
 
 
 def parameter_table(notebooks: Path) -> str:
-    """Write what can be set in the notebooks, from their own cells: a row a parameter, with who has it."""
+    """Write what can be set in the notebooks, from their own cells: one row per parameter."""
     found: dict[tuple[str, str, str], list[str]] = {}
     files = sorted(notebooks.glob("*.ipynb"))
     for file in files:
@@ -53,7 +54,7 @@ def parameter_table(notebooks: Path) -> str:
 
 
 def cost_table(results: Path) -> str:
-    """Write what every notebook took in this edition, from the provenance of its results: the dearest first."""
+    """Write what every notebook took in this edition, from the provenance of its results: the most expensive first."""
     took: dict[str, list[dict]] = {}
     for file in results.glob("*.json"):
         provenance = _provenance(file) or {}
@@ -84,18 +85,18 @@ def profile_table(profiles: Path, *studies: Path) -> str:
         for profile in {one["profile"] for one in known} - set(took):  # the first study that has it speaks
             took[profile] = [one for one in known if one["profile"] == profile]
     rows = []
-    for profile in sorted(map(Profile.read, sorted(profiles.glob("*.yaml"))), key=_pictures):
+    for profile in sorted(map(Profile.read, sorted(profiles.glob("*.yaml"))), key=_images):
         plan, seeds, runs = profile.cohorts["simulated"], len(profile.seeds), took.get(profile.name, [])
         spent = f"{sum(one['cpu_seconds'] for one in runs) / 3600:.1f}" if runs else "–"
         most = f"{max(one['peak_mb'] for one in runs) / 1000:.1f}" if runs else "–"
         sizes = [str(plan.A), str(plan.B), str(len(plan.rows)), str(seeds)]
         rows.append([f"<code>{profile.name}</code>", *sizes, spent, most])
-    header = ["profile", "pictures of A", "of B", "rows", "seeds", "processor hours", "largest memory, GB"]
+    header = ["profile", "images of A", "of B", "rows", "seeds", "processor hours", "largest memory, GB"]
     return table(header, rows)
 
 
-def _pictures(profile: Profile) -> int:
-    """Pictures of the simulated cohort, by which profiles are ordered."""
+def _images(profile: Profile) -> int:
+    """Images of the simulated cohort, by which profiles are ordered."""
     return profile.cohorts["simulated"].A + profile.cohorts["simulated"].B
 
 
@@ -106,7 +107,7 @@ def _provenance(result: Path) -> dict | None:
 
 
 def command_pages() -> str:
-    """Write the help of the command ``fusqa``, a section a verb, from the command itself."""
+    """Write the help of the command ``fusqa``, one section per verb, from the command itself."""
     verbs = _verbs(typer.main.get_command(app), "fusqa")
     return "\n".join(_command_section(name, command) for name, command in verbs)
 
@@ -137,7 +138,7 @@ def _command_section(name: str, command: TyperCommand) -> str:
 
 
 def _default(parameter: TyperArgument | TyperOption) -> str:
-    """What holds where nothing is given; a dash for a switch, and for what must be given."""
+    """The default of a parameter; a dash for a switch, and for what must be given."""
     value = parameter.default
     return "–" if value is None or value is False or value is ... else str(getattr(value, "value", value))
 
@@ -150,7 +151,7 @@ def _words(parameter: TyperArgument | TyperOption) -> list[str]:
 
 
 def model_cards(results: Path) -> str:
-    """Write what is known of every model of an edition, a line a model, first seed, from its result files.
+    """Write what is known of every model of an edition, first seed, from its result files: one line per model.
 
     The AUROC is against the truth of each set: by construction for altered masks, by the review for predictions.
     """
@@ -244,11 +245,9 @@ def shown(column: str, value: object) -> str:
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
-    """Write a table in a frame that scrolls sideways, as :func:`fusqa.figures.showing.show_table` does."""
-    lines = ["".join(f"<td>{value}</td>" for value in row) for row in rows]
+    """Write a table of HTML cells, framed as every table of the book."""
     head = "".join(f"<th>{name}</th>" for name in header)
+    lines = ["".join(f"<td>{value}</td>" for value in row) for row in rows]
     body = "".join(f"<tr>{line}</tr>\n" for line in lines)
-    return (
-        f'<figure class="fusqa-table"><div class="fusqa-scroll" tabindex="0"><table class="dataframe table">\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div></figure>\n"
-    )
+    thead, tbody = f"<thead><tr>{head}</tr></thead>", f"<tbody>\n{body}</tbody>"
+    return framed_table(f'<table class="dataframe table">\n{thead}\n{tbody}</table>') + "\n"

@@ -1,7 +1,7 @@
-"""How far a study is: a line for people whenever a job has ended, with the time that is left.
+"""How far a study is: one line whenever a job has ended, with the time that is left.
 
 The workflow starts :func:`watch` when it starts, and asks for :func:`failures` when it ends badly; the weights of the
-jobs are those of :mod:`fusqa.publishing.estimation`. Nothing here loads more than Python itself, because Snakemake
+jobs are those of :mod:`fusqa.publishing.estimation`. This module loads nothing but Python itself, because Snakemake
 loads it.
 """
 
@@ -32,7 +32,7 @@ class Progress:
     def __init__(self, estimate: Path, at_once: int):
         self.estimate, self.at_once, self.begin = estimate, at_once, time.time()
         self.seconds: dict[Path, float] = {}
-        self.told: set[Path] | None = None  # files that the last line counted
+        self.counted: set[Path] | None = None  # files that the last line counted
 
     def line(self) -> str | None:
         """Return what there is to say since the last call, if anything."""
@@ -42,9 +42,9 @@ class Progress:
             with self.estimate.open(encoding="utf-8", newline="") as rows:
                 self.seconds = {self.estimate.parent / r["file"]: float(r["seconds"]) for r in csv.DictReader(rows)}
         done = {file for file in self.seconds if file.is_file()}
-        if done == self.told:
+        if done == self.counted:
             return None
-        first, self.told = self.told is None, done
+        first, self.counted = self.counted is None, done
         left = sum(self.seconds[file] for file in self.seconds.keys() - done)
         ran = sum(self.seconds[file] for file in done if file.stat().st_mtime >= self.begin)
         elapsed = time.time() - self.begin
@@ -69,7 +69,7 @@ def failures(study: Path) -> list[str]:
 
 
 def _span(seconds: float) -> str:
-    """Write a time as people say it."""
+    """Write a time in words."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{seconds:.0f} s"
@@ -77,7 +77,7 @@ def _span(seconds: float) -> str:
 
 
 def watch(estimate: Path, at_once: int) -> None:
-    """Write lines to the error stream as long as this process lives."""
+    """Write such lines to the error stream as long as this process lives."""
     progress = Progress(estimate, at_once)
 
     def look() -> None:

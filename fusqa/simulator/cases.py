@@ -15,7 +15,9 @@ import numpy as np
 from scipy import ndimage
 
 from fusqa import __version__
-from fusqa.cohorts.cohort import Case, Cohort, write_cohort
+from fusqa.cohorts.cohort import Cohort
+from fusqa.cohorts.reading import Case
+from fusqa.cohorts.writing import write_cohort
 from fusqa.masks.dating import gestational_age
 from fusqa.masks.labels import FETUS
 from fusqa.simulator.fetus import Build, Fetus, Part, Pose, draw_fetus, ellipse, rotation, smooth_open, tube

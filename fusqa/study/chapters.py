@@ -18,7 +18,7 @@ from fusqa.study.catalogue import COHORTS
 from fusqa.study.profile import Profile
 from fusqa.study.rows import RECIPES, row_named
 
-__all__ = ["CASES", "PUBLISHED", "TABLE", "Chapter", "manifests", "read_chapters", "result_names"]
+__all__ = ["CASES", "PUBLISHED", "TABLE", "Chapter", "read_chapters", "result_names"]
 
 TABLE = ROOT / "workflow/chapters.yaml"
 CASES, PUBLISHED = "cases", "published"  # needs that no chapter leaves
@@ -105,14 +105,14 @@ class Chapter(BaseModel):
         files = []
         for need in self.needs:
             if need == CASES:
-                files += manifests(cohort)
+                files += _manifests(cohort)
             elif need != PUBLISHED:
                 chapter, pattern = _left(need)
                 files += [pattern.format(**run) for run in chapter.runs(profile, cohort)]
         return files
 
 
-def manifests(cohort: str) -> list[str]:
+def _manifests(cohort: str) -> list[str]:
     """Return the files ``cases.csv`` of a cohort's sites, which are written last, below the cohort's folder."""
     return [f"cohorts/{folder}/cases.csv" for folder in dict.fromkeys(COHORTS[cohort].folders.values())]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fusqa.cohorts.cohort import Case, Cohort
+from fusqa.cohorts.cohort import Cohort
+from fusqa.cohorts.reading import Case
 from fusqa.files import whole
 from fusqa.masks.alterations import GOOD, altered_masks
 from fusqa.masks.dating import EQUATIONS

@@ -25,9 +25,9 @@ class Training(_Strict):
     Attributes
     ----------
     size : int
-        Side of its square picture in pixels.
+        Side of its square image in pixels.
     budget, rounds, batch : int
-        Samples seen in all, rounds with a validation each, samples a step.
+        Samples seen in total, rounds that each end in a validation, samples per step.
     rate : float
         Peak learning rate of the one-cycle schedule.
     decay : float
@@ -43,7 +43,7 @@ class Training(_Strict):
 
 
 class Segmenter(Training):
-    """Training of one segmentation network, once a fold.
+    """Training of one segmentation network, once per fold.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Segmenter(Training):
     @field_validator("arguments")
     @classmethod
     def _in_one_order(cls, given: dict) -> dict:
-        """Sort by name: the workflow compares settings as text, and another order is no other setting."""
+        """Sort by name: the workflow compares settings as text, and the order of the settings does not matter."""
         return dict(sorted(given.items()))
 
 
@@ -84,7 +84,7 @@ class CrossValidation(_Strict):
     folds : int
         Folds of the cross-validation by patient.
     spoilt : int
-        How many spoilt versions of every picture of site A are predicted, to collect the segmenter's errors.
+        How many degraded versions of every image of site A are predicted, to collect the segmenter's errors.
     """
 
     folds: int = Field(ge=2)
@@ -92,14 +92,14 @@ class CrossValidation(_Strict):
 
 
 class Request(_Strict):
-    """What a job may take; a cluster reserves it, and ends the job that takes more."""
+    """What a job may use; a cluster reserves it, and ends a job that uses more."""
 
     minutes: PositiveInt
     memory_mb: PositiveInt
 
 
 class CohortPlan(_Strict):
-    """One cohort of a study: how many cases of each site, which segmenters and which rows are run on it."""
+    """One cohort of a study: how many cases of each site, which segmenters and which rows."""
 
     A: PositiveInt
     B: PositiveInt
@@ -117,7 +117,7 @@ class Profile(_Strict):
     threads : int
         CPU threads of every training; part of the profile because results depend on it.
     seeds : tuple of int
-        Every row is trained once a seed.
+        Every row is trained once per seed.
     validation : float
         Share of site A's patients that is kept for validation.
     per_class : int
@@ -130,7 +130,7 @@ class Profile(_Strict):
     quality, autoencoder
         Training of the quality models, of the autoencoder.
     requests : dict of str to Request
-        What a job of a rule of the workflow may take; "other" for the rules without an entry of their own.
+        What a job of a chapter may use; "other" for those without an entry of their own.
     """
 
     name: str
@@ -156,7 +156,7 @@ class Profile(_Strict):
             For an unknown name; the message lists the known ones.
         ValueError
             When a setting is missing, misspelt or out of range, a cohort, a row or a segmenter is not known, the
-            segmenters differ in the size of their pictures (their errors go into one set), or the quality models do
+            segmenters differ in the size of their images (their errors go into one set), or the quality models do
             (they are compared on the same masks).
         """
         path = cls.file(name)
@@ -187,7 +187,7 @@ class Profile(_Strict):
 
 
 def _require_known(path: Path, what: str, named: set[str], known: Iterable[str]) -> None:
-    """Raise ValueError where a profile names something that there is not."""
+    """Raise ValueError where a profile names something unknown."""
     if unknown := named - set(known):
         raise ValueError(f"{path}: {what} {sorted(unknown)} are not known; known {what} are {', '.join(known)}")
 
@@ -202,7 +202,7 @@ def _require_rows(path: Path, plans: Iterable[CohortPlan]) -> None:
 
 
 def _require_one_size(path: Path, what: str, trainings: Mapping[str, Training]) -> None:
-    """Raise ValueError where trainings differ in the size of their pictures."""
+    """Raise ValueError where trainings differ in the size of their images."""
     sizes = {name: training.size for name, training in trainings.items()}
     if len(set(sizes.values())) > 1:
-        raise ValueError(f"{path}: {what} of a study must share one size of picture; theirs are {sizes}")
+        raise ValueError(f"{path}: {what} of a study must share one size of image; theirs are {sizes}")

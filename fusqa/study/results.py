@@ -22,14 +22,14 @@ PLACE = ROOT / "results"
 
 
 class Study:
-    """One profile on one cohort: the folder ``<build>/<profile>/<cohort>`` and what is in it.
+    """One profile on one cohort: the folder ``<build>/<profile>/<cohort>`` and its files.
 
     Parameters
     ----------
     profile : str
         Name of a profile or path of its YAML file.
     cohort : str
-        A key of :data:`COHORTS`.
+        A key of :data:`fusqa.study.catalogue.COHORTS`.
     build : str or Path
         Where studies are kept; a relative path counts from the project's folder.
     """
@@ -69,7 +69,7 @@ class Study:
     def need(self, name: str) -> Path:
         """Return the path of a file that another notebook makes; where it is missing, Snakemake makes it first.
 
-        This is what lets every notebook run alone. Inside a Snakemake run the inputs are always there already.
+        So every notebook runs alone. Inside a Snakemake run the inputs are always there already.
         """
         path = self.path(name)
         if not path.exists():

@@ -1,4 +1,4 @@
-"""The rows of the grid of quality models: what is trained, from what, and what to call it."""
+"""The rows of the grid of quality models: what is trained, how, and what to call it."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -32,19 +32,19 @@ class Recipe:
     Attributes
     ----------
     material : {"altered", "errors"}
-        Altered masks, good or poor by construction; or out-of-fold predictions of spoilt pictures, good if the review
+        Altered masks, good or poor by construction; or out-of-fold predictions of degraded images, good if the review
         accepts them and the measurement dates the pregnancy right.
     encoding : str
         How the mask enters the network, a key of :data:`fusqa.models.networks.ENCODINGS`.
     sees : tuple of {"picture", "mask"}
-        What the model is shown. What one that lacks either still knows, it knows from the other alone.
+        What the model is shown. A model that is shown only one of the two shows how far that one leads.
     target : {"good", "dice"}
         What it predicts: the verdict, or the mean Dice with the reference mask.
     exchanged : float
-        Share of the good masks that it learns from once more, as poor, with another patient's picture: nothing but a
-        comparison of the two can tell these.
+        Share of the good masks that it learns from a second time, labelled poor, beside another patient's image: only
+        a comparison of image and mask can tell these apart.
     notes : tuple of str
-        What to add to a row's name.
+        What is added to a row's name in print.
     """
 
     material: str
@@ -80,7 +80,7 @@ class Row:
     topology, backbone, pretrained
         Arguments of :func:`fusqa.models.networks.quality_model`.
     recipe : str
-        What it learns from, a key of :data:`fusqa.study.rows.RECIPES`.
+        How it is trained, a key of :data:`RECIPES`.
     """
 
     topology: str

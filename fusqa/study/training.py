@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from fusqa.cohorts.cohort import Case
+from fusqa.cohorts.reading import Case
 from fusqa.masks.labels import Scheme
 from fusqa.models.checkpoints import Card
 from fusqa.models.familiarity import Familiarity, Features

@@ -20,12 +20,15 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+import fusqa.masks.fasp
+import fusqa.masks.measurement
 from fusqa.assessment.ledger import ScoresBusy, ledger, write_table
 from fusqa.assessment.verdicts import BATCH, WORKERS, Assessor
 from fusqa.cli import app
-from fusqa.cohorts.cohort import Cohort, write_cohort
-from fusqa.cohorts.pictures import read_image, write_picture
-from fusqa.cohorts.reading import Intake
+from fusqa.cohorts.cohort import Cohort
+from fusqa.cohorts.formats import read_image, write_image
+from fusqa.cohorts.reading import Input
+from fusqa.cohorts.writing import write_cohort
 from fusqa.masks.labels import FETUS
 from fusqa.models.checkpoints import Card, save_model
 from fusqa.models.familiarity import Familiarity, Features
@@ -72,7 +75,7 @@ def read_scores(path):
 
 
 def write_scores(assessor, cohort, out, progress):
-    with ledger(assessor, Intake.open(cohort), out, progress) as verdicts:
+    with ledger(assessor, Input.open(cohort), out, progress) as verdicts:
         return write_table(verdicts, "fetus", out)
 
 
@@ -246,7 +249,7 @@ def test_the_report_is_one_file_that_can_be_sorted_and_filtered(cohort, model, t
 def test_what_cannot_be_assessed_is_said_without_a_traceback(cohort, model, tmp_path):
     for given, said in (
         ((cohort, tmp_path, tmp_path / "s.csv"), "holds no model; give a folder with card.json"),
-        ((tmp_path / "nowhere", model, tmp_path / "s.csv"), "is no folder"),
+        ((tmp_path / "nowhere", model, tmp_path / "s.csv"), "is not a folder"),
     ):
         done = assess(*given)
         assert done.exit_code == 2 and said in done.output and "Traceback" not in done.output
@@ -272,9 +275,9 @@ def test_the_same_for_a_program(cohort, model, tmp_path):
 
 def test_only_a_few_cases_are_read_ahead(cohort, model, monkeypatch):
     """What is in memory does not grow with the cohort: reading waits for the network."""
-    intake, read = Intake.open(cohort), []
-    many = replace(intake, entries=intake.entries * 50)
-    monkeypatch.setattr(Intake, "read", lambda self, entry, whole=Intake.read: read.append(1) or whole(self, entry))
+    given, read = Input.open(cohort), []
+    many = replace(given, rows=given.rows * 50)
+    monkeypatch.setattr(Input, "read", lambda self, row, whole=Input.read: read.append(1) or whole(self, row))
     verdicts = Assessor.load(model)(many)
     for _ in range(2 * BATCH):
         next(verdicts)
@@ -304,21 +307,21 @@ def test_a_run_that_is_killed_leaves_nothing_half_written_and_goes_on(cohort, mo
     assert run.wait() == -signal.SIGKILL, "it was done before it could be killed"
     assert not out.exists() and not (tmp_path / "scores.json").exists()
     before = partial.read_bytes().count(b"\n") - 1
-    intake, taken = Intake.open(plain, spacing=(0.15, 0.15)), []
-    with ledger(Assessor.load(model), intake, out, lambda rows, done: taken.append(done) or rows) as verdicts:
+    given, taken = Input.open(plain, spacing=(0.15, 0.15)), []
+    with ledger(Assessor.load(model), given, out, lambda rows, done: taken.append(done) or rows) as verdicts:
         assert write_table(verdicts, "fetus", out) == 0
-    assert taken == [before] and 0 < before < len(intake)
+    assert taken == [before] and 0 < before < len(given)
     names = [row["case"] for row in read_scores(out)]
-    assert names == sorted(names) and len(set(names)) == len(intake)
+    assert names == sorted(names) and len(set(names)) == len(given)
 
 
 def test_changed_masks_begin_anew(cohort, model, tmp_path):
-    intake = Intake.open(cohort)
-    before = intake.digest()
+    given = Input.open(cohort)
+    before = given.digest()
     path = cohort / Cohort.open(cohort).table["mask"][3]
     path.write_bytes(path.read_bytes())
     os.utime(path, ns=(1, 1))
-    assert Intake.open(cohort).digest() != before
+    assert Input.open(cohort).digest() != before
 
 
 @pytest.fixture
@@ -383,9 +386,24 @@ def test_an_autoencoder_judges_masks_without_pictures(cohort, model, autoencoder
     expected = 1 - anomaly_ratio(small, predict(loaded.model, small))
     np.testing.assert_allclose([float(row["probability"]) for row in rows], expected, atol=1e-5)
     assert (tmp_path / "r.html").read_text().count("<figure") == len(NAMES)
+    assert assess(masks / "0.png", autoencoder, tmp_path / "one.csv", "--spacing", "0.15").exit_code == 0
+    (one,) = read_scores(tmp_path / "one.csv")
+    assert one == next(row for row in rows if row["case"] == "0")
     refused = assess(masks, model, tmp_path / "t.csv", "--spacing", "0.15")
     assert refused.exit_code == 1 and "0 verdicts" in refused.output
-    assert "has no picture, which the model sees" in read_scores(tmp_path / "t.csv")[0]["faults"]
+    assert "has no image, which the model sees" in read_scores(tmp_path / "t.csv")[0]["faults"]
+
+
+def test_a_mask_is_measured_once_for_verdict_criteria_and_report(cohort, model, tmp_path, monkeypatch):
+    measured = []
+    for module in (fusqa.masks.measurement, fusqa.masks.fasp):
+        once = module.crown_rump_length
+        monkeypatch.setattr(module, "crown_rump_length", lambda *args, once=once: measured.append(1) or once(*args))
+    monkeypatch.setitem(
+        fusqa.masks.measurement._MEASUREMENTS, "crown-rump length", fusqa.masks.measurement.crown_rump_length
+    )
+    assert assess(cohort, model, tmp_path / "s.csv", "--report", tmp_path / "r.html").exit_code == 0
+    assert (tmp_path / "r.html").read_text().count("<figure") == len(measured) == len(NAMES)
 
 
 def test_card_and_weights_that_do_not_belong_together_are_refused(cohort, model, autoencoder, tmp_path):
@@ -430,7 +448,7 @@ def test_what_is_unlike_the_training_pairs_gets_a_warning(cohort, model, tmp_pat
     near = sorted(verdict.unfamiliar for verdict in knowing(cohort))
     assert near[0] < near[-2] < 1  # the last is the farthest pair itself: rounding decides on which side of it it falls
     for name in whole.table["image"]:
-        write_picture(cohort / name, 255 - read_image(cohort / name))
+        write_image(cohort / name, 255 - read_image(cohort / name).pixels)
     far = list(knowing(cohort))
     assert all(verdict.unfamiliar == 1 for verdict in far)
     assert all("unlike what the model was trained on" in verdict.warnings[-1] for verdict in far)

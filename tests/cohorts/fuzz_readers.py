@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of everything that reads a foreign file: ``make fuzz FUZZ=60`` (seconds).
 
-Whatever the bytes are, a reader returns a picture of a sane size or raises a ``CohortError`` with a mend; any other
+Whatever the bytes are, a reader returns a picture of a sane size or raises a ``CohortError`` with a fix; any other
 exception, a hang, or memory beyond the limit is a finding. The first byte chooses the kind of file. The corpus starts
 from one sound file of each kind.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import atheris
 
-LOOKED_INTO = ["fusqa.cohorts.formats", "fusqa.cohorts.pictures", "fusqa.cohorts.manifest", "PIL", "pydicom", "nibabel"]
+LOOKED_INTO = ["fusqa.cohorts.formats", "fusqa.cohorts.manifest", "PIL", "pydicom", "nibabel"]
 with atheris.instrument_imports(include=LOOKED_INTO):
     from test_formats import SAMPLES, read_or_told
 
@@ -38,7 +38,7 @@ def table(content: bytes) -> None:
     for row in rows:
         problems += row_problems(FOLDER, row)
     problems += table_problems(rows)
-    assert all(str(problem) and problem.mend for problem in problems)
+    assert all(str(problem) and problem.fix for problem in problems)
 
 
 def one(data: bytes) -> None:

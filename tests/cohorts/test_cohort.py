@@ -1,4 +1,4 @@
-"""A cohort survives the disk, is split by patient, and says row, file and mend of everything that is wrong with it."""
+"""A cohort survives the disk, is split by patient, and says row, file and fix of everything that is wrong with it."""
 
 import json
 import subprocess
@@ -14,9 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusqa.cohorts.cohort import Case, Cohort, CohortError, check, patient_order, write_cohort
-from fusqa.cohorts.pictures import read_mask
+from fusqa.cohorts.checking import check
+from fusqa.cohorts.cohort import Cohort, patient_order
+from fusqa.cohorts.formats import read_mask
+from fusqa.cohorts.reading import Case
+from fusqa.cohorts.writing import write_cohort
 from fusqa.masks.labels import FETUS
+from fusqa.problems import CohortError
 
 HEADER = "case,patient,site,image,mask,row_mm,col_mm,measure_mm,ga_days"
 PATIENTS = ("anna", "anna", "berta", "cora", "cora", "cora", "dora", "emma")
@@ -108,7 +112,7 @@ def test_a_broken_off_cohort_cannot_be_opened_and_can_be_written_again(tmp_path)
     ("change", "words"),
     [
         ({"case": "../out"}, "cannot name a file"),
-        ({"image": np.zeros((4, 4, 3), np.uint8)}, "picture"),
+        ({"image": np.zeros((4, 4, 3), np.uint8)}, "an image that"),
         ({"image": np.zeros((40, 60))}, "float64"),
         ({"mask": np.full((40, 60), 9, np.uint8)}, "labels \\[9\\]"),
         ({"mask": np.ones((40, 61), np.uint8)}, "61 × 40"),
@@ -208,7 +212,7 @@ WIDE = np.ones((40, 50), np.uint8)
 GREY16 = np.zeros((40, 60), np.uint16)
 COLOUR = np.zeros((40, 60, 3), np.uint8)
 
-# What is done to a sound cohort; line and file that must be named, words of the message and of the mend.
+# What is done to a sound cohort; line and file that must be named, words of the message and of the fix.
 FAULTS = {
     "truncated picture": (truncate, 3, "images/c2.png", "truncated", "export"),
     "damaged picture": (flip_a_bit, 3, "images/c2.png", "damaged", "export"),
@@ -223,7 +227,7 @@ FAULTS = {
     "empty mask": (png("masks/c2.png", np.zeros((40, 60), np.uint8)), 3, "masks/c2.png", "empty", "cell empty"),
     "missing picture": (gone("images/c2.png"), 3, "images/c2.png", "no such file", "name"),
     "missing mask": (gone("masks/c2.png"), 3, "masks/c2.png", "no such file", "name"),
-    "picture of another patient": (copy_picture, 4, "images/c3.png", "same picture as images/c1.png", "one patient"),
+    "picture of another patient": (copy_picture, 4, "images/c3.png", "same image as images/c1.png", "one patient"),
     "case twice": (cell(3, "case", "c1"), 3, "cases.csv", "'c1' is already on line 2", "name of its own"),
     "picture twice": (cell(3, "image", "images/c1.png"), 3, "cases.csv", "already on line 2", "once"),
     "mask twice": (cell(3, "mask", "masks/c1.png"), 3, "cases.csv", "already on line 2", "of its own"),
@@ -237,17 +241,17 @@ FAULTS = {
     "spacing negative": (cell(3, "col_mm", "-0.2"), 3, "cases.csv", "col_mm is -0.2", "positive"),
     "spacing NaN": (cell(3, "row_mm", "NaN"), 3, "cases.csv", "row_mm is NaN", "positive"),
     "spacing infinite": (cell(3, "row_mm", "inf"), 3, "cases.csv", "row_mm is inf", "positive"),
-    "spacing in words": (cell(3, "row_mm", "0.2 mm"), 3, "cases.csv", "no number", "no unit"),
+    "spacing in words": (cell(3, "row_mm", "0.2 mm"), 3, "cases.csv", "not a number", "no unit"),
     "spacing in cm": (cell(3, "row_mm", "0.005"), 3, "cases.csv", "0.005", "multiply by 10"),
     "coarse spacing in cm": (cell(3, "row_mm", "0.0167"), 3, "cases.csv", "0.0167", "multiply by 10"),
     "spacing in dpi": (cell(3, "row_mm", "96"), 3, "cases.csv", "96", "mm a pixel"),
     "length in cm": (cell(3, "measure_mm", "6.5"), 3, "cases.csv", "6.5", "multiply by 10"),
-    "length beyond the picture": (cell(3, "measure_mm", "450"), 3, "cases.csv", "whole picture", "units"),
+    "length beyond the picture": (cell(3, "measure_mm", "450"), 3, "cases.csv", "whole image", "units"),
     "age in weeks": (cell(3, "ga_days", "12.5"), 3, "cases.csv", "12.5", "multiply by 7"),
     "path upwards": (cell(3, "image", "../outside.png"), 3, "../outside.png", "outside", "copy"),
     "absolute path": (cell(3, "mask", "/etc/passwd"), 3, "/etc/passwd", "outside", "copy"),
     "drive letter": (cell(3, "image", "C:/a.png"), 3, "C:/a.png", "outside", "copy"),
-    "backslashes": (cell(3, "image", "images\\c2.png"), 3, "images\\c2.png", "no plain path", "/"),
+    "backslashes": (cell(3, "image", "images\\c2.png"), 3, "images\\c2.png", "not a plain path", "/"),
     "link outwards": (link_outside, 3, "images/c2.png", "link", "copy"),
     "cell too many": (lambda folder: replace_in(folder, "c2,", "c2,,"), 3, "cases.csv", "10 cells", "quote"),
     "decimal comma": (cell(3, "row_mm", "0,5"), 3, "cases.csv", "10 cells", "decimal points"),
@@ -262,19 +266,19 @@ FAULTS = {
     "empty table": (content("cases.csv", b""), 1, "cases.csv", "empty", "columns"),
     "no table": (gone("cases.csv"), None, "cases.csv", "No such file", "folder"),
     "no description": (gone("cohort.json"), None, "cohort.json", "No such file", "folder"),
-    "no JSON": (text("{", "", "cohort.json"), None, "cohort.json", "no JSON", "correct"),
-    "JSON list": (content("cohort.json", b"[]"), None, "cohort.json", "no object", "scheme"),
+    "no JSON": (text("{", "", "cohort.json"), None, "cohort.json", "not JSON", "correct"),
+    "JSON list": (content("cohort.json", b"[]"), None, "cohort.json", "hold an object", "scheme"),
     "no licence": (text("licence", "x", "cohort.json"), None, "cohort.json", "licence", "add"),
     "no scheme": (text("fetus", "cat", "cohort.json"), None, "cohort.json", "'cat'", "fetus"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_every_fault_names_row_file_and_mend(folder, name):
-    harm, row, file, message, mend = FAULTS[name]
+def test_every_fault_names_row_file_and_fix(folder, name):
+    harm, row, file, message, fix = FAULTS[name]
     harm(folder)
     found = [problem for problem in check(folder) if problem.row == row and problem.file == file]
-    assert [problem for problem in found if message in problem.message and mend in problem.mend], check(folder)
+    assert [problem for problem in found if message in problem.message and fix in problem.fix], check(folder)
 
 
 @pytest.mark.parametrize("name", sorted(set(FAULTS) - {"picture of another patient", "length beyond the picture"}))
@@ -345,7 +349,7 @@ def test_a_cohort_written_by_hand(tmp_path):
 
 def test_no_folder():
     (problem,) = check("no/such/folder")
-    assert problem.message == "is no folder"
+    assert problem.message == "is not a folder"
 
 
 def test_a_palette_mask_is_refused(tmp_path):

@@ -17,11 +17,11 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, UltrasoundImageStorage
 
-from fusqa.cohorts.formats import KINDS, read_image, read_mask
-from fusqa.cohorts.pictures import SIGNATURE, write_picture
+from fusqa.cohorts.formats import KINDS, read_image, read_mask, write_image
 from fusqa.masks.labels import HEAD, Renumbering
 from fusqa.problems import CohortError
 
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ROWS, COLUMNS = 40, 56
 GREY = np.random.default_rng(0).integers(0, 256, (ROWS, COLUMNS), np.uint8)
 MASK = np.zeros((ROWS, COLUMNS), np.uint8)
@@ -66,7 +66,7 @@ def fault(read, path):
     with pytest.raises(CohortError) as told:
         read(path)
     (problem,) = told.value.problems
-    assert problem.file == str(path) and problem.mend
+    assert problem.file == str(path) and problem.fix
     return problem.message
 
 
@@ -80,7 +80,7 @@ def test_every_kind_keeps_every_level_and_every_label(tmp_path, ending):
     for pixels, read in ((GREY, read_image), (MASK, read_mask)):
         path = tmp_path / f"{read.__name__}{ending}"
         if ending == ".png":
-            write_picture(path, pixels)
+            write_image(path, pixels)
         elif ending == ".dcm":
             dicom(path, pixels)
         elif "nii" in ending:
@@ -196,11 +196,11 @@ def test_a_size_that_no_scanner_has_is_refused_before_anything_is_allocated(tmp_
 def test_more_than_one_picture_is_refused(tmp_path):
     frames = [Image.fromarray(GREY)] * 3
     frames[0].save(tmp_path / "many.tif", save_all=True, append_images=frames[1:])
-    assert "holds 3 pictures" in fault(read_image, tmp_path / "many.tif")
+    assert "holds 3 images" in fault(read_image, tmp_path / "many.tif")
     dicom(tmp_path / "many.dcm", np.concatenate([GREY, GREY]), NumberOfFrames=2, Rows=ROWS)
     assert "holds 2 frames" in fault(read_image, tmp_path / "many.dcm")
     nifti(tmp_path / "many.nii", np.stack([GREY, GREY]))
-    assert "no single picture" in fault(read_image, tmp_path / "many.nii")
+    assert "not a single image" in fault(read_image, tmp_path / "many.nii")
     report = Dataset()
     report.file_meta, report.Modality = FileMetaDataset(), "SR"
     report.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -212,7 +212,7 @@ def test_tiff_of_another_kind_is_named(tmp_path):
     Image.fromarray(GREY.astype(np.uint16)).save(tmp_path / "deep.tif")
     Image.fromarray(np.dstack([GREY] * 3)).save(tmp_path / "colour.tif")
     for name in ("deep", "colour"):
-        assert "no 8-bit grey TIFF" in fault(read_mask, tmp_path / f"{name}.tif")
+        assert "not an 8-bit grey TIFF" in fault(read_mask, tmp_path / f"{name}.tif")
 
 
 @pytest.mark.parametrize("ending", KINDS)
@@ -232,18 +232,18 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path, ending):
 
 
 def read_or_told(path):
-    """Read a file as a picture and as a mask: what comes back is of a sane size, or a problem has a mend."""
+    """Read a file as a picture and as a mask: what comes back is of a sane size, or a problem has a fix."""
     for read in (read_image, read_mask):
         try:
             picture = read(path)
         except CohortError as error:
-            assert all(problem.message and problem.mend for problem in error.problems)
+            assert all(problem.message and problem.fix for problem in error.problems)
         else:
             assert picture.pixels.ndim == 2 and picture.pixels.size <= 2**25
 
 
 SAMPLES = {
-    ".png": lambda path: write_picture(path, GREY),
+    ".png": lambda path: write_image(path, GREY),
     ".jpg": lambda path: Image.fromarray(GREY).save(path),
     ".tif": lambda path: Image.fromarray(GREY).save(path, compression="tiff_lzw"),
     ".nii": lambda path: nifti(path, GREY),
@@ -265,7 +265,7 @@ def sound(tmp_path_factory):
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ending=st.sampled_from(sorted(SAMPLES)), data=st.data())
 def test_a_damaged_file_is_read_or_told_and_nothing_else(sound, tmp_path, ending, data):
-    """Cut off, or some bytes changed: either a picture of a sane size comes back, or a problem with a mend."""
+    """Cut off, or some bytes changed: either a picture of a sane size comes back, or a problem with a fix."""
     content = bytearray(sound[ending][: data.draw(st.integers(0, len(sound[ending])), label="kept")])
     for _ in range(data.draw(st.integers(0, 4), label="changes") if content else 0):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))

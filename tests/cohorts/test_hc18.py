@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from scipy.special import ellipe
 
-from fusqa.cohorts.cohort import Cohort, CohortError, check
+from fusqa.cohorts.checking import check
+from fusqa.cohorts.cohort import Cohort
+from fusqa.cohorts.formats import read_mask
 from fusqa.cohorts.hc18 import SPLITS, ImportReport, import_hc18
 from fusqa.cohorts.hc18_layout import TABLE, read_table
-from fusqa.cohorts.pictures import read_mask
 from fusqa.masks.circumference import head_circumference
 from fusqa.masks.labels import HEAD
+from fusqa.problems import CohortError
 
 # --- a small HC18, drawn ----------------------------------------------------------------------------------------
 
@@ -60,7 +62,7 @@ def hc18(tmp_path: Path) -> Path:
         cv2.ellipse(outline, (x, y), (a, b), angle, 0, 360, 255, 3)
         cv2.imwrite(str(folder / f"training_set/{name}.png"), image)
         cv2.imwrite(str(folder / f"training_set/{name}_Annotation.png"), outline)
-    rub_out = read_mask(folder / "training_set/003_HC_Annotation.png")
+    rub_out = read_mask(folder / "training_set/003_HC_Annotation.png").pixels
     rub_out[140:160, :60] = 0
     cv2.imwrite(str(folder / "training_set/003_HC_Annotation.png"), rub_out)
     shutil.copy(folder / "training_set/004_HC.png", folder / "training_set/004_2HC.png")
@@ -173,7 +175,7 @@ def test_missing_files(hc18, tmp_path, missing, words):
 def test_no_picture_of_the_table(hc18, tmp_path):
     shutil.rmtree(hc18 / "training_set")
     (hc18 / "training_set").mkdir()
-    with pytest.raises(CohortError, match="holds no picture"):
+    with pytest.raises(CohortError, match="holds no image"):
         import_hc18(hc18, tmp_path / "out")
 
 
@@ -206,7 +208,7 @@ def test_another_table(hc18, text):
 
 def test_a_table_without_pictures(hc18):
     write_table(hc18, rows()[:1])
-    with pytest.raises(CohortError, match="lists no picture"):
+    with pytest.raises(CohortError, match="lists no image"):
         read_table(hc18 / TABLE)
 
 
@@ -246,7 +248,7 @@ def test_real_masks_measure_as_their_outlines_do(real_data, imported):
     table = imported.cohort.table
     chosen = np.flatnonzero(table["case"].isin(imported.unclosed) | (np.arange(len(table)) % 20 == 0))
     for case in imported.cohort.subset(chosen):
-        outline = read_mask(real_data / f"hc18/training_set/{case.case}_Annotation.png")
+        outline = read_mask(real_data / f"hc18/training_set/{case.case}_Annotation.png").pixels
         drawn = head_circumference(outline, case.spacing).mm
         assert head_circumference(case.mask, case.spacing).mm == pytest.approx(drawn, abs=0.1)
         rows, cols = np.nonzero(outline)

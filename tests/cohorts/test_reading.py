@@ -13,10 +13,13 @@ from test_formats import COLUMNS, GREY, MASK, ROWS, dicom, nifti
 from typer.testing import CliRunner
 
 from fusqa.cli import app
+from fusqa.cohorts.checking import check
+from fusqa.cohorts.cohort import Cohort
+from fusqa.cohorts.folders import ENDINGS
+from fusqa.cohorts.formats import write_image
 from fusqa.cohorts.manifest import COLUMNS as CELLS
 from fusqa.cohorts.manifest import read_rows, row_problems, table_problems
-from fusqa.cohorts.pictures import write_picture
-from fusqa.cohorts.reading import ENDINGS, Intake, check_folder
+from fusqa.cohorts.reading import Input
 from fusqa.masks.labels import FETUS, HEAD, Renumbering
 from fusqa.masks.measurement import describe
 from fusqa.problems import CohortError
@@ -24,27 +27,27 @@ from fusqa.problems import CohortError
 SPACING = (0.5, 0.5)
 
 
-def names(intake):
-    return [row.cells["case"] for row, _ in intake.entries]
+def names(given):
+    return [row.case for row in given.rows]
 
 
 def faults(folder, **more):
-    return [str(problem) for problem in check_folder(folder, FETUS, **more)]
+    return [str(problem) for problem in check(Input.open(folder, FETUS, **more))]
 
 
 @pytest.fixture
 def folder(tmp_path):
     """Pairs as PNG in images/ and masks/."""
     for name in ("b", "a", "ü ж"):
-        write_picture(tmp_path / f"images/{name}.png", GREY)
-        write_picture(tmp_path / f"masks/{name}.png", MASK)
+        write_image(tmp_path / f"images/{name}.png", GREY)
+        write_image(tmp_path / f"masks/{name}.png", MASK)
     return tmp_path
 
 
 def test_pairs_in_two_folders(folder):
-    intake = Intake.open(folder, FETUS, spacing=SPACING)
-    assert names(intake) == ["a", "b", "ü ж"] and not intake.listed
-    case = intake.read(intake.entries[0])
+    given = Input.open(folder, FETUS, spacing=SPACING)
+    assert names(given) == ["a", "b", "ü ж"] and not given.listed
+    case = given.read(given.rows[0])
     np.testing.assert_array_equal(case.image, GREY)
     np.testing.assert_array_equal(case.mask, MASK)
     assert case.spacing == SPACING and case.warnings == ()
@@ -53,12 +56,12 @@ def test_pairs_in_two_folders(folder):
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_pairs_side_by_side(tmp_path, ending):
-    write_picture(tmp_path / "7.png", GREY)
-    write_picture(tmp_path / f"7{ending.upper()}.png", MASK)
+    write_image(tmp_path / "7.png", GREY)
+    write_image(tmp_path / f"7{ending.upper()}.png", MASK)
     (tmp_path / "notes.txt").write_text("not looked at")
     (tmp_path / ".hidden.png").write_text("nor this")
-    intake = Intake.open(tmp_path, FETUS, spacing=SPACING)
-    assert names(intake) == ["7"] and intake.read(intake.entries[0]).image is not None
+    given = Input.open(tmp_path, FETUS, spacing=SPACING)
+    assert names(given) == ["7"] and given.read(given.rows[0]).image is not None
 
 
 def test_pairs_of_unlike_kinds_and_sizes(tmp_path):
@@ -68,13 +71,13 @@ def test_pairs_of_unlike_kinds_and_sizes(tmp_path):
     dicom(tmp_path / "images/one.dcm", GREY, PixelSpacing=[0.2, 0.15])
     nifti(tmp_path / "masks/one.nii.gz", MASK)
     Image.fromarray(GREY[:, :30]).save(tmp_path / "images/two.jpg")
-    write_picture(tmp_path / "masks/two.png", MASK[:, :30])
-    intake = Intake.open(tmp_path, FETUS)
-    assert intake.read(intake.entries[0]).spacing == pytest.approx((0.2, 0.15))
+    write_image(tmp_path / "masks/two.png", MASK[:, :30])
+    given = Input.open(tmp_path, FETUS)
+    assert given.read(given.rows[0]).spacing == pytest.approx((0.2, 0.15))
     (said,) = faults(tmp_path)
     assert said.startswith("images/two.jpg: states no pixel spacing; give --spacing")
-    told = Intake.open(tmp_path, FETUS, spacing=SPACING)
-    first, second = (told.read(entry) for entry in told.entries)
+    told = Input.open(tmp_path, FETUS, spacing=SPACING)
+    first, second = (told.read(row) for row in told.rows)
     assert first.spacing == second.spacing == SPACING
     assert "states a pixel spacing of 0.2 × 0.15 mm, 0.5 × 0.5 mm were used" in first.warnings[0]
     assert second.warnings == ()
@@ -82,35 +85,35 @@ def test_pairs_of_unlike_kinds_and_sizes(tmp_path):
 
 def test_a_spacing_in_centimetres_is_told_whoever_states_it(tmp_path):
     dicom(tmp_path / "one.dcm", GREY, PixelSpacing=[0.02, 0.015])
-    write_picture(tmp_path / "one_mask.png", MASK)
-    (problem,) = check_folder(tmp_path, FETUS)
+    write_image(tmp_path / "one_mask.png", MASK)
+    (problem,) = check(Input.open(tmp_path, FETUS))
     assert problem.file == "one.dcm" and "not a plausible pixel spacing" in problem.message
-    assert problem.mend == "it looks like centimetres, write 0.2"
+    assert problem.fix == "it looks like centimetres, write 0.2"
 
 
 def test_masks_alone(tmp_path):
     for where in ("masks", ""):
-        write_picture(tmp_path / f"x{where}" / where / "1.png", MASK)
-        intake = Intake.open(tmp_path / f"x{where}", FETUS, spacing=SPACING)
-        case = intake.read(intake.entries[0])
+        write_image(tmp_path / f"x{where}" / where / "1.png", MASK)
+        given = Input.open(tmp_path / f"x{where}", FETUS, spacing=SPACING)
+        case = given.read(given.rows[0])
         assert case.image is None and case.mask.any()
 
 
 def test_what_has_no_partner_or_two_is_told_and_the_others_go_on(folder):
-    write_picture(folder / "images/lonely.png", GREY)
-    write_picture(folder / "masks/orphan.png", MASK)
+    write_image(folder / "images/lonely.png", GREY)
+    write_image(folder / "masks/orphan.png", MASK)
     nifti(folder / "masks/a.nii", MASK)
-    intake = Intake.open(folder, FETUS, spacing=SPACING)
-    assert [bool(found) for _, found in intake.entries] == [True, False, True, True, False]
+    given = Input.open(folder, FETUS, spacing=SPACING)
+    assert [bool(row.faults) for row in given.rows] == [True, False, True, True, False]
     said = faults(folder, spacing=SPACING)
     assert "masks/a.png: has the name of masks/a.nii; keep one" in said[0]
-    assert "images/lonely.png: has no mask" in said[1] and "masks/orphan.png: has no picture" in said[2]
+    assert "images/lonely.png: has no mask" in said[1] and "masks/orphan.png: has no image" in said[2]
 
 
 @pytest.mark.parametrize("how", ["link", "folder"])
 def test_nothing_outside_the_folder_is_opened(folder, tmp_path_factory, how):
     outside = tmp_path_factory.mktemp("outside")
-    write_picture(outside / "secret.png", MASK)
+    write_image(outside / "secret.png", MASK)
     if how == "link":
         (folder / "masks/a.png").unlink()
         os.symlink(outside / "secret.png", folder / "masks/a.png")
@@ -121,17 +124,17 @@ def test_nothing_outside_the_folder_is_opened(folder, tmp_path_factory, how):
         os.symlink(outside, folder / "masks")
     said = faults(folder, spacing=SPACING)
     assert len(said) == (1 if how == "link" else 5)
-    assert all("link to a file outside" in one or "has no picture" in one for one in said)
+    assert all("link to a file outside" in one or "has no image" in one for one in said)
 
 
 def test_masks_in_other_numbers(folder):
     for path in (folder / "masks").iterdir():
-        write_picture(path, np.uint8([0, 200, 50, 255])[MASK])
+        write_image(path, np.uint8([0, 200, 50, 255])[MASK])
     (said, *_) = faults(folder, spacing=SPACING)
     assert "labels [50, 200, 255] are not in scheme 'fetus'" in said
     labels = "200=head, 50=body, 255=palate"
-    intake = Intake.open(folder, FETUS, labels, SPACING)
-    np.testing.assert_array_equal(intake.read(intake.entries[0]).mask, MASK)
+    given = Input.open(folder, FETUS, labels, SPACING)
+    np.testing.assert_array_equal(given.read(given.rows[0]).mask, MASK)
     assert faults(folder, labels=labels, spacing=SPACING) == []
     (said, *_) = faults(folder, labels="200=head,50=body", spacing=SPACING)
     assert "labels [255] are not named" in said
@@ -159,29 +162,103 @@ def test_check_tells_by_table_json_and_status(folder, tmp_path):
     done = run(app, ["check", str(folder), "--spacing", "0.5", "0.5", "--json"])
     assert done.exit_code == 1
     (told,) = json.loads(done.output)
-    assert told == {"row": None, "file": "masks/b.png", "message": "is empty (0 bytes)", "mend": told["mend"]}
+    assert told == {"row": None, "file": "masks/b.png", "message": "is empty (0 bytes)", "fix": told["fix"]}
     for name in ("nothing-here", "empty"):
         if name == "empty":
             (tmp_path / name).mkdir()
         done = run(app, ["check", str(tmp_path / name), "--json"])
-        assert done.exit_code == 2 and json.loads(done.output)[0]["mend"]
+        assert done.exit_code == 2 and json.loads(done.output)[0]["fix"]
 
 
 def test_a_cohort_has_its_own_spacing_and_scheme(folder):
     lines = [",".join(CELLS), "a,p,A,images/a.png,masks/a.png,0.5,0.5,,"]
     (folder / "cases.csv").write_text("\n".join(lines) + "\n")
     (folder / "cohort.json").write_text('{"scheme": "fetus", "source": "s", "licence": "l"}')
-    assert names(Intake.open(folder)) == ["a"]
+    assert names(Input.open(folder)) == ["a"]
     with pytest.raises(ValueError, match="leave out --spacing"):
-        Intake.open(folder, spacing=SPACING)
+        Input.open(folder, spacing=SPACING)
     with pytest.raises(ValueError, match="scheme 'fetus', asked for was 'head'"):
-        Intake.open(folder, HEAD)
+        Input.open(folder, HEAD)
 
 
 def test_a_mask_is_measured_on_its_own_grid(folder):
-    intake = Intake.open(folder, FETUS, spacing=(0.5, 0.25))
-    case = intake.read(intake.entries[0])
+    given = Input.open(folder, FETUS, spacing=(0.5, 0.25))
+    case = given.read(given.rows[0])
     assert describe(case.mask, case.spacing, FETUS).mm == pytest.approx(describe(MASK, (0.5, 0.25), FETUS).mm)
+
+
+def measured(*arguments):
+    return CliRunner().invoke(app, ["measure", *map(str, arguments)])
+
+
+def test_a_mask_is_measured_in_every_format_at_the_spacing_that_counts(tmp_path):
+    write_image(tmp_path / "m.png", MASK)
+    Image.fromarray(MASK).save(tmp_path / "m.TIF", compression="tiff_lzw")
+    dicom(tmp_path / "m.DCM", MASK, PixelSpacing=[0.5, 0.25])
+    nifti(tmp_path / "m.nii.gz", MASK.astype(np.int16), zooms=(0.25, 0.5))
+    write_image(tmp_path / "shown.PNG", np.uint8([0, 100, 200, 50])[MASK])
+    expected = describe(MASK, (0.5, 0.25), FETUS).mm
+    labels = ("--labels", "100=head,200=body,50=palate")
+    given = ("--spacing", "0.5", "0.25")
+    for name, more in (
+        ("m.png", given),
+        ("m.TIF", given),
+        ("m.DCM", ()),
+        ("m.nii.gz", ()),
+        ("shown.PNG", labels + given),
+    ):
+        done = measured(tmp_path / name, *more)
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.output)["mm"] == pytest.approx(expected), name
+    other = json.loads(measured(tmp_path / "m.DCM", "--spacing", "0.5").output)
+    assert other["mm"] == pytest.approx(describe(MASK, (0.5, 0.5), FETUS).mm)
+    assert "states a pixel spacing of 0.5 × 0.25 mm, 0.5 × 0.5 mm were used" in other["warnings"][0]
+
+
+def test_what_measure_cannot_use_is_refused_with_the_fix(folder, tmp_path):
+    write_image(tmp_path / "m.png", MASK)
+    for arguments, said in (
+        ((tmp_path / "m.png",), "m.png: states no pixel spacing; give --spacing"),
+        ((folder, "--spacing", "0.5"), "is a folder; give one mask"),
+        ((tmp_path / "m.png", "--spacing", "0.5", "--labels", "1=tail"), "'1=tail'"),
+        ((tmp_path / "gone.nii", "--spacing", "0.5"), "gone.nii: cannot be read"),
+    ):
+        done = measured(*arguments)
+        assert done.exit_code == 2 and said in done.output, done.output
+
+
+def test_one_mask_is_checked_and_read_like_a_folder_of_masks(tmp_path):
+    write_image(tmp_path / "one.PNG", MASK)
+    write_image(tmp_path / "another.png", MASK * 50)
+    given = Input.open(tmp_path / "one.PNG", FETUS, spacing=SPACING)
+    assert names(given) == ["one"]
+    np.testing.assert_array_equal(given.read(given.rows[0]).mask, MASK)
+    run = CliRunner().invoke
+    assert run(app, ["check", str(tmp_path / "one.PNG"), "--spacing", "0.5"]).exit_code == 0
+    done = run(app, ["check", str(tmp_path / "another.png"), "--spacing", "0.5"])
+    assert done.exit_code == 1 and "labels [50, 100, 150] are not in scheme" in done.output
+
+
+def test_a_cohort_s_masks_may_have_other_numbers(folder):
+    lines = [",".join(CELLS), "a,p,A,images/a.png,masks/a.png,0.5,0.5,,"]
+    (folder / "cases.csv").write_text("\n".join(lines) + "\n")
+    (folder / "cohort.json").write_text('{"scheme": "fetus", "source": "s", "licence": "l"}')
+    write_image(folder / "masks/a.png", np.uint8([0, 200, 50, 255])[MASK])
+    assert "labels [50, 200, 255]" in str(check(folder)[0])
+    labels = "200=head,50=body,255=palate"
+    assert check(Input.open(folder, labels=labels)) == []
+    np.testing.assert_array_equal(Cohort.open(folder, labels=labels)[0].mask, MASK)
+
+
+def test_a_plain_folder_is_a_cohort_in_which_every_image_is_of_another_patient(folder):
+    cohort = Cohort.open(folder, FETUS, spacing=SPACING)
+    assert list(cohort.table["patient"]) == list(cohort.table["case"]) == ["a", "b", "ü ж"]
+    assert cohort[1].spacing == SPACING and cohort[1].measure_mm is None
+    np.testing.assert_array_equal(cohort.subset([2])[0].mask, MASK)
+    for path in (folder / "images").iterdir():
+        path.unlink()
+    with pytest.raises(CohortError, match="has no image"):
+        Cohort.open(folder, FETUS, spacing=SPACING)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -208,7 +285,7 @@ def test_any_table_yields_rows_or_problems(folder, rows, separator, newline, bom
         problems += row_problems(folder, row)
     problems += table_problems(found)
     assert found or problems
-    assert all(str(problem).strip() and problem.mend for problem in problems)
+    assert all(str(problem).strip() and problem.fix for problem in problems)
 
 
 @settings(max_examples=30, deadline=None)
@@ -217,7 +294,7 @@ def test_any_bytes_in_place_of_the_table_are_told(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("bytes")
     (folder / "cases.csv").write_bytes(content)
     (folder / "cohort.json").write_bytes(content)
-    assert check_folder(folder)
+    assert check(folder)
 
 
 def rectangles():
@@ -232,13 +309,13 @@ def test_any_mask_is_measured_or_told(tmp_path, drawn, row_mm, col_mm):
     mask = np.zeros((ROWS, COLUMNS), np.uint8)
     for (top, left), (bottom, right), label in drawn:
         mask[min(top, bottom) : max(top, bottom) + 1, min(left, right) : max(left, right) + 1] = label
-    write_picture(tmp_path / "masks/m.png", mask)
-    intake = Intake.open(tmp_path, FETUS, spacing=(row_mm, col_mm))
+    write_image(tmp_path / "masks/m.png", mask)
+    given = Input.open(tmp_path, FETUS, spacing=(row_mm, col_mm))
     try:
-        case = intake.read(intake.entries[0])
+        case = given.read(given.rows[0])
     except CohortError as error:
         assert not mask.any() or mask.max() > 4
-        assert all(problem.mend for problem in error.problems)
+        assert all(problem.fix for problem in error.problems)
         return
     try:
         found = describe(case.mask, case.spacing, FETUS)

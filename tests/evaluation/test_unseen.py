@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fusqa.cohorts.cohort import write_cohort
+from fusqa.cohorts.writing import write_cohort
 from fusqa.evaluation.unseen import UNSEEN, unseen_masks
 from fusqa.masks.labels import FETUS, HEAD
 from fusqa.masks.measurement import measured_mm

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from conftest import python_on
 
-from fusqa.cohorts.cohort import Cohort, check
+from fusqa.cohorts.checking import check
+from fusqa.cohorts.cohort import Cohort
 from fusqa.masks.crown_rump import crown_rump_length
 from fusqa.masks.labels import FETUS
 from fusqa.masks.reviewing import review

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fusqa.cohorts.cohort import write_cohort
+from fusqa.cohorts.writing import write_cohort
 from fusqa.evaluation.paper import PRINTED
 from fusqa.masks.labels import FETUS
 from fusqa.models.degradation import degrade

@@ -10,7 +10,9 @@ import torch
 import yaml
 from conftest import ROOT, SMOKE
 
-from fusqa.cohorts.cohort import Case, Cohort, write_cohort
+from fusqa.cohorts.cohort import Cohort
+from fusqa.cohorts.reading import Case
+from fusqa.cohorts.writing import write_cohort
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED
 from fusqa.evaluation.scoring import TEST, report_table, reports, scores
 from fusqa.masks.alterations import altered_masks
@@ -55,8 +57,8 @@ def test_every_profile_reads(path):
         ({"cohorts": {"simulated": {"A": 3, "B": 3, "segmenters": ["vnet"], "rows": []}}}, "vnet"),
         ({"segmenters": {"vnet": {"size": 32, "budget": 8, "rounds": 1, "batch": 4, "rate": 0.1}}}, "vnet"),
         ({"cohorts": {"ours": {"A": 3, "B": 3, "segmenters": ["unet"], "rows": []}}}, "known cohorts are simulated"),
-        ({"segmenters": SIZES}, "segmenters .* share one size of picture; theirs are .*'unet': 32"),
-        ({"quality": QUALITY}, "quality models .* share one size of picture; theirs are .*'errors': 32"),
+        ({"segmenters": SIZES}, "segmenters .* share one size of image; theirs are .*'unet': 32"),
+        ({"quality": QUALITY}, "quality models .* share one size of image; theirs are .*'errors': 32"),
         ({"requests": {"review": {"minutes": 3, "memory_mb": 100}}}, "need an entry 'other'"),
     ],
 )
@@ -143,7 +145,7 @@ def test_labels_are_resized_without_a_shift():
     assert set(np.unique(small)) == {0, 3}
 
 
-def test_probabilities_come_back_to_the_pictures_grid():
+def test_probabilities_come_back_to_the_images_grid():
     probability = np.zeros((3, 16, 16), np.float32)
     probability[0] = 0.5
     probability[2, 4:12, 4:12] = 1
@@ -183,7 +185,7 @@ def test_the_sample_is_balanced_or_empty(good, wanted, drawn):
 # Pairs and scores
 
 
-def test_altered_masks_are_paired_with_their_own_pictures(cohort):
+def test_altered_masks_are_paired_with_their_own_images(cohort):
     altered = AlteredSet.make(cohort, 64, 0)
     part = cohort.subset(np.array([4, 1]))
     pairs = altered_pairs(part, altered)

@@ -1,6 +1,7 @@
 """A model of one's own: trained on a cohort, its card true, its figures those of the pairs it kept."""
 
 import json
+from shutil import copytree
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 from fusqa.assessment.verdicts import Assessor
 from fusqa.cli import app
 from fusqa.cohorts.cohort import Cohort
-from fusqa.cohorts.pictures import write_picture
+from fusqa.cohorts.formats import read_mask, write_image
 from fusqa.simulator.cases import simulate
 from fusqa.study.rows import grid, row_named
 
@@ -30,7 +31,7 @@ def predictions(cohort, tmp_path_factory):
     """A segmenter that does well on every other picture and misses the head on the others."""
     folder = tmp_path_factory.mktemp("predictions")
     for number, case in enumerate(Cohort.open(cohort)):
-        write_picture(folder / f"{case.case}.png", np.where((case.mask == 1) & (number % 2 == 1), 0, case.mask))
+        write_image(folder / f"{case.case}.png", np.where((case.mask == 1) & (number % 2 == 1), 0, case.mask))
     return folder
 
 
@@ -69,13 +70,11 @@ def test_a_model_of_one_s_own_judges_as_its_card_says(cohort, predictions, tmp_p
 
 def _with_masks(cohort, masks, folder):
     """Folder of the cohort's pictures with other masks."""
-    from shutil import copytree
-
-    from fusqa.cohorts.reading import Intake
+    from fusqa.cohorts.reading import Input
 
     copytree(cohort.folder / "images", folder / "images")
     copytree(masks, folder / "masks")
-    return Intake.open(folder, cohort.scheme, spacing=(0.2, 0.2))
+    return Input.open(folder, cohort.scheme, spacing=(0.2, 0.2))
 
 
 def test_the_same_seed_gives_the_same_model(cohort, tmp_path):
@@ -85,16 +84,57 @@ def test_the_same_seed_gives_the_same_model(cohort, tmp_path):
     assert weights[0] == weights[1]
 
 
+def test_masks_in_other_numbers_train_the_same_model(cohort, tmp_path):
+    """As in `check` and `assess`, --labels says what the cohort's own masks mean."""
+    copytree(cohort, tmp_path / "shown")
+    for path in (tmp_path / "shown/masks").iterdir():
+        write_image(path, np.uint8([0, 255, 200, 100, 50])[read_mask(path).pixels])
+    assert "labels [50, 100, 200, 255] are not in scheme" in train(tmp_path / "shown", tmp_path / "none").output
+    labels = ("--labels", "255=head,200=body,100=palate,50=gap")
+    done = train(tmp_path / "shown", tmp_path / "model", *labels)
+    assert done.exit_code == 0 and train(cohort, tmp_path / "same").exit_code == 0, done.output
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("model", "same")]
+    assert weights[0] == weights[1]
+
+
+def test_predictions_may_have_any_ending_and_other_numbers(cohort, predictions, tmp_path):
+    kept = []
+    for name, ending, numbers, labels in (
+        ("plain", ".png", [0, 1, 2, 3, 4], None),
+        ("other", ".PNG", [0, 9, 8, 7, 6], "9=head,8=body,7=palate,6=gap"),
+    ):
+        for path in predictions.iterdir():
+            write_image(tmp_path / name / (path.stem + ending), np.uint8(numbers)[read_mask(path).pixels])
+        more = ("--prediction-labels", labels) if labels else ()
+        row = ("--row", "single-alexnet-scratch-errors")
+        done = train(cohort, tmp_path / f"{name}-model", *row, "--predictions", tmp_path / name, *more)
+        assert done.exit_code == 0, done.output
+        kept.append((tmp_path / f"{name}-model/weights.safetensors").read_bytes())
+    assert kept[0] == kept[1]
+
+
+def test_a_plain_folder_of_pairs_is_enough_to_train(cohort, tmp_path):
+    for part in ("images", "masks"):
+        copytree(cohort / part, tmp_path / "pairs" / part)
+    assert "states no pixel spacing; give --spacing" in train(tmp_path / "pairs", tmp_path / "none").output
+    done = train(tmp_path / "pairs", tmp_path / "model", "--spacing", "0.2")
+    assert done.exit_code == 0, done.output
+    card = json.loads((tmp_path / "model/card.json").read_text())
+    kept = pd.read_csv(tmp_path / "model/validation.csv", dtype=str)
+    assert card["training"]["patients"] == 24 - kept["patient"].nunique()
+    assert (kept["patient"] == kept["case"]).all()
+
+
 def test_what_cannot_be_trained_is_told_before_it_takes_time(cohort, predictions, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/card.json").write_text("{}")
     perfect = tmp_path / "perfect"
     for case in Cohort.open(cohort):
-        write_picture(perfect / f"{case.case}.png", case.mask)
+        write_image(perfect / f"{case.case}.png", case.mask)
     for number, mask in enumerate(Cohort.open(cohort)):
         small = mask.mask[::2, ::2] if number == 3 else np.full_like(mask.mask, 9) if number == 4 else mask.mask
         if number != 5:
-            write_picture(tmp_path / f"bad/{mask.case}.png", small)
+            write_image(tmp_path / f"bad/{mask.case}.png", small)
     errors = ("--row", "single-resnet18-scratch-errors")
     for out, more, said in (
         ("m", ("--row", "single-resnet-scratch"), "there is no row 'single-resnet-scratch'; those with the nearest"),
@@ -108,7 +148,7 @@ def test_what_cannot_be_trained_is_told_before_it_takes_time(cohort, predictions
         assert done.exit_code == 2 and said in done.output and "Traceback" not in done.output, done.output
     done = train(cohort, tmp_path / "m", *errors, "--predictions", tmp_path / "bad")
     assert done.exit_code == 2
-    for said in ("has another size than its picture", "labels [9] are not in scheme", "no such mask"):
+    for said in ("has another size than its image", "labels [9] are not in scheme", "is not there"):
         assert done.output.count(said) == 1
     assert not (tmp_path / "m").exists()
 
