@@ -21,12 +21,12 @@ from fusqa.models.checkpoints import Card, save_model
 from fusqa.models.learner import predict, reproducible
 from fusqa.models.networks import quality_model
 from fusqa.problems import CohortError, Problem, message_and_fix
-from fusqa.study.material import AlteredSet, ErrorSet, judge
+from fusqa.study.material import AlteredSet, ErrorSet, prediction_record
 from fusqa.study.pairs import Pairs, altered_pairs, error_pairs
 from fusqa.study.profile import Profile, Training
 from fusqa.study.provenance import origin
 from fusqa.study.rows import RECIPES, Recipe, Row
-from fusqa.study.training import VALIDATION, Progress, arguments, familiarity, model_card, train
+from fusqa.study.training import VALIDATION, Progress, fit_familiarity, model_card, network_arguments, train
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def train_on(
     for name, pairs in (("training", training), ("validation", validation)):
         _require_both(name, pairs)
     device = reproducible(seed, profile.threads)
-    model = quality_model(**arguments(row, cohort.scheme))
+    model = quality_model(**network_arguments(row, cohort.scheme))
     history = train(model, recipe, training, validation, plan, seed, device)
     probability = predict(model, *validation.only(recipe.sees).inputs()).sigmoid().numpy()
     table = validation.table.assign(set=VALIDATION[recipe.material], probability=probability)
@@ -123,7 +123,7 @@ def train_on(
     card = model_card(row, cohort.scheme, plan.size, threshold, auroc, training, _lengths(parts[0]), about)
     write_csv(out / "validation.csv", table)
     write_csv(out / "history.csv", history)
-    save_model(model, out, card, familiarity(model, recipe, training, validation))
+    save_model(model, out, card, fit_familiarity(model, recipe, training, validation))
     return TrainingResult(card, history, report, out)
 
 
@@ -167,7 +167,8 @@ def _segmenter_errors(
         images.append(cv2.resize(case.image, (size, size), interpolation=cv2.INTER_AREA))
         masks.append(resize_labels(predicted, (size, size)))
         measured = replace(case, measure_mm=_length(case, cohort.scheme))
-        rows.append({"case": case.case, "patient": case.patient} | judge(measured, predicted, cohort.scheme))
+        about = {"case": case.case, "patient": case.patient}
+        rows.append(about | prediction_record(measured, predicted, cohort.scheme))
     if problems:
         raise CohortError(problems)
     return ErrorSet(np.stack(images), np.stack(masks), pd.DataFrame(rows))

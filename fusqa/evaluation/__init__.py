@@ -35,9 +35,11 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "scoring": [
             "TEST",
             "THRESHOLD",
+            "auroc_columns",
             "classification_report",
             "figure",
             "printed",
+            "printed_auroc",
             "report_table",
             "reports",
             "scores",

@@ -9,7 +9,19 @@ from torch import Tensor
 from fusqa.metrics import best_threshold, classification_report
 from fusqa.study.pairs import ALTERED, AT_B, Pairs
 
-__all__ = ["CONFUSION", "FIGURES", "TEST", "THRESHOLD", "figure", "printed", "report_table", "reports", "scores"]
+__all__ = [
+    "CONFUSION",
+    "FIGURES",
+    "TEST",
+    "THRESHOLD",
+    "auroc_columns",
+    "figure",
+    "printed",
+    "printed_auroc",
+    "report_table",
+    "reports",
+    "scores",
+]
 
 THRESHOLD = 0.5  # the paper's, for a network that ends in a probability
 TEST = "test set, site B"  # the balanced sample of its predictions
@@ -83,6 +95,19 @@ def printed(report: Mapping) -> dict[str, str]:
     return {
         CONFUSION: f"{report['tp']} {report['fn']}\n{report['fp']} {report['tn']}{collapsed}",
     } | {title: figure(report[key], report["intervals"][key]) for key, title in FIGURES.items()}
+
+
+def printed_auroc(good: Sequence[bool], score: Sequence[float], patients: Sequence, seed: int) -> str:
+    """Return how well a score ``(M,)`` orders the good before the poor, as :func:`figure` prints it."""
+    report = classification_report(good, score, patients, seed=seed)
+    return figure(report.auroc, report.intervals["auroc"])
+
+
+def auroc_columns(
+    truths: Mapping[str, Sequence[bool]], score: Sequence[float], patients: Sequence, seed: int
+) -> dict[str, str]:
+    """Return :func:`printed_auroc` of one score by several truths: one column of a table per truth."""
+    return {f"AUROC,\n{title}": printed_auroc(truth, score, patients, seed) for title, truth in truths.items()}
 
 
 def figure(value: float | None, interval: Sequence[float | None], sd: float = math.nan) -> str:

@@ -17,7 +17,7 @@ from fusqa.masks.alterations import replay
 from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import HEAD, Scheme
 from fusqa.masks.measurement import measure
-from fusqa.study.material import generator, judge
+from fusqa.study.material import case_generator, prediction_record
 
 __all__ = ["UNSEEN", "Unseen", "unseen_masks"]
 
@@ -186,8 +186,8 @@ def unseen_masks(cohort: Cohort, size: int, severities: Iterable[float], seed: i
     (M, size, size) uint8
         The masks; first the case's own, called "none".
     DataFrame
-        One row per mask: ``case``, ``patient``, ``name``, ``severity``, and what :func:`fusqa.study.material.judge`
-        says of it.
+        One row per mask: ``case``, ``patient``, ``name``, ``severity``, and its
+        :func:`fusqa.study.material.prediction_record`.
     """
     scheme, cases, masks, rows = cohort.scheme, list(cohort), [], []
     kinds = {name: kind for name, kind in UNSEEN.items() if scheme.name not in kind.seen_by}
@@ -195,7 +195,7 @@ def unseen_masks(cohort: Cohort, size: int, severities: Iterable[float], seed: i
     for number, case in enumerate(cases):
         others = [other for other in cases[number + 1 :] + cases[:number] if other.patient != case.patient]
         for name, severity in [("none", 0.0), *asked]:
-            rng = generator(seed, f"{case.case}:{name}")  # one draw for all severities: only the size grows
+            rng = case_generator(seed, f"{case.case}:{name}")  # one draw for all severities: only the size grows
             spoilt = (
                 case.mask
                 if name == "none"
@@ -203,5 +203,5 @@ def unseen_masks(cohort: Cohort, size: int, severities: Iterable[float], seed: i
             )
             masks.append(resize_labels(spoilt, (size, size)))
             about = {"case": case.case, "patient": case.patient, "name": name, "severity": severity}
-            rows.append(about | judge(case, spoilt, scheme))
+            rows.append(about | prediction_record(case, spoilt, scheme))
     return np.stack(masks), pd.DataFrame(rows)

@@ -25,6 +25,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "interactive": ["Frame", "show_gallery", "show_sweep", "show_threshold"],
         "sheets": ["alteration_sheet", "contact_sheet", "criteria_sheet", "saliency_sheet", "stability"],
-        "showing": ["VERDICT_COLOURS", "show", "show_table"],
+        "showing": ["VERDICT_COLOURS", "show", "show_command", "show_table"],
     },
 )

@@ -3,6 +3,10 @@
 import base64
 import html
 import io
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -11,7 +15,7 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["VERDICT_COLOURS", "framed_table", "panels", "show", "show_table"]
+__all__ = ["VERDICT_COLOURS", "framed_table", "panels", "show", "show_command", "show_table"]
 
 VERDICT_COLOURS = {"good": "#0072B2", "poor": "#D55E00"}  # Okabe & Ito, safe for colour-blind readers
 sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", font_scale=0.85)
@@ -44,6 +48,13 @@ def show_table(table: pd.DataFrame, caption: str, source: str = "") -> None:
 def framed_table(table: str, caption: str = "") -> str:
     """Put an HTML table into a frame of its own that scrolls sideways, so that no page is wider than a phone."""
     return f'<figure class="fusqa-table"><div class="fusqa-scroll" tabindex="0">{table}</div>{caption}</figure>'
+
+
+def show_command(command: str, folder: Path) -> None:
+    """Run a command of the project in `folder`, and print it as a terminal would, with its exit status."""
+    done = subprocess.run([sys.executable, "-m", *shlex.split(command)], cwd=folder, capture_output=True, text=True)
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    print(f"$ {command}", *lines, f"(exit status {done.returncode})", sep="\n")
 
 
 def _origin(source: str) -> str:

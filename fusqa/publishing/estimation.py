@@ -29,10 +29,10 @@ from fusqa.models.segmenters import SEGMENTERS
 from fusqa.simulator.cases import draw_case
 from fusqa.study.catalogue import COHORTS, at_hand
 from fusqa.study.chapters import result_names
-from fusqa.study.material import judge
+from fusqa.study.material import prediction_record
 from fusqa.study.profile import CohortPlan, Profile, Training
 from fusqa.study.rows import RECIPES, row_named
-from fusqa.study.training import LOOKED_AT
+from fusqa.study.training import FAMILIARITY_PAIRS
 
 __all__ = ["estimate", "write_estimate"]
 
@@ -106,7 +106,7 @@ def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.devic
         columns = _noise(training.size), mask(training.size), target
         step, forward = _rates(model, nn.BCEWithLogitsLoss(), training, columns, device)
         validated = (training.rounds + 1) * kept[material]  # after every round, and for what is familiar
-        return training.budget * step + (validated + judged + LOOKED_AT) * forward
+        return training.budget * step + (validated + judged + FAMILIARITY_PAIRS) * forward
 
     seconds = {}
     for row in (row_named(key) for key in plan.rows):
@@ -161,7 +161,7 @@ def _case_seconds() -> tuple[float, float]:
     case = draw_case("A", 0, 0)
     probability = np.eye(FETUS.classes, dtype=np.float32)[case.mask[::2, ::2]].transpose(2, 0, 1)
     drawing = _seconds(lambda: draw_case("A", 0, 1))
-    return drawing, _warm_seconds(lambda: judge(case, to_native(probability, case.image.shape), FETUS))
+    return drawing, _warm_seconds(lambda: prediction_record(case, to_native(probability, case.image.shape), FETUS))
 
 
 def _start_seconds() -> float:

@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "catalogue": ["COHORTS"],
-        "material": ["AlteredSet", "ErrorSet", "balanced_sample", "judge", "load_masks", "save_masks"],
+        "material": ["AlteredSet", "ErrorSet", "balanced_sample", "load_masks", "prediction_record", "save_masks"],
         "pairs": [
             "ALTERED",
             "AT_A",
@@ -15,12 +15,13 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "Pairs",
             "altered_pairs",
             "error_pairs",
-            "judged_sets",
             "predicted_pairs",
+            "scored_sets",
         ],
         "profile": ["Profile"],
         "results": ["Study", "published"],
         "rows": ["RECIPES", "REFERENCE_NETWORK", "SEGMENTER_TITLES", "Row", "row_named", "title_of"],
-        "training": ["VALIDATION", "arguments", "familiarity", "model_card", "train"],
+        "segmentation": ["native_masks", "segment", "segmenter_arguments", "train_segmenter"],
+        "training": ["VALIDATION", "fit_familiarity", "model_card", "network_arguments", "train"],
     },
 )

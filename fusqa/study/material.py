@@ -23,9 +23,9 @@ __all__ = [
     "AlteredSet",
     "ErrorSet",
     "balanced_sample",
-    "generator",
-    "judge",
+    "case_generator",
     "load_masks",
+    "prediction_record",
     "save_masks",
 ]
 
@@ -37,9 +37,9 @@ class AlteredSet:
     Attributes
     ----------
     masks : (M, S, S) uint8
-        Ten a case, made on the picture's own grid and then resized.
+        Ten per case, made on the image's own grid and then resized.
     table : DataFrame
-        One row a mask: ``case``, ``patient``, ``name``, ``good``,
+        One row per mask: ``case``, ``patient``, ``name``, ``good``,
         ``dice_<label>``, ``delta_mm``, ``delta_days``, ``criteria_lost``, ``recipe`` (JSON).
     """
 
@@ -56,7 +56,7 @@ class AlteredSet:
         """
         masks, rows = [], []
         for case in progress(cohort):
-            for altered in altered_masks(case.mask, generator(seed, case.case), cohort.scheme):
+            for altered in altered_masks(case.mask, case_generator(seed, case.case), cohort.scheme):
                 effect = altered.effect(case.spacing)
                 masks.append(resize_labels(altered.mask, (size, size)))
                 rows.append(
@@ -85,15 +85,15 @@ class AlteredSet:
 
 @dataclass(frozen=True, eq=False)
 class ErrorSet:
-    """What segmenters made, out of fold, of site A's pictures as they are and spoilt.
+    """What segmenters drew, out of fold, on site A's images as they are and degraded.
 
     Attributes
     ----------
     images, masks : (M, S, S) uint8
-        Pictures and predicted masks, at the segmenter's size.
+        Images and predicted masks, at the segmenter's size.
     table : DataFrame
-        One row a prediction: ``case``, ``patient``, ``spoilt`` (0 for the picture as it is), and what :func:`judge`
-        says of it.
+        One row per prediction: ``case``, ``patient``, ``spoilt`` (0 for the image as it is), and its
+        :func:`prediction_record`.
     """
 
     images: np.ndarray
@@ -101,7 +101,7 @@ class ErrorSet:
     table: pd.DataFrame
 
     def save(self, path: Path) -> None:
-        """Write pictures, masks and table into one ``.npz`` file."""
+        """Write images, masks and table into one ``.npz`` file."""
         _save_set(path, self.table, images=self.images, masks=self.masks)
 
     @classmethod
@@ -116,7 +116,7 @@ class ErrorSet:
         Raises
         ------
         ValueError
-            When their pictures differ in size.
+            When their images differ in size.
         """
         sizes = {name: errors.masks.shape[1:] for name, errors in sets.items()}
         if len(set(sizes.values())) > 1:
@@ -127,7 +127,7 @@ class ErrorSet:
 
 
 def _save_set(path: Path, table: pd.DataFrame, **arrays: np.ndarray) -> None:
-    """Write a table and its arrays into one file, so that they cannot part."""
+    """Write a table and its arrays into one file, so that they stay together."""
     with whole(path) as part:
         np.savez_compressed(part, table=np.frombuffer(table.to_json().encode(), np.uint8), **arrays)
 
@@ -140,8 +140,8 @@ def _load_set(path: Path) -> dict:
     return arrays | {"table": table}
 
 
-def generator(seed: int, name: str) -> np.random.Generator:
-    """Generator that depends on the seed and the name of a case alone."""
+def case_generator(seed: int, name: str) -> np.random.Generator:
+    """Return a generator that depends on nothing but the seed and the name of a case."""
     digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
@@ -158,15 +158,15 @@ def load_masks(path: Path) -> dict[str, np.ndarray]:
         return {name: stored[name] for name in stored.files}
 
 
-def judge(case: Case, predicted: np.ndarray, scheme: Scheme) -> dict:
-    """Judge a predicted mask: Dice, measurement error, error in days, review.
+def prediction_record(case: Case, predicted: np.ndarray, scheme: Scheme) -> dict:
+    """Compare a predicted mask with its case: Dice, measurement error, error in days, review.
 
     Returns
     -------
     dict
         ``dice_<label>``; ``mm``, ``delta_mm``, ``delta_days`` against the case's own measurement (NaN where the mask
-        cannot be measured); one boolean a criterion; ``met``, how many; ``good``, the verdict of the review, for
-        which the case's own mask stands in for a reviewer who sees the picture.
+        cannot be measured); one boolean per criterion; ``met``, how many; ``good``, the verdict of the review, for
+        which the case's own mask stands in for a reviewer who sees the image.
     """
     days = EQUATIONS[scheme.equation].days
     mm = measured_mm(predicted, case.spacing, scheme)

@@ -1,8 +1,8 @@
-"""Image/mask pairs at network size: what a quality model or an autoencoder is trained on and judged by.
+"""Image/mask pairs at network size: what a quality model or an autoencoder is trained and scored on.
 
 Four sets of pairs matter to a study, and every model is scored on the same four: of site A's validation patients the
-altered masks, the segmenter's errors on spoilt pictures, and its predictions, all out of fold; and its predictions at
-site B. Pictures are kept once, however many masks share them.
+altered masks, the segmenter's errors on degraded images, and its predictions, all out of fold; and its predictions at
+site B. Images are kept once, however many masks share them.
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ __all__ = [
     "Pairs",
     "altered_pairs",
     "error_pairs",
-    "judged_sets",
     "predicted_pairs",
+    "scored_sets",
 ]
 
 ALTERED, ERRORS = "altered masks, validation", "segmenter's errors, validation"
@@ -40,18 +40,18 @@ ACCEPTED_DAYS = 3.0  # chosen: within the standard deviation of the dating equat
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Pictures, masks, and what is known of each pair.
+    """Images, masks, and what is known of each pair.
 
     Attributes
     ----------
     images : (P, 1, S, S) uint8
-        Pictures.
+        Images.
     picture : (M,) int64
-        Picture of each mask.
+        Number of each mask's image.
     masks : (M, S, S) uint8
         Label masks.
     table : DataFrame
-        One row a mask: ``case``, ``patient``, ``name`` (what the mask is), ``good`` (by construction or by review),
+        One row per mask: ``case``, ``patient``, ``name`` (what the mask is), ``good`` (by construction or by review),
         ``delta_mm``, ``delta_days`` (what it does to the measurement), ``dice`` (with the reference mask, mean over
         labels), ``test`` (drawn for the balanced test set).
     """
@@ -66,7 +66,7 @@ class Pairs:
         return (self.images, self.picture), self.masks
 
     def only(self, sees: Sequence[str]) -> "Pairs":
-        """Blacken what is not among "picture" and "mask": whoever judges the pairs has nothing but the rest."""
+        """Blacken the images or the masks that `sees`, of "picture" and "mask", does not name."""
         images = self.images if "picture" in sees else torch.zeros_like(self.images)
         return replace(self, images=images, masks=self.masks if "mask" in sees else torch.zeros_like(self.masks))
 
@@ -76,7 +76,7 @@ class Pairs:
         return Pairs(self.images, self.picture[kept], self.masks[kept], self.table[chosen].reset_index(drop=True))
 
     def exchanged(self, share: float, seed: int) -> "Pairs":
-        """Add a share of the good masks once more, as poor: each with a picture of another patient.
+        """Add a share of the good masks once more, as poor: each with an image of another patient.
 
         Where all pairs are of one patient there is no other, and nothing is added.
         """
@@ -96,12 +96,12 @@ class Pairs:
         )
 
     def labelled(self, target: str, device: torch.device) -> Resident:
-        """Samples (picture, mask, column `target` of the table) in memory on `device`."""
+        """Samples (image, mask, column `target` of the table) in memory on `device`."""
         return Resident(*self.inputs(), torch.from_numpy(self.table[target].to_numpy(np.float32)), device=device)
 
 
 def altered_pairs(cohort: Cohort, altered: AlteredSet) -> Pairs:
-    """Pair the altered masks of `cohort`'s cases with their pictures."""
+    """Pair the altered masks of `cohort`'s cases with their images."""
     size = altered.masks.shape[-1]
     part = altered.of(cohort.table["case"])
     number = {case: row for row, case in enumerate(cohort.table["case"])}
@@ -114,7 +114,7 @@ def altered_pairs(cohort: Cohort, altered: AlteredSet) -> Pairs:
 
 
 def error_pairs(cohort: Cohort, errors: ErrorSet, size: int) -> Pairs:
-    """Pair the segmenter's errors on `cohort`'s cases with the pictures, spoilt or not, that led to them.
+    """Pair the segmenter's errors on `cohort`'s cases with the images, degraded or not, that led to them.
 
     Good is what the review accepts *and* what dates the pregnancy within :data:`ACCEPTED_DAYS`.
     """
@@ -132,7 +132,7 @@ def error_pairs(cohort: Cohort, errors: ErrorSet, size: int) -> Pairs:
 
 
 def predicted_pairs(study: Study, cohort: Cohort, size: int, network: str | None = None) -> Pairs:
-    """Pair a segmenter's predictions for `cohort` with their pictures; site A's are out of fold.
+    """Pair a segmenter's predictions for `cohort` with their images; site A's are out of fold.
 
     They are those of the segmenter that the review chose, or of another `network`, whose masks are in no test set.
     """
@@ -157,8 +157,8 @@ def _mean_dice(table: pd.DataFrame) -> pd.Series:
     return table.filter(regex="^dice_").mean(axis=1).fillna(0.0)
 
 
-def judged_sets(study: Study, validation: Cohort, size: int) -> dict[str, Pairs]:
-    """Return the sets on which every model is judged; `validation` is site A's part that trained nothing."""
+def scored_sets(study: Study, validation: Cohort, size: int) -> dict[str, Pairs]:
+    """Return the sets on which every model is scored; `validation` is site A's part that trained nothing."""
     altered = AlteredSet.load(study.need("altered.npz"))
     if altered.masks.shape[-1] != size:
         altered = AlteredSet.make(validation, size, study.seed)

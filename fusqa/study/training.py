@@ -1,4 +1,4 @@
-"""Train one quality model, on a study's masks or on somebody's own, and write down how.
+"""Train one quality model, on the masks of a study or of a user, and write its card.
 
 The notebook of the study and the command ``fusqa train`` differ in where their pairs come from and agree in the rest.
 """
@@ -19,16 +19,16 @@ from fusqa.study.pairs import ALTERED, ERRORS, Pairs
 from fusqa.study.profile import Training
 from fusqa.study.rows import RECIPES, Recipe, Row
 
-__all__ = ["arguments", "familiarity", "model_card", "train"]
+__all__ = ["FAMILIARITY_PAIRS", "VALIDATION", "fit_familiarity", "model_card", "network_arguments", "train"]
 
-LOOKED_AT = 256  # training pairs that familiarity is fitted to, at most: many for its few directions
+FAMILIARITY_PAIRS = 256  # training pairs that familiarity is fitted to, at most: many for its few directions
 VALIDATION = {"altered": ALTERED, "errors": ERRORS}  # name of the pairs on which a threshold is chosen, by material
 
 Progress = Callable[[Iterable[Case]], Iterable[Case]]
 
 
-def arguments(row: Row, scheme: Scheme) -> dict:
-    """Arguments of :func:`fusqa.models.networks.quality_model` for a row of the grid."""
+def network_arguments(row: Row, scheme: Scheme) -> dict:
+    """Return the arguments of :func:`fusqa.models.networks.quality_model` for a row of the grid."""
     return {
         "topology": row.topology,
         "backbone": row.backbone,
@@ -59,10 +59,10 @@ def train(
     )
 
 
-def familiarity(model: nn.Module, recipe: Recipe, training: Pairs, validation: Pairs) -> Familiarity:
-    """Learn what the training pairs look like to a trained model."""
+def fit_familiarity(model: nn.Module, recipe: Recipe, training: Pairs, validation: Pairs) -> Familiarity:
+    """Fit what the training pairs look like to a trained model, on :data:`FAMILIARITY_PAIRS` of them at most."""
     every = np.zeros(len(training.masks), bool)
-    every[np.linspace(0, len(every) - 1, min(len(every), LOOKED_AT)).astype(int)] = True
+    every[np.linspace(0, len(every) - 1, min(len(every), FAMILIARITY_PAIRS)).astype(int)] = True
     shown = (pairs.only(recipe.sees).inputs() for pairs in (training.where(every), validation))
     return Familiarity.fit(*(predict(Features(model), *inputs) for inputs in shown))
 
@@ -82,7 +82,7 @@ def model_card(
     Parameters
     ----------
     row, scheme, size
-        What was trained, on which labels, at which side of its square picture in pixels.
+        What was trained, on which labels, at which side of its square image in pixels.
     threshold : float
         Chosen on the validation pairs.
     auroc : dict
@@ -90,7 +90,7 @@ def model_card(
     training : Pairs
         What it learnt from.
     lengths_mm : Series
-        True lengths of the training pictures.
+        True lengths in the training images.
     provenance : dict
         From :func:`fusqa.study.provenance.origin`.
     """
@@ -103,4 +103,6 @@ def model_card(
         "length_mm": [float(lengths_mm.min()), float(lengths_mm.max())],
         "chosen_on": VALIDATION[recipe.material],
     }
-    return Card("quality", arguments(row, scheme), size, scheme.name, threshold, recipe.sees, about, auroc, provenance)
+    return Card(
+        "quality", network_arguments(row, scheme), size, scheme.name, threshold, recipe.sees, about, auroc, provenance
+    )

@@ -1,4 +1,4 @@
-"""A segmenter's errors as training material: spoilt pictures, error pairs, a channel a label, hidden pictures."""
+"""A segmenter's errors as training material: degraded images, error pairs, one channel per label, hidden images."""
 
 import numpy as np
 import pandas as pd
@@ -18,28 +18,28 @@ from fusqa.study.rows import RECIPES, grid
 
 
 def scans(count=6, size=96):
-    """Pictures with an edge, a dark and a bright side, and texture."""
+    """Images with an edge, a dark and a bright side, and texture."""
     rng = np.random.default_rng(0)
-    pictures = np.full((count, 1, size, size), 40.0)
-    pictures[..., size // 2 :] = 160
-    return torch.from_numpy((pictures + rng.normal(0, 8, pictures.shape)).clip(0, 255).astype(np.uint8))
+    images = np.full((count, 1, size, size), 40.0)
+    images[..., size // 2 :] = 160
+    return torch.from_numpy((images + rng.normal(0, 8, images.shape)).clip(0, 255).astype(np.uint8))
 
 
-def spoilt(seed=0):
+def degraded(seed=0):
     return degrade(scans(), torch.Generator().manual_seed(seed))
 
 
-def test_spoiling_repeats_with_its_seed_and_differs_between_pictures():
-    assert torch.equal(spoilt(), spoilt())
-    assert not torch.equal(spoilt(0), spoilt(1))
-    changes = spoilt().float().mean((1, 2, 3)) - scans().float().mean((1, 2, 3))
+def test_degradation_repeats_with_its_seed_and_differs_between_images():
+    assert torch.equal(degraded(), degraded())
+    assert not torch.equal(degraded(0), degraded(1))
+    changes = degraded().float().mean((1, 2, 3)) - scans().float().mean((1, 2, 3))
     assert len(changes.round().unique()) > 3
-    assert spoilt().dtype == torch.uint8 and spoilt().shape == scans().shape
+    assert degraded().dtype == torch.uint8 and degraded().shape == scans().shape
 
 
-def test_spoiling_touches_grey_levels_and_never_geometry():
-    for picture in spoilt()[:, 0].float():
-        profile = picture.mean(0)
+def test_degradation_touches_grey_levels_and_never_geometry():
+    for image in degraded()[:, 0].float():
+        profile = image.mean(0)
         steps = (profile[3:] - profile[:-3]).abs()
         assert abs(int(steps.argmax()) + 1.5 - (96 / 2 - 0.5)) <= 3  # the edge stands where it stood
 
@@ -91,7 +91,7 @@ def test_errors_survive_the_disk(cohort, tmp_path):
     pd.testing.assert_frame_equal(loaded.table, made.table, check_dtype=False)
 
 
-def test_who_sees_no_picture_cannot_use_it(cohort):
+def test_who_sees_no_image_cannot_use_it(cohort):
     pairs = error_pairs(cohort, errors(cohort), 64)
     model = quality_model("single", "resnet18", False)
     other = error_pairs(cohort, errors(cohort), 64)
@@ -119,14 +119,14 @@ def test_who_sees_no_mask_cannot_use_it(cohort):
     assert torch.equal(whole.masks, pairs.masks) and torch.equal(whole.images, pairs.images)
 
 
-def test_good_masks_are_laid_on_pictures_of_other_patients_and_called_poor(cohort):
+def test_good_masks_are_laid_on_images_of_other_patients_and_called_poor(cohort):
     pairs = error_pairs(cohort, errors(cohort), 32)
     more, known = pairs.exchanged(0.5, seed=0), len(pairs.table)
     added = more.table.iloc[known:]
     assert more.table.iloc[:known].equals(pairs.table) and torch.equal(more.masks[:known], pairs.masks)
     assert len(added) == round(0.5 * pairs.table["good"].sum()) > 0
     assert not added["good"].any() and added[["delta_mm", "delta_days"]].isna().all(axis=None)
-    shown = pairs.table["patient"].to_numpy()[more.picture[known:]]  # an error has a picture of its own
+    shown = pairs.table["patient"].to_numpy()[more.picture[known:]]  # an error has an image of its own
     assert (shown != added["patient"]).all()
     good = {mask.numpy().tobytes() for mask in pairs.where(pairs.table["good"]).masks}
     assert {mask.numpy().tobytes() for mask in more.masks[known:]} <= good

@@ -20,7 +20,7 @@ from fusqa.masks.label_images import resize_labels, to_native
 from fusqa.masks.labels import FETUS
 from fusqa.models.backbones import BACKBONES
 from fusqa.simulator.cases import draw_case
-from fusqa.study.material import AlteredSet, balanced_sample, judge, load_masks, save_masks
+from fusqa.study.material import AlteredSet, balanced_sample, load_masks, prediction_record, save_masks
 from fusqa.study.pairs import ALTERED, AT_B, altered_pairs
 from fusqa.study.profile import Profile
 from fusqa.study.results import Study
@@ -166,10 +166,10 @@ def test_predictions_survive_the_disk(tmp_path):
 
 def test_a_perfect_prediction_is_judged_so_and_an_empty_one_too():
     case = draw_case("A", 0, 0)
-    perfect = judge(case, case.mask, FETUS)
+    perfect = prediction_record(case, case.mask, FETUS)
     assert perfect["dice_head"] == perfect["dice_body"] == 1
     assert abs(perfect["delta_mm"]) < 2 and abs(perfect["delta_days"]) < 2
-    empty = judge(case, np.zeros_like(case.mask), FETUS)
+    empty = prediction_record(case, np.zeros_like(case.mask), FETUS)
     assert np.isnan(empty["mm"]) and np.isnan(empty["delta_days"])
     assert empty["met"] == 0 and not empty["good"]
 

@@ -1,0 +1,124 @@
+"""Train one segmentation network, and record the masks that it draws.
+
+Networks see square images; a mask is measured and reviewed on its image's own grid only.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from fusqa.cohorts.cohort import Case, Cohort
+from fusqa.masks.label_images import to_native
+from fusqa.masks.labels import Scheme
+from fusqa.models.learner import Resident, fit, make_learner, pictures, predict
+from fusqa.models.losses import SegmentationLoss
+from fusqa.models.segmenters import SEGMENTERS
+from fusqa.study.material import prediction_record
+from fusqa.study.profile import Segmenter
+
+__all__ = ["Predictions", "native_masks", "segment", "segmenter_arguments", "train_segmenter"]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a segmentation network drew.
+
+    Attributes
+    ----------
+    native : dict of str to (H, W) uint8
+        Label masks on the images' own grids, by case.
+    small : (N, S, S) uint8
+        The same masks at the size of the network.
+    table : DataFrame
+        One row per mask: ``case``, ``patient`` and its :func:`fusqa.study.material.prediction_record`.
+    """
+
+    native: dict[str, np.ndarray]
+    small: np.ndarray
+    table: pd.DataFrame
+
+
+def segmenter_arguments(plan: Segmenter, scheme: Scheme) -> dict:
+    """Arguments of a network of :data:`fusqa.models.segmenters.SEGMENTERS` for a plan and the labels it draws."""
+    return {"classes": scheme.classes, "size": plan.size} | plan.arguments
+
+
+def train_segmenter(
+    network: str, training: Cohort, validation: Cohort, plan: Segmenter, seed: int, device: torch.device
+) -> tuple[nn.Module, pd.DataFrame]:
+    """Train a segmentation network on the reference masks of `training`.
+
+    Patients of `validation` choose the round, and nothing else.
+
+    Parameters
+    ----------
+    network : str
+        A key of :data:`fusqa.models.segmenters.SEGMENTERS`.
+    training, validation : Cohort
+        Cases with masks, without a patient in common.
+    plan : Segmenter
+        Size, budget and rates.
+    seed : int
+        Of the order of the cases; :func:`fusqa.models.learner.reproducible` seeds the weights.
+    device : torch.device
+        Where to train.
+
+    Returns
+    -------
+    nn.Module
+        The trained network.
+    DataFrame
+        Its history by round.
+    """
+    model = SEGMENTERS[network](**segmenter_arguments(plan, training.scheme))
+    images, masks = zip(*(part.stack(plan.size) for part in (training, validation)), strict=True)
+    references = [torch.from_numpy(part) for part in masks]
+    learn = make_learner(
+        model,
+        SegmentationLoss.balanced(references[0], training.scheme.classes),
+        *(Resident(pictures(x), y, device=device) for x, y in zip(images, references, strict=True)),
+        budget=plan.budget,
+        rounds=plan.rounds,
+        batch=plan.batch,
+        decay=plan.decay,
+        seed=seed,
+    )
+    return model, fit(learn, plan.rate)
+
+
+def native_masks(probability: Tensor, cases: Iterable[Case]) -> dict[str, np.ndarray]:
+    """Turn class probabilities ``(N, classes, S, S)`` of `cases` into label masks on their images' own grids."""
+    return {
+        case.case: to_native(classes.numpy(), case.image.shape)
+        for case, classes in zip(cases, probability, strict=True)
+    }
+
+
+def segment(model: nn.Module, images: Tensor, cases: Iterable[Case], scheme: Scheme, **about: object) -> Predictions:
+    """Segment images and record every mask.
+
+    Parameters
+    ----------
+    model : nn.Module
+        A trained segmentation network.
+    images : (N, 1, S, S) uint8
+        What it is shown of each case, as it is or degraded.
+    cases : iterable of Case
+        The cases, with their reference masks.
+    scheme : Scheme
+        The labels that it draws.
+    **about
+        More columns of the table, the same in every row; they stand between ``patient`` and the record.
+    """
+    cases = list(cases)
+    probability = predict(model, images).softmax(1)
+    native = native_masks(probability, cases)
+    rows = [
+        {"case": case.case, "patient": case.patient} | about | prediction_record(case, native[case.case], scheme)
+        for case in cases
+    ]
+    return Predictions(native, probability.argmax(1).byte().numpy(), pd.DataFrame(rows))

@@ -1,0 +1,113 @@
+"""One way to train a segmenter, to bring its masks to their images' own grids, and to record them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from fusqa.cohorts.cohort import write_cohort
+from fusqa.masks.label_images import resize_labels
+from fusqa.masks.labels import FETUS
+from fusqa.models.degradation import degrade
+from fusqa.models.learner import pictures, reproducible
+from fusqa.models.segmenters import SEGMENTERS
+from fusqa.simulator.cases import draw_case
+from fusqa.study.material import prediction_record
+from fusqa.study.profile import Segmenter
+from fusqa.study.segmentation import native_masks, segment, segmenter_arguments, train_segmenter
+
+SIZE = 32
+PLAN = Segmenter(size=SIZE, budget=96, rounds=2, batch=4, rate=0.01, arguments={"width": 8})
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    cases = [draw_case("A", 0, i) for i in range(8)]
+    return write_cohort(tmp_path_factory.mktemp("cohort"), cases, scheme=FETUS, source="test", licence="MIT")
+
+
+@pytest.fixture(scope="module")
+def trained(cohort):
+    return fitted(cohort)
+
+
+def fitted(cohort, plan=PLAN):
+    device = reproducible(0, threads=1)
+    return train_segmenter("unet", *cohort.split(0.25, 0), plan, 0, device)
+
+
+def one_hot(masks):
+    """Probabilities of a network that is sure of `masks` ``(N, S, S)``."""
+    return nn.functional.one_hot(torch.from_numpy(masks).long(), FETUS.classes).permute(0, 3, 1, 2).float()
+
+
+class Certain(nn.Module):
+    """A network that draws the masks it was given, whatever it is shown."""
+
+    def __init__(self, masks):
+        super().__init__()
+        self.logits = nn.Parameter(50 * one_hot(masks))
+
+    def forward(self, images):
+        return self.logits[: len(images)]
+
+
+def test_a_segmenter_learns_and_its_history_has_every_round(trained):
+    model, history = trained
+    assert history["round"].tolist() == [1, 2]
+    assert history["valid_loss"].iloc[1] < history["valid_loss"].iloc[0]
+    untrained = SEGMENTERS["unet"](**segmenter_arguments(PLAN, FETUS))
+    assert {name: p.shape for name, p in model.named_parameters()} == {
+        name: p.shape for name, p in untrained.named_parameters()
+    }
+
+
+def test_the_same_seed_gives_the_same_segmenter(cohort, trained):
+    again, history = fitted(cohort)
+    pd.testing.assert_frame_equal(history, trained[1])
+    for name, weights in trained[0].state_dict().items():
+        assert torch.equal(again.state_dict()[name], weights)
+
+
+def test_a_smaller_budget_is_another_training(cohort, trained):
+    _, history = fitted(cohort, PLAN.model_copy(update={"budget": 8, "rounds": 1}))
+    assert len(history) == 1 and history["valid_loss"].iloc[-1] > trained[1]["valid_loss"].iloc[-1]
+
+
+def test_predictions_lie_on_their_images_own_grids(cohort, trained):
+    images = pictures(cohort.stack(SIZE)[0])
+    drawn = segment(trained[0], images, cohort, FETUS)
+    assert list(drawn.native) == list(cohort.table["case"])
+    assert all(drawn.native[case.case].shape == case.image.shape for case in cohort)
+    assert drawn.small.shape == (8, SIZE, SIZE) and drawn.small.dtype == np.uint8
+    degraded = segment(trained[0], degrade(images, torch.Generator().manual_seed(0)), cohort, FETUS)
+    assert not np.array_equal(drawn.small, degraded.small)
+
+
+def test_every_prediction_is_recorded_against_its_own_case(cohort):
+    cases = list(cohort)
+    _, masks = cohort.stack(128)
+    images = torch.zeros(len(cases), 1, 128, 128, dtype=torch.uint8)
+    drawn = segment(Certain(masks), images, cases, FETUS, site="A", fold=3)
+    assert list(drawn.table)[:4] == ["case", "patient", "site", "fold"]
+    assert (drawn.table["fold"] == 3).all() and (drawn.table[["dice_head", "dice_body"]] > 0.9).all(axis=None)
+    np.testing.assert_array_equal(drawn.small, masks)
+    for case, row in zip(cases, drawn.table.to_dict("records"), strict=True):
+        expected = prediction_record(case, drawn.native[case.case], FETUS)
+        assert {name: row[name] for name in expected} == pytest.approx(expected, nan_ok=True)
+        assert (row["case"], row["patient"]) == (case.case, case.patient)
+
+
+def test_probabilities_that_are_sure_give_the_labels_back(cohort):
+    cases = list(cohort)[:2]
+    _, masks = cohort.subset(np.arange(2)).stack(SIZE)
+    native = native_masks(one_hot(masks), cases)
+    for case, mask in zip(cases, masks, strict=True):
+        assert set(np.unique(native[case.case])) <= set(np.unique(case.mask))
+        assert (resize_labels(native[case.case], (SIZE, SIZE)) == mask).mean() > 0.97
+
+
+def test_as_many_predictions_as_cases(cohort):
+    with pytest.raises(ValueError, match="zip"):
+        native_masks(torch.zeros(3, FETUS.classes, SIZE, SIZE), list(cohort)[:2])
