@@ -41,7 +41,7 @@ PRINTED_ROWS = {row_named(key).title: printed for key, printed in PRINTED.items(
     "Autoencoder": AUTOENCODER_PRINTED
 }
 SLACK = 1e-6  # of the last decimal, for floating point
-CONVENTIONS = {
+ROUNDINGS = {
     "rounded": (-0.5 - SLACK, 0.5 + SLACK),
     "cut off": (-1 + SLACK, SLACK),
     "rounded up": (-SLACK, 1 - SLACK),
@@ -57,7 +57,7 @@ def decimals(printed: float) -> int:
 
 def fits(printed: float, exact: np.ndarray, places: int, how: str) -> np.ndarray:
     """Tell which `exact` values are printed as `printed` with `places` decimals by convention `how`."""
-    low, high = CONVENTIONS[how]
+    low, high = ROUNDINGS[how]
     off = (printed - exact) * 10**places
     return (low < off) & (off < high)
 
@@ -100,7 +100,7 @@ def counts(printed: Printed) -> list[Counts]:
     pairs = [(printed.precision, tp / np.maximum(tp + fp, 1)), (printed.recall, tp / PER_CLASS)]
     off = np.max([np.abs(value - exact) * 10 ** decimals(value) for value, exact in pairs], axis=0)
     order = np.argsort(off, kind="stable")
-    for how in CONVENTIONS:
+    for how in ROUNDINGS:
         fit = np.all([fits(value, exact, decimals(value), how) for value, exact in pairs], axis=0)
         if fit.any():
             return [Counts(int(tp[i]), int(fp[i]), how) for i in order[fit[order]]]
@@ -192,7 +192,7 @@ def denominators(percentages: Sequence[float], how: str) -> pd.DataFrame:
 def criteria_sizes() -> pd.DataFrame:
     """Find the sizes of Table 2's groups that reproduce most of its criteria, and how many a size would by chance."""
     lines = []
-    for (group, percentages), how in product(GROUPS.items(), CONVENTIONS):
+    for (group, percentages), how in product(GROUPS.items(), ROUNDINGS):
         explained = denominators(percentages, how).sum(axis=1)
         sizes = [int(size) for size in explained.index[explained == explained.max()]]
         chance = len(percentages) * (max(sizes) + 1) / 1001  # so many of the 1001 prints from 0.0 to 100.0 are its own
@@ -226,7 +226,7 @@ def groups() -> pd.DataFrame:
         with two branches).
     """
     by_size = {
-        group: pd.concat([denominators(values, how).sum(axis=1) for how in CONVENTIONS], axis=1).max(axis=1)
+        group: pd.concat([denominators(values, how).sum(axis=1) for how in ROUNDINGS], axis=1).max(axis=1)
         for group, values in GROUPS.items()
     }
     lines = []

@@ -6,23 +6,32 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import nn
 
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED, Printed
-from fusqa.evaluation.scoring import CONFUSION, FIGURES, figure
+from fusqa.evaluation.scoring import CONFUSION, FIGURES, figure, mean_figure
+from fusqa.masks.labels import Scheme
 from fusqa.metrics import difference, mcnemar, report_over_seeds
-from fusqa.models.checkpoints import load_model
-from fusqa.models.learner import predict
-from fusqa.study.pairs import AT_B, Pairs
+from fusqa.study.pairs import ALTERED, AT_B
 from fusqa.study.results import Study
-from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Recipe, Row, row_named
+from fusqa.study.rows import Row, row_named
 
-__all__ = ["RIVALS", "Trained", "beside_print", "compare", "rivals", "summary", "table_3", "trained"]
+__all__ = [
+    "RIVALS",
+    "TrainedRow",
+    "beside_print",
+    "compare",
+    "rivals",
+    "segmenter_figures",
+    "summary",
+    "table_2",
+    "table_3",
+    "trained_rows",
+    "validation_auroc",
+]
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
+class TrainedRow:
     """All trainings of one row.
 
     Attributes
@@ -36,7 +45,7 @@ class Trained:
     results : list of dict
         ``results/<row>.json`` of every seed that was run.
     tables : list of DataFrame
-        Their scores, a row a judged pair, in one order.
+        Their scores, one row per scored pair, in one order.
     reason : str
         Why nothing was run; empty where something was.
     """
@@ -68,7 +77,7 @@ class Trained:
         return [result["thresholds"][name] for result in self.results]
 
 
-def trained(study: Study) -> dict[str, Trained]:
+def trained_rows(study: Study) -> dict[str, TrainedRow]:
     """Read every row of the paper's table and of the study's, and the autoencoder, as far as `study` ran them."""
     runs = {row.key: [row.result(seed) for seed in study.profile.seeds] for row in study.rows}
     runs["autoencoder"] = ["autoencoder"]
@@ -81,11 +90,11 @@ def trained(study: Study) -> dict[str, Trained]:
         reasons = [result["reason"] for result in results.values() if result["status"] != "run"]
         reason = (reasons or [f"not among the rows of profile “{study.profile.name}”"])[0]
         tables = [study.table(name) for name in ran]
-        found[key] = Trained(row, title, printed, list(ran.values()), tables, "" if ran else reason)
+        found[key] = TrainedRow(row, title, printed, list(ran.values()), tables, "" if ran else reason)
     return found
 
 
-def table_3(rows: Mapping[str, Trained], threshold: str) -> pd.DataFrame:
+def table_3(rows: Mapping[str, TrainedRow], threshold: str) -> pd.DataFrame:
     """Return the paper's Table 3 at a threshold, "paper" or "validation", as text for print.
 
     A figure is the mean over seeds, ± its standard deviation where there are several; below it the 95 % interval.
@@ -106,7 +115,7 @@ def table_3(rows: Mapping[str, Trained], threshold: str) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def summary(rows: Mapping[str, Trained], key: str = "auroc", threshold: str = "validation") -> pd.DataFrame:
+def summary(rows: Mapping[str, TrainedRow], key: str = "auroc", threshold: str = "validation") -> pd.DataFrame:
     """One figure of every row that was run: columns ``model``, ``value``, ``low``, ``high``."""
     lines = []
     for row in rows.values():
@@ -118,7 +127,7 @@ def summary(rows: Mapping[str, Trained], key: str = "auroc", threshold: str = "v
     return pd.DataFrame(lines, columns=["model", "value", "low", "high"])
 
 
-def beside_print(rows: Mapping[str, Trained]) -> pd.DataFrame:
+def beside_print(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
     """Set our figures at the paper's threshold beside what the paper prints, and what its print implies.
 
     On a balanced test set accuracy and F1 follow from precision and recall
@@ -140,12 +149,58 @@ def beside_print(rows: Mapping[str, Trained]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def validation_auroc(study: Study, row: Row) -> float:
+    """AUROC of a row on altered masks of site A's validation patients, mean over seeds; −1 if it was not run."""
+    runs = [study.result(row.result(seed)) for seed in study.profile.seeds]
+    return float(
+        np.mean([run["reports"]["paper"][ALTERED]["auroc"] if run["status"] == "run" else -1.0 for run in runs])
+    )
+
+
+def table_2(cases: pd.DataFrame, errors: Mapping[str, str], seed: int) -> pd.DataFrame:
+    """Return the paper's Table 2, upper half: errors of the masks that each model calls poor and good, as text.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        One row per mask and training: ``model``, ``threshold``, ``training``, ``patient``, ``verdict`` and the columns
+        of `errors`.
+    errors : dict of str to str
+        Column with an absolute error -> its heading.
+    seed : int
+        Of the bootstrap.
+    """
+    lines = []
+    for (model, threshold), part in cases.groupby(["model", "threshold"], sort=False):
+        groups = {verdict: part[part["verdict"] == verdict] for verdict in ("poor", "good")}
+        counts = [f"{len(group) / part['training'].nunique():.3g}" for group in groups.values()]
+        lines.append(
+            {"model": model, "threshold": threshold, "masks\npoor, good": ", ".join(counts)}
+            | {
+                f"{heading}\n{verdict}": mean_figure(group[column], group["patient"], seed)
+                for column, heading in errors.items()
+                for verdict, group in groups.items()
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def segmenter_figures(part: pd.DataFrame, scheme: Scheme, seed: int) -> dict[str, str]:
+    """Return the figures of one segmentation network at one site as text, from its table of predictions."""
+    means = {f"Dice {name}": part[f"dice_{name}"] for name in scheme.names}
+    means |= {f"|Δ{scheme.symbol}| mm": part["delta_mm"].abs(), "|ΔGA| days": part["delta_days"].abs()}
+    return {name: mean_figure(values, part["patient"], seed) for name, values in means.items()} | {
+        "above 5 mm %": f"{100 * (part['delta_mm'].abs() > 5).mean():.0f}",
+        "not measurable": f"{part['mm'].isna().sum()} of {len(part)}",
+    }
+
+
 RIVALS = (("single", "synergic"), ("synergic", "siamese"), ("single", "siamese"))  # the paper's order of merit
 # what a segmenter's errors add, what the picture does, and what having to compare them does
 RIVAL_RECIPES = (("errors", "paper"), ("errors", "blind"), ("exchanged", "errors"))
 
 
-def rivals(rows: Mapping[str, Trained]) -> list[tuple[str, str]]:
+def rivals(rows: Mapping[str, TrainedRow]) -> list[tuple[str, str]]:
     """Pairs of rows that a claim is about: they share everything but their topology, or everything but their recipe."""
     ran = {key: run.row for key, run in rows.items() if run.tables and run.row}
     swaps = [("topology", *pair) for pair in RIVALS] + [("recipe", *pair) for pair in RIVAL_RECIPES]
@@ -158,7 +213,9 @@ def rivals(rows: Mapping[str, Trained]) -> list[tuple[str, str]]:
     return pairs
 
 
-def compare(rows: Mapping[str, Trained], pairs: list[tuple[str, str]], threshold: str = "validation") -> pd.DataFrame:
+def compare(
+    rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str]], threshold: str = "validation"
+) -> pd.DataFrame:
     """Compare rows on the same cases, the balanced test set: differences with intervals, and McNemar's test.
 
     The first seed of each row answers McNemar's question, all seeds the others.
@@ -185,53 +242,3 @@ def compare(rows: Mapping[str, Trained], pairs: list[tuple[str, str]], threshold
 def _verdict(low: float, high: float) -> str:
     """Say which of two models an interval of their difference ranks above the other."""
     return "first is better" if low > 0 else "second is better" if high < 0 else "not told apart"
-
-
-@dataclass(frozen=True, eq=False)
-class Judge:
-    """A model and what belongs to it.
-
-    Attributes
-    ----------
-    row : Trained
-        Its row of the study, with all seeds; the model is that of the first.
-    key : str
-        Name of the row.
-    recipe : Recipe
-        How it was trained.
-    model : nn.Module
-        The network.
-    size : int
-        Side of its pictures in pixels.
-    threshold : float
-        Chosen on validation; a mask is called good from this probability on.
-    """
-
-    row: Trained
-    key: str
-    recipe: Recipe
-    model: nn.Module
-    size: int
-    threshold: float
-
-    @property
-    def title(self) -> str:
-        """Its recipe in words, since that is what sets one judge apart from another."""
-        return self.recipe.title
-
-    def probability(self, pairs: Pairs) -> np.ndarray:
-        """Probability of "good" of every pair, ``(M,)``."""
-        return predict(self.model, *pairs.only(self.recipe.sees).inputs()).sigmoid().numpy()
-
-
-def judges(study: Study, device: torch.device | str = "cpu") -> list[Judge]:
-    """Load the first seed of every recipe's single ResNet-18 from scratch, as far as `study` ran them."""
-    found = []
-    for key, row in trained(study).items():
-        about = row.row
-        if row.tables and about and about.network == REFERENCE_NETWORK:
-            folder = study.need(f"models/{about.result(study.profile.seeds[0])}/card.json").parent
-            model, card = load_model(folder)
-            recipe, threshold = RECIPES[about.recipe], row.thresholds("validation")[0]
-            found.append(Judge(row, key, recipe, model.to(device), card.size, threshold))
-    return found

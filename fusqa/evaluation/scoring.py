@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 from torch import Tensor
 
-from fusqa.metrics import best_threshold, classification_report
+from fusqa.metrics import best_threshold, classification_report, mean_interval
 from fusqa.study.pairs import ALTERED, AT_B, Pairs
 
 __all__ = [
@@ -16,6 +16,8 @@ __all__ = [
     "THRESHOLD",
     "auroc_columns",
     "figure",
+    "mean_figure",
+    "median_and_largest",
     "printed",
     "printed_auroc",
     "report_table",
@@ -119,3 +121,14 @@ def figure(value: float | None, interval: Sequence[float | None], sd: float = ma
         return "–"
     spread = "" if math.isnan(sd) else f" ± {sd:.3f}"
     return f"{value:.3f}{spread}\n" + "{:.2f}–{:.2f}".format(*interval)
+
+
+def mean_figure(values: Sequence[float], patients: Sequence, seed: int = 0) -> str:
+    """Print a mean to two digits, its 95 % interval by patient in a line below; a dash where there is nothing."""
+    mean, *limits = mean_interval(values, patients, seed)
+    return "–" if math.isnan(mean) else f"{mean:.2f}\n" + "{:.2f}–{:.2f}".format(*limits)
+
+
+def median_and_largest(values: pd.Series, digits: int) -> str:
+    """Print median and largest value."""
+    return f"{values.median():.{digits}f}, {values.max():.{digits}f}"

@@ -34,14 +34,14 @@ class Unseen:
         ``(spoiler) -> (H, W) uint8``: the mask with the error.
     graded : bool
         Whether severity changes it.
-    seen_by : tuple of str
+    known_to : tuple of str
         Schemes whose altered masks hold this error already; there it is not unseen.
     """
 
     title: str
     make: Callable[["_Spoiler"], np.ndarray]
     graded: bool = True
-    seen_by: tuple[str, ...] = ()
+    known_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,10 +157,10 @@ def _neighbour(spoiler: _Spoiler) -> np.ndarray:
 UNSEEN = {
     "holes": Unseen("holes", _holes),
     "island": Unseen("an island", _island),
-    "shift": Unseen("whole mask shifted", _shift, seen_by=(HEAD.name,)),
+    "shift": Unseen("whole mask shifted", _shift, known_to=(HEAD.name,)),
     "rotation": Unseen("whole mask rotated", _rotation),
     "warp": Unseen("elastic warp", _warp),
-    "partial-deletion": Unseen("partial deletion", _partial_deletion, seen_by=(HEAD.name,)),
+    "partial-deletion": Unseen("partial deletion", _partial_deletion, known_to=(HEAD.name,)),
     "spur": Unseen("a thin spur at the far end", _spur),
     "swap": Unseen("left and right swapped", _swap, graded=False),
     "neighbour": Unseen("another patient's mask", _neighbour, graded=False),
@@ -190,7 +190,7 @@ def unseen_masks(cohort: Cohort, size: int, severities: Iterable[float], seed: i
         :func:`fusqa.study.material.prediction_record`.
     """
     scheme, cases, masks, rows = cohort.scheme, list(cohort), [], []
-    kinds = {name: kind for name, kind in UNSEEN.items() if scheme.name not in kind.seen_by}
+    kinds = {name: kind for name, kind in UNSEEN.items() if scheme.name not in kind.known_to}
     asked = [(name, severity) for name, kind in kinds.items() for severity in (severities if kind.graded else [1.0])]
     for number, case in enumerate(cases):
         others = [other for other in cases[number + 1 :] + cases[:number] if other.patient != case.patient]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fusqa.evaluation.auditing import (
-    CONVENTIONS,
     GROUPS,
     PER_CLASS,
     PRINTED_ROWS,
+    ROUNDINGS,
     Counts,
     audit,
     counts,
@@ -180,7 +180,7 @@ def test_printed_errors_belong_to_lengths_in_the_range():
 
 def test_every_printed_row_is_audited_and_drawn(rows):
     assert list(rows.index) == list(PRINTED_ROWS) and PRINTED_ROWS["Autoencoder"] is AUTOENCODER_PRINTED
-    assert set(rows["how"]) <= {*CONVENTIONS, "none"}
+    assert set(rows["how"]) <= {*ROUNDINGS, "none"}
     ends = {"low": rows["accuracy_interval"].str[0], "high": rows["accuracy_interval"].str[1]}
     table = rows.reset_index().assign(printed=0.5, implied=0.6, **{k: v.to_numpy() for k, v in ends.items()})
     (axis,) = printed_and_implied(table).axes

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
-from fusqa.evaluation.comparison import Trained, beside_print, compare, rivals, table_3
+from fusqa.evaluation.comparison import TrainedRow, beside_print, compare, rivals, table_3
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED
 from fusqa.evaluation.scoring import CONFUSION
 from fusqa.study.pairs import ALTERED, AT_B
@@ -23,7 +23,7 @@ def row(key, noise, seeds=2):
     own = np.random.default_rng(len(key))
     tables = [table.assign(probability=np.clip(0.3 * good + own.normal(0.35, noise, 90), 0, 1)) for _ in range(seeds)]
     results = [{"thresholds": {"paper": 0.5, "validation": 0.4 + 0.1 * seed}} for seed in range(seeds)]
-    return Trained(row_named(key), row_named(key).title, PRINTED.get(key), results, tables)
+    return TrainedRow(row_named(key), row_named(key).title, PRINTED.get(key), results, tables)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def rows():
     absent = "single-resnet50-scratch"
     made = {SINGLE: row(SINGLE, 0.05), SYNERGIC: row(SYNERGIC, 0.1), SIAMESE: row(SIAMESE, 0.9)}
     return made | {
-        absent: Trained(
+        absent: TrainedRow(
             row_named(absent), row_named(absent).title, PRINTED.get(absent), [], [], "weights are not to be had"
         )
     }
@@ -60,13 +60,13 @@ def test_figures_of_table_3_are_those_of_the_test_set_over_seeds(rows, threshold
 def test_one_seed_has_no_spread_and_a_collapsed_training_is_counted(rows):
     one = row(SINGLE, 0.1, seeds=1)
     assert "±" not in table_3({SINGLE: one}, "paper")["F1"].iat[0]
-    flat = Trained(one.title, None, one.results * 2, [one.tables[0].assign(probability=0.9), *one.tables])
+    flat = TrainedRow(one.title, None, one.results * 2, [one.tables[0].assign(probability=0.9), *one.tables])
     assert "one class only: 1 of 2" in table_3({SINGLE: flat}, "paper")[CONFUSION].iat[0]
 
 
 def test_an_empty_test_set_gives_no_figures():
     made = row(SINGLE, 0.1)
-    empty = Trained(made.row, made.title, made.printed, made.results, [t.assign(test=False) for t in made.tables])
+    empty = TrainedRow(made.row, made.title, made.printed, made.results, [t.assign(test=False) for t in made.tables])
     assert table_3({SINGLE: empty}, "paper")[CONFUSION].tolist() == ["no test set"]
     assert beside_print({SINGLE: empty}).empty
 

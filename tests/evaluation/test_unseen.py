@@ -78,5 +78,5 @@ def test_what_a_schemes_altered_masks_hold_is_not_unseen_there(cohort, tmp_path)
         heads.append(replace(case, mask=head, measure_mm=measured_mm(head, case.spacing, HEAD), ga_days=None))
     folder = write_cohort(tmp_path / "heads", heads, scheme=HEAD, source="test", licence="MIT")
     names = set(unseen_masks(folder, 64, (1.0,), seed=0)[1]["name"])
-    assert names == {"none", *(name for name, kind in UNSEEN.items() if HEAD.name not in kind.seen_by)}
+    assert names == {"none", *(name for name, kind in UNSEEN.items() if HEAD.name not in kind.known_to)}
     assert "shift" not in names and "spur" in names

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from fusqa.evaluation.advising import ADVICE, MODELS, advice
 from fusqa.evaluation.calibration import acceptance_threshold
-from fusqa.evaluation.comparison import judges
+from fusqa.evaluation.diagnosis import recipe_models
 from fusqa.evaluation.risk import risk_coverage
 from fusqa.evaluation.unseen import UNSEEN
 from fusqa.masks.alterations import POOR_RECIPES
@@ -35,15 +35,15 @@ def scores(study, key):
 
 def test_every_judge_gives_the_scores_that_its_row_stored(study):
     """Weights and card from the disk, the same pairs: chapters ask the model as it was trained."""
-    panel = judges(study)
+    panel = recipe_models(study)
     of_the_panel = {key for key in study.plan.rows if key.startswith("single-resnet18-scratch")}
-    assert {judge.key for judge in panel} == of_the_panel
+    assert {model.key for model in panel} == of_the_panel
     auroc = study.result("diagnosis")["auroc"]
-    for judge in panel:
-        at_b = scores(study, judge.key).query("set == @AT_B")
+    for model in panel:
+        at_b = scores(study, model.key).query("set == @AT_B")
         if at_b["good"].nunique() == 2:
             found = roc_auc_score(at_b["good"], at_b["probability"])
-            assert auroc[judge.title]["as trained"] == pytest.approx(found, abs=1e-6)
+            assert auroc[model.title]["as trained"] == pytest.approx(found, abs=1e-6)
 
 
 def test_judges_are_asked_about_the_masks_of_every_segmenter(study):
@@ -63,11 +63,11 @@ def test_each_poor_alteration_is_left_out_once(study):
 
 def test_unseen_errors_are_scored_by_every_model_that_sees_the_mask(study):
     table, scheme = study.table("unseen"), SCHEMES[study.cohort]
-    kinds = {name for name, kind in UNSEEN.items() if scheme.name not in kind.seen_by}
+    kinds = {name for name, kind in UNSEEN.items() if scheme.name not in kind.known_to}
     assert set(table["name"]) == {"none"} | kinds
     assert (table.loc[table["name"] == "none", "severity"] == 0).all()
-    for judge in judges(study):
-        assert table[judge.title].between(0, 1).all()
+    for model in recipe_models(study):
+        assert table[model.title].between(0, 1).all()
     assert len(study.result("unseen")["segmenters"]) == 4
 
 

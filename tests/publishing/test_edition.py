@@ -10,7 +10,7 @@ import pytest
 from conftest import SMOKE, publishing
 from sklearn import metrics as sk
 
-from fusqa.evaluation.comparison import Trained, trained
+from fusqa.evaluation.comparison import TrainedRow, trained_rows
 from fusqa.evaluation.scoring import CONFUSION
 from fusqa.evaluation.unseen import UNSEEN
 from fusqa.publishing.editions import publish
@@ -50,7 +50,7 @@ def test_a_published_study_is_read_like_one_that_was_just_made(small_study, fini
     for name in ("review", "quality__single-resnet18-scratch__seed0"):
         again = pd.read_csv(small_study.folder / f"simulated/results/{name}.csv", dtype={"case": str, "patient": str})
         pd.testing.assert_frame_equal(edition.table(name), again)
-    assert any(row.tables for row in trained(edition).values())
+    assert any(row.tables for row in trained_rows(edition).values())
     with pytest.raises(FileNotFoundError, match="not part of the published edition"):
         edition.table("nothing")
     assert published("hc18-early", tmp_path / "results") is None
@@ -117,7 +117,7 @@ def test_the_published_tables_follow_from_their_scores(cohort):
 
 def require_derived(edition):
     """Count and average anew, with plain pandas and scikit-learn, whatever the edition prints."""
-    rows = {row.title: row for row in trained(edition).values()}
+    rows = {row.title: row for row in trained_rows(edition).values()}
     tables = edition.result("classification")["tables"]
     for threshold, lines in tables.items():
         for line in lines:
@@ -157,7 +157,7 @@ def require_scores(edition):
                 assert float(shown.split()[0]) == pytest.approx(found, abs=6e-4)
 
 
-def require_row(line: dict, row: Trained, threshold: str):
+def require_row(line: dict, row: TrainedRow, threshold: str):
     """One line of Table 3 against the scores of its trainings."""
     if line[CONFUSION] in ("not run", "no test set"):
         assert not row.tables or not row.tables[0]["test"].any()
