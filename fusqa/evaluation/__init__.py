@@ -23,7 +23,10 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "calibration": [
             "acceptance_threshold",
             "brier_score",
+            "calibration_errors",
             "expected_calibration_error",
+            "patient_halves",
+            "promise_kept",
             "reliability",
             "rescaled",
             "temperature",

@@ -7,10 +7,16 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
+from fusqa.evaluation.scoring import figure
+from fusqa.metrics import bootstrap_weights, interval
+
 __all__ = [
     "acceptance_threshold",
     "brier_score",
+    "calibration_errors",
     "expected_calibration_error",
+    "patient_halves",
+    "promise_kept",
     "reliability",
     "rescaled",
     "temperature",
@@ -110,3 +116,54 @@ def acceptance_threshold(poor: Sequence[float], alpha: float) -> float:
     poor = np.sort(np.asarray(poor, float))
     rank = int(np.ceil((len(poor) + 1) * (1 - alpha) - 1e-9))
     return float(poor[rank - 1]) if rank <= len(poor) else float("inf")
+
+
+def calibration_errors(good: pd.Series, probability: pd.Series, patients: pd.Series, seed: int) -> dict[str, str]:
+    """Print expected calibration error and Brier score, each with its 95 % interval by patient."""
+    truth, weights = good.to_numpy(bool), bootstrap_weights(patients, seed=seed)
+    measures = {"ECE": expected_calibration_error, "Brier score": brier_score}
+    return {
+        name: figure(of(truth, probability.to_numpy()), interval(of(truth, probability.to_numpy(), weights)))
+        for name, of in measures.items()
+    }
+
+
+def patient_halves(patients: Sequence[str], splits: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw half of the patients `splits` times: whose cases are in it, ``(splits, cases)`` bool."""
+    names, member = np.unique(patients, return_inverse=True)
+    return np.stack([rng.permutation(len(names)) < len(names) // 2 for _ in range(splits)])[:, member]
+
+
+def promise_kept(
+    elsewhere: Sequence[float], good: np.ndarray, scores: np.ndarray, halves: np.ndarray, alpha: float
+) -> tuple[dict[str, float | None], list[float]]:
+    """Check what becomes of the promise to accept at most a share `alpha` of the poor masks.
+
+    Parameters
+    ----------
+    elsewhere : sequence of float
+        Scores of poor masks of another hospital.
+    good, scores : (N,) bool, (N,) float
+        Whether each mask of this hospital is good, and its score.
+    halves : (S, N) bool
+        On which masks a threshold is chosen; the others check it.
+    alpha : float
+        The share that is promised.
+
+    Returns
+    -------
+    dict
+        Shares that pass: of the poor (``abroad``) and good masks (``abroad_good``) by the threshold from elsewhere, and
+        on average over the halves by their own (``home``, ``home_good``); None where there is nothing to count.
+    list of float
+        Share of the poor masks that pass, for each half.
+    """
+    abroad = acceptance_threshold(elsewhere, alpha)
+    slips, kept = [], []
+    for half in halves:
+        if (~good & half).any() and (~good & ~half).any() and (good & ~half).any():
+            threshold = acceptance_threshold(scores[~good & half], alpha)
+            slips.append((scores[~good & ~half] > threshold).mean())
+            kept.append((scores[good & ~half] > threshold).mean())
+    passed = {"abroad": scores[~good] > abroad, "abroad_good": scores[good] > abroad, "home": slips, "home_good": kept}
+    return {place: float(np.mean(values)) if len(values) else None for place, values in passed.items()}, slips

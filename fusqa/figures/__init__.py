@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "sweeps",
             "unfamiliarity",
         ],
-        "interactive": ["Frame", "show_gallery", "show_sweep", "show_threshold"],
+        "interactive": ["altered_frame", "show_gallery", "show_sweep", "show_threshold"],
         "sheets": ["alteration_sheet", "contact_sheet", "criteria_sheet", "saliency_sheet", "stability"],
         "showing": ["VERDICT_COLOURS", "show", "show_command", "show_table"],
     },

@@ -17,9 +17,12 @@ from matplotlib.colors import to_rgb
 
 from fusqa.cohorts.reading import Case
 from fusqa.figures.thumbnails import encoded, measured_line, thumbnail
+from fusqa.masks.alterations import POOR, Altered, replay
+from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import Scheme
+from fusqa.masks.measurement import measured_mm
 
-__all__ = ["Frame", "show_gallery", "show_sweep", "show_threshold"]
+__all__ = ["Frame", "altered_frame", "show_gallery", "show_sweep", "show_threshold"]
 
 PICTURE_WIDTH = 480  # pixels, of the picture under a slider
 THUMBNAIL_HEIGHT = 130  # pixels, of a picture in a gallery
@@ -43,6 +46,40 @@ class Frame:
     step: str
     mask: np.ndarray
     facts: Mapping[str, str]
+
+
+def altered_frame(
+    case: Case, scheme: Scheme, label: str, operation: str, radii: float, poor: tuple[float, float]
+) -> Frame:
+    """One position of a slider that alters a label, with what the alteration does to the measurement.
+
+    Parameters
+    ----------
+    case, scheme
+        Whose mask, and what its labels mean.
+    label : str
+        The label that is altered.
+    operation : {"grow", "shrink"}
+        As in a recipe of :mod:`fusqa.masks.alterations`.
+    radii : float
+        By how much, in radii of the disc that has the label's area.
+    poor : (low, high)
+        The range of `radii` that poor masks are drawn from.
+    """
+    radius = np.sqrt(np.count_nonzero(case.mask == scheme.id(label)) / np.pi)
+    recipe = {"operation": operation, "label": label, "radius_px": radii * radius}
+    altered = Altered(label, POOR, replay(case.mask, recipe, scheme), case.mask, recipe, scheme)
+    effect, mm = altered.effect(case.spacing), measured_mm(altered.mask, case.spacing, scheme)
+    facts = {
+        scheme.symbol: f"{mm:.1f} mm",
+        f"change of the {scheme.symbol}": f"{effect.delta_mm:+.1f} mm",
+        "gestational age": f"{EQUATIONS[scheme.equation].days(mm):.1f} days",
+        "its change": f"{effect.delta_days:+.1f} days",
+        f"Dice, {label}": f"{effect.dice[label]:.2f}",
+        "criteria lost": str(len(effect.criteria_lost)),
+    }
+    within = ", as in poor masks" if poor[0] <= radii <= poor[1] else ""
+    return Frame(f"{radii:.1f} radii{within}", altered.mask, facts)
 
 
 def show_sweep(case: Case, sweeps: Mapping[str, Sequence[Frame]], scheme: Scheme, caption: str, alt: str) -> None:

@@ -5,14 +5,14 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "alterations": ["GOOD", "POOR", "SEVERITIES", "Altered", "altered_masks", "replay"],
+        "alterations": ["GOOD", "POOR", "SEVERITIES", "Altered", "altered_masks", "replay", "uneven_edges"],
         "circumference": ["head_circumference"],
         "criterion": ["Thresholds"],
         "crown_rump": ["crown_rump_length", "near_longest"],
         "dating": ["EQUATIONS", "ages", "equations_of", "gestational_age", "in_days", "spread"],
         "label_images": ["dice", "resize_labels", "to_native"],
         "labels": ["FETUS", "HEAD", "SCHEMES", "Scheme"],
-        "length": ["Unmeasurable", "line_angle"],
+        "length": ["Unmeasurable", "ends_apart_mm", "line_angle"],
         "measurement": ["describe", "measure", "measured_mm"],
         "reviewing": ["RULES", "criteria", "review"],
     },

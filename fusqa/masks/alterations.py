@@ -204,6 +204,41 @@ def _length_and_criteria(
     return measured_mm(mask, spacing, scheme), met
 
 
+def uneven_edges(
+    mask: np.ndarray,
+    spacing: tuple[float, float],
+    rng: np.random.Generator,
+    count: int,
+    strength_mm: float,
+    coarse_mm: float,
+) -> list[np.ndarray]:
+    """Bend a mask by smooth random fields, as a careful hand would draw its edge each time anew.
+
+    Parameters
+    ----------
+    mask : (H, W) uint8
+        Label mask.
+    spacing : (row_mm, col_mm)
+        Pixel spacing in millimetres.
+    rng : numpy.random.Generator
+        Where all chance comes from.
+    count : int
+        Number of masks to return.
+    strength_mm, coarse_mm : float
+        Standard deviation of the displacement, and of the Gaussian that smooths it, in millimetres.
+    """
+    cells = np.ceil(4 * np.multiply(mask.shape, spacing) / coarse_mm).astype(int)
+    bent = []
+    for _ in range(count):
+        places = []
+        for place, step in zip(np.indices(mask.shape, np.float32), spacing, strict=True):
+            field = cv2.GaussianBlur(rng.standard_normal(cells, np.float32), (0, 0), 4)  # coarse_mm is four cells
+            field = cv2.resize(field, mask.shape[::-1], interpolation=cv2.INTER_CUBIC)
+            places.append(place + field * (strength_mm / step / field.std()))
+        bent.append(cv2.remap(mask, places[1], places[0], cv2.INTER_NEAREST))
+    return bent
+
+
 # ---------------------------------------------------------------------------------------------------------------
 # Following: from a mask and the numbers of a recipe to the altered mask
 # ---------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["SPACING_RANGE_MM", "Length", "Point", "Unmeasurable", "check_spacing", "line_angle"]
+__all__ = ["SPACING_RANGE_MM", "Length", "Point", "Unmeasurable", "check_spacing", "ends_apart_mm", "line_angle"]
 
 Point = tuple[float, float]
 
@@ -110,3 +110,31 @@ def line_angle(
         angle = angle - line_angle(against, spacing)
     angle = (angle + 90) % 180 - 90
     return float(angle) if angle.ndim == 0 else angle
+
+
+def ends_apart_mm(
+    ends: Sequence | np.ndarray, of: Sequence | np.ndarray, spacing: tuple[float, float]
+) -> float | np.ndarray:
+    """How far the farther of both ends of a line lies from that of another line.
+
+    Parameters
+    ----------
+    ends : (..., 2, 2)
+        Both ends of each line as row and column in pixels.
+    of : (2, 2)
+        Both ends of the other line, in the same order.
+    spacing : (row_mm, col_mm)
+        Pixel spacing in millimetres.
+
+    Returns
+    -------
+    float or (...) float64
+        Millimetres.
+
+    Examples
+    --------
+    >>> float(ends_apart_mm(((0, 0), (5, 0)), ((0, 0), (2, 4)), (1.0, 1.0)))
+    5.0
+    """
+    between = (np.asarray(ends, float) - np.asarray(of, float)) * check_spacing(spacing)
+    return np.hypot(between[..., 0], between[..., 1]).max(-1)
