@@ -1,13 +1,17 @@
 """Calibration: simulated scores whose truth is known, and the promise of a conformal threshold, counted."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import brier_score_loss
 
 from fusqa.evaluation.calibration import (
     acceptance_threshold,
     brier_score,
+    calibration_errors,
     expected_calibration_error,
+    patient_halves,
+    promise_kept,
     reliability,
     rescaled,
     temperature,
@@ -90,3 +94,29 @@ def test_too_few_cases_promise_nothing():
     assert acceptance_threshold(np.arange(18), 0.05) == np.inf
     assert acceptance_threshold(np.arange(19), 0.05) == 18
     assert acceptance_threshold([], 0.1) == np.inf
+
+
+def test_a_promise_is_counted_on_the_masks_that_did_not_choose_its_threshold():
+    rng = np.random.default_rng(0)
+    good, scores = np.arange(40) % 2 == 0, rng.random(40)
+    patients = [f"p{number // 2}" for number in range(40)]
+    halves = patient_halves(patients, 25, rng)
+    assert halves.shape == (25, 40) and (halves.sum(1) == 20).all()
+    assert (halves[:, ::2] == halves[:, 1::2]).all()  # both cases of a patient are on one side
+    passed, slips = promise_kept([0.2, 0.4, 0.9], good, scores, halves, 0.1)
+    limit = acceptance_threshold([0.2, 0.4, 0.9], 0.1)
+    assert passed["abroad"] == (scores[~good] > limit).mean() and passed["abroad_good"] == (scores[good] > limit).mean()
+    own = [acceptance_threshold(scores[~good & half], 0.1) for half in halves]
+    assert slips == [(scores[~good & ~half] > one).mean() for half, one in zip(halves, own, strict=True)]
+    assert passed["home"] == np.mean(slips)
+    nothing, slips = promise_kept([0.5], np.ones(40, bool), scores, halves, 0.1)
+    assert nothing["abroad"] is None and nothing["home"] is None and slips == []
+
+
+def test_calibration_errors_are_printed_with_their_interval():
+    table = pd.DataFrame(
+        {"good": [True, False] * 20, "p": [0.9, 0.2] * 20, "patient": [str(n // 2) for n in range(40)]}
+    )
+    shown = calibration_errors(table["good"], table["p"], table["patient"], seed=0)
+    assert shown["ECE"].startswith(f"{expected_calibration_error(table['good'], table['p']):.3f}\n")
+    assert shown["Brier score"].startswith(f"{brier_score(table['good'], table['p']):.3f}\n")

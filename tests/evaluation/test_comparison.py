@@ -1,13 +1,26 @@
 """The rows side by side: tables from scores, what the print implies, who is better than whom."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
-from fusqa.evaluation.comparison import TrainedRow, beside_print, compare, rivals, table_3
+from fusqa.evaluation.comparison import (
+    TrainedRow,
+    beside_print,
+    compare,
+    rivals,
+    segmenter_figures,
+    table_2,
+    table_3,
+    validation_auroc,
+)
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED
 from fusqa.evaluation.scoring import CONFUSION
+from fusqa.masks.labels import HEAD
 from fusqa.study.pairs import ALTERED, AT_B
 from fusqa.study.rows import row_named
 
@@ -60,7 +73,8 @@ def test_figures_of_table_3_are_those_of_the_test_set_over_seeds(rows, threshold
 def test_one_seed_has_no_spread_and_a_collapsed_training_is_counted(rows):
     one = row(SINGLE, 0.1, seeds=1)
     assert "±" not in table_3({SINGLE: one}, "paper")["F1"].iat[0]
-    flat = TrainedRow(one.title, None, one.results * 2, [one.tables[0].assign(probability=0.9), *one.tables])
+    tables = [one.tables[0].assign(probability=0.9), *one.tables]
+    flat = TrainedRow(one.row, one.title, None, one.results * 2, tables)
     assert "one class only: 1 of 2" in table_3({SINGLE: flat}, "paper")[CONFUSION].iat[0]
 
 
@@ -91,16 +105,55 @@ def test_ours_stands_beside_print_and_implication(rows):
 def test_topologies_and_recipes_are_compared_where_both_were_run(rows):
     assert rivals(rows) == [(SINGLE, SYNERGIC), (SYNERGIC, SIAMESE), (SINGLE, SIAMESE)]
     assert rivals({SINGLE: rows[SINGLE]}) == []
-    more = rows | dict.fromkeys([f"{SINGLE}-errors", f"{SINGLE}-blind", f"{SINGLE}-exchanged"], rows[SINGLE])
+    others = [f"{SINGLE}-{recipe}" for recipe in ("errors", "blind", "exchanged")]
+    more = rows | {key: replace(rows[SINGLE], row=row_named(key)) for key in others}
     assert rivals(more)[-3:] == [
         (f"{SINGLE}-errors", SINGLE),
         (f"{SINGLE}-errors", f"{SINGLE}-blind"),
         (f"{SINGLE}-exchanged", f"{SINGLE}-errors"),
     ]
-    assert rivals(rows | {"autoencoder": rows[SINGLE]}) == rivals(rows)
+    assert rivals(rows | {"autoencoder": replace(rows[SINGLE], row=None)}) == rivals(rows)
 
 
 def test_a_clear_difference_is_told_and_none_where_there_is_none(rows):
     table = compare(rows, [(SINGLE, SIAMESE), (SIAMESE, SINGLE), (SINGLE, SINGLE)])
     assert list(table["verdict on AUROC"]) == ["first is better", "second is better", "not told apart"]
     assert list(table["McNemar p"])[2] == "1.000"
+
+
+def test_table_2_has_the_mean_error_of_each_group_for_every_model_and_threshold():
+    cases = pd.DataFrame(
+        {
+            "model": ["a"] * 8,
+            "threshold": ["paper"] * 4 + ["validation"] * 4,
+            "training": 0,
+            "patient": list("ppqqppqq"),
+            "verdict": ["good", "poor", "good", "poor"] + ["good"] * 4,
+            "mm": [1.0, 5.0, 3.0, 7.0, 1.0, 2.0, 3.0, 4.0],
+        }
+    )
+    table = table_2(cases, {"mm": "|Δ| mm"}, seed=0)
+    assert list(table.columns) == ["model", "threshold", "masks\npoor, good", "|Δ| mm\npoor", "|Δ| mm\ngood"]
+    assert [text.split("\n")[0] for text in table["|Δ| mm\npoor"]] == ["6.00", "–"]
+    assert [text.split("\n")[0] for text in table["|Δ| mm\ngood"]] == ["2.00", "2.50"]
+    assert list(table["masks\npoor, good"]) == ["2, 2", "0, 4"]
+
+
+def test_a_segmenter_is_summed_up_with_what_could_not_be_measured():
+    part = pd.DataFrame({"patient": ["p", "q", "r"], "mm": [50.0, np.nan, 60.0], "dice_head": [0.9, np.nan, 0.8]})
+    part = part.assign(delta_mm=[-6.0, np.nan, 2.0], delta_days=[-3.0, np.nan, 1.0])
+    shown = segmenter_figures(part, HEAD, seed=0)
+    assert shown["Dice head"].startswith("0.85\n") and shown["|ΔHC| mm"].startswith("4.00\n")
+    assert shown["above 5 mm %"] == "33" and shown["not measurable"] == "1 of 3"
+
+
+def test_a_row_is_chosen_by_its_validation_masks_and_last_where_it_was_not_run():
+    class Published:
+        profile = SimpleNamespace(seeds=(0, 1))
+
+        def result(self, name):
+            ran = {"status": "run", "reports": {"paper": {ALTERED: {"auroc": 0.8 + 0.1 * name.endswith("1")}}}}
+            return ran if "resnet18" in name else {"status": "not run"}
+
+    assert validation_auroc(Published(), row_named(SINGLE)) == pytest.approx(0.85)
+    assert validation_auroc(Published(), row_named("single-vgg16-scratch")) == -1

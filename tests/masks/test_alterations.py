@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+import cv2
 import numpy as np
 import pytest
 from conftest import PROCESSORS, python_on
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from fusqa.masks.alterations import GOOD, POOR, SEVERITIES, Severities, altered_masks, replay
+from fusqa.masks.alterations import GOOD, POOR, SEVERITIES, Severities, altered_masks, replay, uneven_edges
 from fusqa.masks.circumference import head_circumference
 from fusqa.masks.crown_rump import crown_rump_length
 from fusqa.masks.dating import EQUATIONS
@@ -395,3 +396,17 @@ def test_any_mask_that_is_not_empty_gives_ten_with_effects(mask, seed, scheme):
 def test_a_mask_of_another_scheme_is_refused():
     with pytest.raises(ValueError, match="scheme 'head'"):
         altered_masks(fetus(), np.random.default_rng(0), HEAD)
+
+
+def test_uneven_edges_are_as_strong_as_asked_and_the_same_again():
+    mask = fetus()
+    bent = uneven_edges(mask, SPACING, np.random.default_rng(0), 3, 0.5, 2.0)
+    again = uneven_edges(mask, SPACING, np.random.default_rng(0), 3, 0.5, 2.0)
+    assert len(bent) == 3 and all(np.array_equal(one, other) for one, other in zip(bent, again, strict=True))
+    weak, strong = (
+        np.mean([(one != mask).mean() for one in uneven_edges(mask, SPACING, np.random.default_rng(1), 3, mm, 2.0)])
+        for mm in (0.3, 1.2)
+    )
+    assert 0 < 2 * weak < strong
+    outline = cv2.distanceTransform(1 - np.uint8(mask > 0), cv2.DIST_L2, 5) * max(SPACING)
+    assert max(outline[one > 0].max() for one in bent) < 6 * 0.5  # six standard deviations

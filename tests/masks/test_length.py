@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fusqa.masks.crown_rump import crown_rump_length
-from fusqa.masks.length import check_spacing, line_angle
+from fusqa.masks.length import check_spacing, ends_apart_mm, line_angle
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,10 @@ def test_angle_of_a_line_is_seen_in_millimetres_whichever_end_comes_first():
     steep = [((0, 0), (10, 1)), ((0, 0), (10, -1))]
     turned = line_angle(np.array(steep), (1, 1), against=steep[0])
     np.testing.assert_allclose(turned, [0, 2 * math.degrees(math.atan(0.1))], atol=1e-9)
+
+
+def test_the_farther_end_counts_when_lines_are_compared():
+    lines = np.array([[[0, 0], [5, 0]], [[3, 4], [5, 5]]])
+    assert ends_apart_mm(lines, ((0, 0), (2, 4)), (1.0, 1.0)).tolist() == pytest.approx([5.0, 5.0])
+    assert ends_apart_mm(lines[0], lines[0], (0.2, 0.3)) == 0
+    assert ends_apart_mm(lines[0], ((0, 0), (5, 10)), (0.2, 0.3)) == pytest.approx(3.0)
