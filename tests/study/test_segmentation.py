@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from fusqa.cohorts.cohort import write_cohort
+from fusqa.cohorts.writing import write_cohort
 from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import FETUS
 from fusqa.models.degradation import degrade
