@@ -25,11 +25,12 @@ PROBLEMS, UNUSABLE = 1, 2  # exit status
 
 
 class Site(StrEnum):
-    """Sites of :mod:`fusqa.simulator.cases`."""
+    """Sites of :mod:`fusqa.simulator.hospitals`."""
 
     A = "A"
     B = "B"
     C = "C"
+    D = "D"
 
 
 class SplitName(StrEnum):
@@ -46,7 +47,7 @@ class SchemeName(StrEnum):
     head = "head"
 
 
-CASES = {Site.A: 696, Site.B: 226, Site.C: 100}  # the paper's, and chosen
+CASES = {Site.A: 696, Site.B: 226, Site.C: 100, Site.D: 226}  # the paper's, and chosen
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -102,9 +103,12 @@ def main(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to write the cohort to.")],
-    site: Annotated[Site, typer.Option(help="A simulated hospital: the paper's two, or C, like neither.")] = Site.A,
+    site: Annotated[
+        Site, typer.Option(help="A simulated hospital: the paper's two; C, like neither; D, for development.")
+    ] = Site.A,
     cases: Annotated[
-        int | None, typer.Option(min=1, help="How many pictures; as many as the paper had if not given, 100 of C.")
+        int | None,
+        typer.Option(min=1, help="How many images; as many as the paper had if not given, 100 of C, 226 of D."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another cohort.")] = 0,
 ) -> None:

@@ -5,9 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fusqa.simulator.cases import SITES
-from fusqa.simulator.fetus import Part, ellipse
-from fusqa.simulator.machine import OVERLAYS, Slice, View, scan
+from fusqa.simulator.beams import View
+from fusqa.simulator.hospitals import SITES
+from fusqa.simulator.machine import scan
+from fusqa.simulator.overlays import OVERLAYS
+from fusqa.simulator.shapes import ellipse
+from fusqa.simulator.tissue import Part, Slice
 
 NOWHERE = np.array([[-90.0, -90.0], [-91.0, -90.0]])  # a curve outside every picture
 VIEW = View((420, 586), 0.16, np.array([46.9, -70.0]), 50.0, np.radians(34.0))
@@ -21,13 +24,20 @@ STEADY = replace(
     tgc_error_db=0.0,
     dropout=0.0,
     focus_mm=(20.0, 20.0),
-    overlay="corner",
+    pulse_mm=(0.26, 0.26),
+    beam_mm=(0.54, 0.54),
+    looks=(2, 2),
+    smoothing=(0.0, 0.0),
+    veil_db=(-60.0, -60.0),
+    noise_db=(-46.0, -40.0),
+    overlay="settings column",
 )
 
 
 def picture(parts=(), skull=NOWHERE, machine=STEADY, view=VIEW, seed=0) -> np.ndarray:
     """Scan a scene; float, so that levels can be subtracted."""
-    return scan(Slice(tuple(parts), skull, (), 0.0), view, machine, np.random.default_rng(seed)).astype(float)
+    scene = Slice(tuple(parts), surfaces=(("skull", skull),))
+    return scan(scene, view, machine, np.random.default_rng(seed)).astype(float)
 
 
 def mean(image: np.ndarray, x: float, z: float, half_mm: float = 3.0) -> float:
