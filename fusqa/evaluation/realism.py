@@ -26,6 +26,7 @@ __all__ = [
     "SPAN_DB",
     "Patches",
     "contrast",
+    "describe",
     "grain_mm",
     "grey_histogram",
     "histogram_distance",
@@ -240,6 +241,21 @@ def contrast(case: Case) -> dict[str, float]:
         "tissue": float(np.median(image[core > 0])) if core.any() else float("nan"),
         "fluid": float(np.percentile(smooth[outside > 0], 5)),
     }
+
+
+def describe(cases: Sequence[Case], patches: Patches) -> dict[str, float]:
+    """All figures of one source of images: speckle and Nakagami parameter of even tissue, contrast about the head."""
+    even = patches.homogeneous()
+    along, across = grain_mm(even)
+    levels = [contrast(case) for case in cases]
+    return {
+        "images": len(cases),
+        "patches": len(patches.pixels),
+        "along_mm": along,
+        "across_mm": across,
+        "nakagami": float(np.median(nakagami(even))),
+        "spread": float(np.median(even.pixels.std(axis=(1, 2)))),
+    } | {name: float(np.nanmedian([level[name] for level in levels])) for name in levels[0]}
 
 
 def _disc(mm: float) -> np.ndarray:

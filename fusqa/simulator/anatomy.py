@@ -137,7 +137,7 @@ TRUNK_ORGANS = (
     ("blood", (0.300, 0.066), (0.200, 0.005), 2, (0.0, 1.2)),  # aorta
 )
 SPINE = ((0.060, 0.105), (0.085, 0.070), (0.160, 0.044), (0.280, 0.030), (0.400, 0.036), (0.510, 0.052), (0.640, 0.086))
-VERTEBRAE = 30  # from the neck to the sacrum
+VERTEBRAE = 33  # from the neck to the sacrum
 SPINE_ROWS = (0.014, -0.011)  # bodies towards the belly, arches towards the back, from the middle of the canal
 SPINE_PLANES = (0.0, 2.2)
 # Ribs are cut across beside the spine: a row of points along the back.

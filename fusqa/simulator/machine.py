@@ -166,7 +166,7 @@ def compress(intensity: np.ndarray, machine: Machine, rng: np.random.Generator) 
     )
     level = 10 * np.log10(intensity.astype(float) + 1e-9) + gain  # double precision for the reason given in `ratio`
     grey = (255 * np.clip(level / span + 0.5, 0, 1) ** gamma).astype(np.float32)
-    return (1 - np.float32(smooth)) * grey + np.float32(smooth) * blur(grey, 2.2, 1.4)
+    return (1 - np.float32(smooth)) * grey + np.float32(smooth) * blur(grey, 1.7, 1.3)
 
 
 def scan_convert(grey: np.ndarray, beams: Beams, view: View) -> np.ndarray:

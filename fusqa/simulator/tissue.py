@@ -93,12 +93,12 @@ class Interface:
 
 
 INTERFACES = {
-    "skull": Interface(24.0, 4.0, 0.8, 6.0, 8.0),
-    "bone": Interface(18.0, 2.5, 0.5, 7.0, 8.0),
-    "limb bone": Interface(18.0, 2.5, 0.5, 7.0, 8.0, ground="limb"),  # hidden where head or trunk lies before it
-    "dot": Interface(21.0, 0.0, 0.8, 5.0, 8.0),
-    "skin": Interface(9.0, 2.5, 0.8, wet=True),
-    "sac": Interface(12.0, 7.0, 1.2, wet=True),
+    "skull": Interface(27.0, 4.0, 0.8, 6.0, 8.0),
+    "bone": Interface(20.0, 2.5, 0.5, 7.0, 8.0),
+    "limb bone": Interface(20.0, 2.5, 0.5, 7.0, 8.0, ground="limb"),  # hidden where head or trunk lies before it
+    "dot": Interface(19.0, 0.0, 0.8, 5.0, 8.0),
+    "skin": Interface(11.0, 2.5, 0.8, wet=True),
+    "sac": Interface(14.0, 7.0, 1.2, wet=True),
     "chorion": Interface(14.0, 4.0, 0.6, wet=True),
     "amnion": Interface(-3.0, 4.0, 0.6),
     "cord": Interface(4.0, 2.0, 0.5),

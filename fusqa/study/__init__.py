@@ -5,7 +5,7 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "catalogue": ["COHORTS"],
+        "catalogue": ["COHORTS", "hc18_folder"],
         "material": ["AlteredSet", "ErrorSet", "balanced_sample", "judge", "load_masks", "save_masks"],
         "pairs": [
             "ALTERED",

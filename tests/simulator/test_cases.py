@@ -176,6 +176,19 @@ def test_every_criterion_is_sometimes_met_and_sometimes_not(outlined):
     assert 0.5 < good["B"] < good["A"]  # B's sonographers take more pictures that break the rules
 
 
+def test_hyper_extension_occurs_in_a_fair_share(outlined):
+    """A palate at 90 degrees or more to the crown-rump line."""
+    findings = [review(c.mask, c.spacing).criteria["neutral_position"] for cases in outlined.values() for c in cases]
+    assert 0.02 < np.mean([f.value >= 90 for f in findings]) < 0.09
+    assert 0.15 < np.mean([np.isnan(f.value) for f in findings]) < 0.6  # hyper-flexed, or no palate in the plane
+
+
+def test_labels_are_the_four_of_the_scheme(outlined):
+    assert {int(label) for cases in outlined.values() for case in cases for label in np.unique(case.mask)} <= set(
+        range(FETUS.classes)
+    )
+
+
 def rim_and_inside(case) -> tuple[np.ndarray, np.ndarray]:
     """Grey levels of the head's rim where it meets what is not fetus, and of the middle of the head."""
     head = (case.mask == HEAD).astype(np.uint8)
@@ -226,7 +239,9 @@ def test_sites_differ_as_machines_do(drawn):
         site: np.mean([(case.image[surroundings(case)] == 0).mean() for case in cases]) for site, cases in drawn.items()
     }
     assert black["A"] > 1.3 * black["B"]  # haze in what should be black
-    assert drawn["A"][0].image.shape != drawn["B"][0].image.shape
+    assert len({cases[0].image.shape for cases in drawn.values()}) == len(drawn)
+    assert grain["D"] < grain["B"]  # D differs from A too, but not as B does
+    assert black["D"] > black["A"]
 
 
 def test_site_a_has_the_grey_levels_of_a_real_picture(real_data):

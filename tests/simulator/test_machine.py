@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fusqa.simulator.beams import View
+from fusqa.simulator.beams import BEAMS, SAMPLES, View
 from fusqa.simulator.hospitals import SITES
-from fusqa.simulator.machine import scan
-from fusqa.simulator.overlays import OVERLAYS
+from fusqa.simulator.machine import receive, scan
+from fusqa.simulator.overlays import OVERLAYS, indices
 from fusqa.simulator.shapes import ellipse
 from fusqa.simulator.tissue import Part, Slice
 
@@ -90,6 +90,46 @@ def test_speckle_widens_away_from_the_focus():
     assert grain(image, int(50 / VIEW.spacing)) > grain(image, int(20 / VIEW.spacing)) + 0.1
 
 
+@pytest.mark.parametrize("looks", [1, 2])
+def test_speckle_is_fully_developed_before_compression(looks):
+    """One look: the envelope is Rayleigh, its intensity exponential, with a variance of its squared mean."""
+    even, none = np.ones((SAMPLES, BEAMS), np.float32), np.zeros((SAMPLES, BEAMS), np.float32)
+    width = np.full(SAMPLES, 1.3)
+    intensity = receive(even, none, 1.5, width, looks, np.random.default_rng(0))[20:-20, 20:-20]
+    assert intensity.mean() == pytest.approx(1.0, rel=0.06)
+    assert intensity.mean() ** 2 / intensity.var() == pytest.approx(looks, rel=0.1)
+
+
+def test_a_speckle_filter_smooths_and_keeps_the_level():
+    ground = [Part("placenta", ellipse((47, 33), (90, 90), 0))]
+    raw, filtered = (picture(ground, machine=replace(STEADY, smoothing=(s, s))) for s in (0.0, 1.0))
+    block = np.s_[200:300, 200:380]
+    assert filtered[block].std() < 0.85 * raw[block].std()
+    assert filtered[block].mean() == pytest.approx(raw[block].mean(), rel=0.05)
+
+
+def test_bone_hardens():
+    """Harder bone echoes more and hides more of what lies behind it."""
+    arc = np.stack([np.linspace(37, 57, 50), np.full(50, 25.0)], axis=1)
+    scenes = [Slice((), (("skull", arc),), bone=bone) for bone in (0.0, 1.0)]
+    soft, hard = (np.mean([scan(s, VIEW, STEADY, np.random.default_rng(k)) for k in range(4)], axis=0) for s in scenes)
+    row = int(25 / VIEW.spacing)
+    assert hard[row - 6 : row + 7, 260:326].max(axis=0).mean() > soft[row - 6 : row + 7, 260:326].max(axis=0).mean()
+    assert mean(hard, 47, 40, 5) < mean(soft, 47, 40, 5) - 5
+
+
+def test_a_border_echoes_only_where_it_meets_fluid():
+    line = np.stack([np.linspace(20, 74, 80), np.full(80, 25.0)], axis=1)
+    fluid = Part("fluid", ellipse((33, 25), (11, 9), 0))
+    seen, without = (
+        np.mean([scan(Slice((fluid,), sheet), VIEW, STEADY, np.random.default_rng(k)) for k in range(4)], axis=0)
+        for sheet in ((("sac", line),), ())
+    )
+    change = (seen - without)[153:160]
+    assert change[:, 170:240].mean() > 30
+    assert abs(change[:, 330:450].mean()) < 10
+
+
 def test_settings_do_what_they_say():
     dark, bright = (picture(machine=replace(STEADY, gain_db=(db, db))) for db in (-10.0, 6.0))
     assert mean(dark, 47, 30, 8) < mean(bright, 47, 30, 8) - 40
@@ -110,3 +150,10 @@ def test_annotation_is_burnt_into_the_margins_only(overlay):
     image = picture([Part("fluid", ellipse((47, 33), (120, 120), 0))], machine=replace(STEADY, overlay=overlay))
     assert (image > 150).any()
     assert not (image[100:300, 60:480] > 150).any()
+
+
+def test_indices_are_those_of_obstetric_use():
+    rng = np.random.default_rng(0)
+    thermal, mechanical = zip(*(indices(rng) for _ in range(200)), strict=True)
+    assert all(0 < float(text.split()[1]) < 1.0 for text in thermal)
+    assert all(0 < float(text.split()[1]) < 1.3 for text in mechanical)
