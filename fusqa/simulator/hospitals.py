@@ -177,8 +177,8 @@ SITES = {
         at_edge=0.10,
     ),
     # The development site, where settings and thresholds that need a second hospital are chosen: as far from A as B
-    # is, another way. A high-frequency probe of small radius held close: sharp, harsh, smoothed by a speckle filter,
-    # dark in the depth; small fetuses in wide images.
+    # is, another way. A high-frequency probe of small radius held close: sharp, harsh, bright, dark in the depth, a veil
+    # over the fluid, a strong speckle filter; small fetuses in wide images.
     "D": Site(
         grid=(390, 540),
         machine=Machine(
@@ -191,12 +191,12 @@ SITES = {
             looks=(1, 1),
             smoothing=(0.3, 0.8),
             dynamic_range_db=(34.0, 46.0),
-            gain_db=(-5.0, 4.0),
+            gain_db=(-1.0, 7.0),
             gamma=(1.0, 1.4),
             noise_db=(-44.0, -30.0),
-            clutter_db=(-34.0, -24.0),
-            veil_db=(-26.0, -8.0),
-            attenuation=(0.35, 0.60),
+            clutter_db=(-26.0, -16.0),
+            veil_db=(-18.0, -3.0),
+            attenuation=(0.45, 0.75),
             near_db=(0.0, 9.0),
             tgc_error_db=2.5,
             dropout=0.15,
@@ -214,7 +214,7 @@ SITES = {
         chin_up=0.12,
         prone=0.14,
         plane_mm=1.7,
-        fluid=(0.10, 0.30),
+        fluid=(0.06, 0.22),
         off_centre=0.9,
         at_edge=0.08,
     ),
