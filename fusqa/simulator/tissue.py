@@ -26,7 +26,7 @@ class Tissue:
 TISSUES = {
     "maternal": Tissue(-5.0, 3.6, 0.45),
     "myometrium": Tissue(-9.0, 3.0, 0.45),
-    "decidua": Tissue(0.0, 2.6, 0.40),
+    "decidua": Tissue(2.5, 3.0, 0.40),
     "placenta": Tissue(-2.5, 1.5, 0.35),
     "fluid": Tissue(-60.0, 0.0, 0.00),
     "vessel": Tissue(-20.0, 2.0, 0.10),
@@ -98,7 +98,7 @@ INTERFACES = {
     "limb bone": Interface(20.0, 2.5, 0.5, 7.0, 8.0, ground="limb"),  # hidden where head or trunk lies before it
     "dot": Interface(19.0, 0.0, 0.8, 5.0, 8.0),
     "skin": Interface(11.0, 2.5, 0.8, wet=True),
-    "sac": Interface(14.0, 7.0, 1.2, wet=True),
+    "sac": Interface(16.0, 6.0, 1.2, wet=True),
     "chorion": Interface(14.0, 4.0, 0.6, wet=True),
     "amnion": Interface(-3.0, 4.0, 0.6),
     "cord": Interface(4.0, 2.0, 0.5),

@@ -15,7 +15,7 @@ __all__ = ["lay_out", "sac_clearance"]
 Range = tuple[float, float]
 
 DIRECTIONS = 180  # about the fetus, in which the room to the wall is given
-DECIDUA_MM, MYOMETRIUM_MM = 3.0, 13.0
+DECIDUA_MM, MYOMETRIUM_MM = 2.6, 13.0
 CORD_SEEN = 0.6  # chance that a loop of cord lies in the slice
 FURTHER_CUT = 0.3  # chance that another part of a limb is cut across in the fluid
 
@@ -149,7 +149,7 @@ def lay_out(fetus: Fetus, view: View, fluid: Range, plane_mm: float, palate: boo
     cake, plate = placenta(wall, rng)
     sac = wall.at(0.0)
     ground = [Part("myometrium", wall.at(MYOMETRIUM_MM + waves(rng, 2.0, 3))), *veins(wall, rng)]
-    ground += [Part("decidua", wall.at(DECIDUA_MM * (1 + waves(rng, 0.25, 5)))), cake, Part("fluid", sac)]
+    ground += [Part("decidua", wall.at(DECIDUA_MM * np.exp(waves(rng, 0.35, 6)))), cake, Part("fluid", sac)]
     floating, edges = cord(fetus, rng) if rng.random() < CORD_SEEN else ([], [])
     loose, loose_bones = loose_cut(fetus, wall, rng) if rng.random() < FURTHER_CUT else ([], [])
     membrane = np.roll(around(points, wall.room * rng.uniform(0.45, 0.8)), rng.integers(DIRECTIONS), axis=0)
