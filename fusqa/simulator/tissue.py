@@ -104,6 +104,7 @@ INTERFACES = {
     "cord": Interface(4.0, 2.0, 0.5),
     "wall": Interface(5.0, 5.0, 0.6),  # of a hollow organ
     "fascia": Interface(12.0, 9.0, 1.0, ground="maternal"),
+    "strand": Interface(8.0, 6.0, 0.9, ground="maternal"),
 }
 
 
@@ -168,7 +169,7 @@ def echogenicity(tissue: np.ndarray, beams: Beams, rng: np.random.Generator) -> 
     sheets = 0.7 * patches(rng, beams, 1.6, 5.0) + 0.6 * patches(rng, beams, 3.0, 9.0)
     sheets += 1.0 * patches(rng, beams, 13.0, 16.0)
     # Few strong scatterers among many weak ones.
-    grain, sheets = (np.minimum(field + 0.25 * (field * field - 1), 3.6) for field in (grain, sheets))
+    grain, sheets = (np.minimum(field + 0.33 * (field * field - 1), 4.2) for field in (grain, sheets))
     return ratio(level + patchy * np.where(tissue <= SHEETS, sheets, grain), 20.0)
 
 

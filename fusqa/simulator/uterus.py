@@ -17,6 +17,7 @@ Range = tuple[float, float]
 DIRECTIONS = 180  # about the fetus, in which the room to the wall is given
 DECIDUA_MM, MYOMETRIUM_MM = 2.6, 13.0
 CORD_SEEN = 0.6  # chance that a loop of cord lies in the slice
+STRANDS = 40
 FURTHER_CUT = 0.3  # chance that another part of a limb is cut across in the fluid
 
 
@@ -142,6 +143,18 @@ def abdominal_wall(view: View, rng: np.random.Generator) -> list[np.ndarray]:
     return curves
 
 
+def strands(view: View, rng: np.random.Generator) -> list[np.ndarray]:
+    """Short strands of connective tissue anywhere in the mother, nearly across the beam."""
+    size = np.array(view.shape[::-1]) * view.spacing
+    middle = rng.uniform(0.0, 1.0, (STRANDS, 2)) * size
+    half = rng.lognormal(0.9, 0.6, STRANDS)
+    across = middle - view.apex
+    tilt = np.arctan2(-across[:, 0], across[:, 1]) + rng.normal(0.0, 0.22, STRANDS)
+    step = half[:, None] * np.stack([np.cos(tilt), np.sin(tilt)], axis=1)
+    bow = rng.normal(0.0, 0.25, STRANDS)[:, None] * np.array([0.0, 1.0])
+    return [np.stack([m - s, m + b, m + s]) for m, s, b in zip(middle, step, bow, strict=True)]
+
+
 def lay_out(fetus: Fetus, view: View, fluid: Range, plane_mm: float, palate: bool, rng: np.random.Generator) -> Slice:
     """Put the fetus into its uterus and its mother, cut `plane_mm` beside the mid-sagittal plane."""
     points = np.concatenate([fetus.surface, *(limb.outline for limb in fetus.limbs)])
@@ -162,6 +175,7 @@ def lay_out(fetus: Fetus, view: View, fluid: Range, plane_mm: float, palate: boo
     surfaces += [("bone", bone) for bone in fetus.bones]
     surfaces += [("limb bone", bone) for bone in (*fetus.limb_bones, *loose_bones)]
     surfaces += [("fascia", sheet) for sheet in abdominal_wall(view, rng)]
+    surfaces += [("strand", strand) for strand in strands(view, rng)]
     maxilla = [Part("palate", fetus.palate)] if palate else []
     fetal = (*fetus.limbs, Part("trunk", fetus.body), *fetus.organs, *maxilla)
     return Slice(
