@@ -24,11 +24,11 @@ PROBLEMS, UNUSABLE = 1, 2  # exit status
 
 
 # The names are repeated here, so that --help need not load the modules that define them.
-Site = Literal["A", "B", "C"]  # fusqa.simulator.cases
+Site = Literal["A", "B", "C", "D"]  # fusqa.simulator.hospitals
 SplitName = Literal["hash", "trimester"]  # fusqa.cohorts.hc18
 SchemeName = Literal["fetus", "head"]  # fusqa.masks.labels
 
-CASES = {"A": 696, "B": 226, "C": 100}  # the paper's, and chosen
+CASES = {"A": 696, "B": 226, "C": 100, "D": 226}  # the paper's, and chosen
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -83,9 +83,12 @@ def main(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to write the cohort to.")],
-    site: Annotated[Site, typer.Option(help="A simulated hospital: the paper's two, or C, like neither.")] = "A",
+    site: Annotated[
+        Site, typer.Option(help="A simulated hospital: the paper's two; C, like neither; D, for development.")
+    ] = "A",
     cases: Annotated[
-        int | None, typer.Option(min=1, help="How many images; as many as the paper had if not given, 100 for C.")
+        int | None,
+        typer.Option(min=1, help="How many images; as many as the paper had if not given, 100 for C, 226 for D."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another cohort.")] = 0,
 ) -> None:

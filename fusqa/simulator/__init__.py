@@ -5,6 +5,7 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "cases": ["SITES", "draw_case", "simulate"],
+        "cases": ["draw_case", "simulate"],
+        "hospitals": ["SITES"],
     },
 )

@@ -1,164 +1,52 @@
-"""A fetus of 11–14 weeks in the mid-sagittal plane, drawn with smooth closed curves.
+"""A fetus of 11–14 weeks near the mid-sagittal plane, drawn with smooth curves.
 
-Everything is given in *fetal coordinates*, as fractions of the crown-rump length: ``x`` runs from the rump (0) to the
-crown (1), ``y`` from the back (0) to the front, so that a fetus on its back with its head on the right looks as in
-the picture of a textbook. The head is a circle with a face profile; it turns about the neck, the rump tucks in. When
-the pose is set, the whole drawing is scaled so that the farthest pair of a head point and a body point has exactly
-the length asked for: the truth is known by construction, not measured from pixels.
+:mod:`fusqa.simulator.anatomy` says where everything lies, :mod:`fusqa.simulator.growth` how it grows. Here the head
+turns about the neck, the rump tucks in, and limbs bend at their joints. When the pose is set, the whole drawing is
+scaled so that the farthest pair of a head point and a body point has exactly the length asked for: the truth is known
+by construction, not measured from pixels.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
-from scipy.interpolate import CubicSpline
-from scipy.spatial import ConvexHull
 
-__all__ = [
-    "Build",
-    "Fetus",
-    "Part",
-    "Pose",
-    "draw_fetus",
-    "ellipse",
-    "farthest_pair",
-    "rotation",
-    "smooth_closed",
-    "smooth_open",
-    "tube",
-]
+from fusqa.simulator import anatomy
+from fusqa.simulator.growth import Proportions, proportions
+from fusqa.simulator.shapes import blend, ellipse, farthest_pair, polar, rotation, smooth_closed, smooth_open, tube
+from fusqa.simulator.tissue import Part
 
-HEAD_CENTRE = np.array([0.765, 0.225])
-HEAD_RADIUS = 0.235
-NECK = np.array([0.655, 0.085])  # the head turns about the top of the cervical spine
+__all__ = ["Build", "Fetus", "Pose", "draw_fetus"]
 
-# Polar outline of the head about its centre: degrees from the crown over the forehead to the chin and round by the
-# neck; radius in head radii; the feature whose size `Build` varies. Read off the growth of a profile at 12 weeks:
-# the forehead bulges, the nose is a short bump, the chin recedes.
-HEAD_PROFILE = (
-    (0, 1.000, "skull"),
-    (25, 1.005, "skull"),
-    (50, 1.000, "skull"),
-    (75, 1.005, "forehead"),
-    (95, 1.020, "forehead"),
-    (112, 0.990, "forehead"),
-    (124, 0.890, "skull"),
-    (133, 0.835, "skull"),  # nasion
-    (141, 0.905, "nose"),
-    (148, 1.010, "nose"),  # tip of the nose
-    (154, 0.985, "nose"),
-    (159, 0.975, "lips"),
-    (164, 1.020, "lips"),  # upper lip
-    (169, 0.985, "lips"),
-    (174, 1.000, "lips"),  # lower lip
-    (179, 0.935, "chin"),
-    (185, 0.930, "chin"),  # chin
-    (192, 0.830, "chin"),
-    (203, 0.720, "skull"),  # throat
-    (222, 0.820, "skull"),
-    (243, 0.960, "skull"),  # nape
-    (265, 1.010, "skull"),
-    (290, 1.015, "skull"),
-    (315, 1.005, "skull"),
-    (340, 1.000, "skull"),
-)
-
-# The trunk from the back of the rump over the belly to the neck (which lies under the head) and along the back.
-TRUNK = (
-    (0.030, 0.055),
-    (0.004, 0.110),
-    (0.000, 0.165),
-    (0.030, 0.215),  # rump with the root of the thigh
-    (0.090, 0.235),
-    (0.150, 0.262),
-    (0.220, 0.298),
-    (0.295, 0.310),  # belly
-    (0.370, 0.290),
-    (0.440, 0.245),
-    (0.500, 0.205),  # breast
-    (0.555, 0.175),
-    (0.610, 0.160),
-    (0.680, 0.140),  # neck, inside the head
-    (0.690, 0.060),
-    (0.640, 0.012),
-    (0.540, -0.008),
-    (0.430, -0.020),
-    (0.310, -0.024),
-    (0.190, -0.014),
-    (0.095, 0.010),
-)
-BELLY = slice(4, 10)  # the trunk points that a fuller belly pushes forwards
-CHEST = np.array([0.485, 0.213])  # where the fluid wedge under the chin ends on the breast
-THROAT = np.array([0.630, 0.135])
-LIP_DEGREES = 172.0
-
-# The maxilla with the hard palate: a bent band inside the face (head frame: head radii, crown +u, front +v).
-PALATE = ((-0.86, 0.22), (-0.76, 0.30), (-0.64, 0.27), (-0.52, 0.12), (-0.45, -0.04), (-0.54, -0.07), (-0.66, 0.08))
-
-# Cavity of the skull in polar form, as HEAD_PROFILE: the vault follows the outline, the base runs from nasion to nape.
-CRANIUM = (
-    (0, 0.93), (40, 0.93), (80, 0.94), (104, 0.93), (120, 0.82), (138, 0.56), (165, 0.33),
-    (200, 0.36), (232, 0.62), (258, 0.88), (285, 0.94), (325, 0.93),
-)  # fmt: skip
-
-# What lies inside the head: tissue, centre, half axes (head radii), turn in degrees.
-HEAD_ORGANS = (
-    ("ventricle", (-0.24, 0.62), (0.27, 0.19), 35),
-    ("ventricle", (0.30, 0.52), (0.30, 0.13), -28),
-    ("ventricle", (0.02, 0.10), (0.17, 0.10), 20),
-    ("ventricle", (0.18, -0.46), (0.25, 0.15), 15),
-    ("choroid", (0.10, 0.66), (0.20, 0.09), -5),
-    ("choroid", (-0.22, 0.36), (0.10, 0.06), 10),
-    ("choroid", (0.30, 0.02), (0.14, 0.07), 50),
-    ("thalamus", (-0.10, -0.06), (0.26, 0.17), 30),
-    ("bone", (-0.56, 0.46), (0.09, 0.025), 128),  # nasal bone
-    ("bone", (-0.70, -0.12), (0.10, 0.04), 120),  # jaw
-    ("bone", (-0.28, -0.20), (0.22, 0.025), -28),  # base of the skull
-)
-# What lies inside the trunk, in fetal coordinates.
-TRUNK_ORGANS = (
-    ("lung", (0.430, 0.115), (0.085, 0.070), -20),
-    ("heart", (0.425, 0.165), (0.042, 0.032), -30),
-    ("liver", (0.295, 0.185), (0.085, 0.085), -20),
-    ("bowel", (0.180, 0.165), (0.075, 0.070), 10),
-    ("stomach", (0.325, 0.120), (0.024, 0.015), -15),
-    ("bladder", (0.095, 0.165), (0.020, 0.014), 20),
-    ("kidney", (0.230, 0.075), (0.048, 0.022), 5),
-)
-SPINE = ((0.075, 0.085), (0.160, 0.045), (0.280, 0.030), (0.400, 0.038), (0.510, 0.055), (0.620, 0.080))
-VERTEBRAE = 18
-
-# Limbs as chains of joints with the half thickness at each, CRL units; each picture moves the joints.
-LIMBS = (
-    ("leg", ((0.060, 0.190), (0.120, 0.330), (0.040, 0.300), (0.020, 0.380)), (0.052, 0.040, 0.026, 0.034)),
-    ("leg", ((0.080, 0.200), (0.170, 0.340), (0.120, 0.400), (0.070, 0.440)), (0.048, 0.038, 0.026, 0.032)),
-    ("arm", ((0.480, 0.170), (0.420, 0.280), (0.480, 0.340), (0.510, 0.365)), (0.034, 0.028, 0.019, 0.030)),
-    ("arm", ((0.450, 0.170), (0.360, 0.300), (0.400, 0.390), (0.430, 0.420)), (0.032, 0.027, 0.019, 0.030)),
-)
+Place = Callable[[np.ndarray], np.ndarray]  # head frame -> fetal coordinates
 
 
 @dataclass(frozen=True)
 class Build:
-    """What one fetus is: sizes relative to the drawing, the same in all pictures of a patient.
+    """What one fetus is: sizes relative to others of its length, the same in all images of a patient.
 
     Attributes
     ----------
     head : float
-        Radius of the head (1 = the table's).
-    features : dict
+        Radius of the head (1 = as growth has it).
+    features : tuple of (str, float)
         Relief of forehead, nose, lips and chin: how far the outline departs from the circle (1 = the table's).
     belly : float
         Fullness of the belly (1 = the table's).
+    nape : float
+        Thickness of the nuchal translucency (1 = the median).
     """
 
     head: float = 1.0
     features: tuple[tuple[str, float], ...] = ()
     belly: float = 1.0
+    nape: float = 1.0
 
 
 @dataclass(frozen=True)
 class Pose:
-    """How one fetus lies in one picture, apart from tilt and place (which belong to the picture).
+    """How one fetus lies in one image, apart from tilt and place (which belong to the image).
 
     Attributes
     ----------
@@ -166,24 +54,23 @@ class Pose:
         Turn of the head about the neck in degrees: positive lowers the chin to the chest, negative raises it.
     curl : float
         Tuck of the rump, in CRL per squared CRL.
-    limbs : numpy.ndarray
-        Shift of each limb's joints, ``(4, 4, 2)`` in CRL.
-    shown : tuple of (float, float)
-        The stretch of each limb that lies in the slice, from its root (0) to its end (1); empty if both are equal.
+    joints : numpy.ndarray
+        Departure of each limb's joints from the mean, in standard deviations, ``(4, 3)``.
+    shown : tuple of float
+        The share of each limb, from its root, that lies in the slice.
+    plane_mm : float
+        Distance of the slice from the mid-sagittal plane.
     """
 
     flexion: float = 0.0
     curl: float = 0.0
-    limbs: np.ndarray | None = None
-    shown: tuple[tuple[float, float], ...] = ((0.0, 1.0),) * len(LIMBS)
+    joints: np.ndarray = field(default_factory=lambda: np.zeros((len(anatomy.LIMBS), 3)))
+    shown: tuple[float, ...] = (1.0,) * len(anatomy.LIMBS)
+    plane_mm: float = 0.0
 
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """One piece of tissue: its kind and its closed outline ``(n, 2)``."""
-
-    tissue: str
-    outline: np.ndarray
+    def sees(self, planes: tuple[float, float]) -> bool:
+        """Whether the slice lies between two distances from the mid-sagittal plane."""
+        return planes[0] <= self.plane_mm < planes[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,10 +83,14 @@ class Fetus:
         Outlines of the four labelled structures; the gap still overlaps its neighbours, which are painted over it.
     organs, limbs : tuple of Part
         What is seen inside the fetus and beside it, from the bottom layer to the top.
-    skull : numpy.ndarray
-        The vault of the skull, an open curve.
-    crown, rump : numpy.ndarray
-        The ends of the crown-rump length, ``(2,)`` each.
+    skull, bones, limb_bones : tuple of numpy.ndarray
+        Open curves of bone: the plates of the skull's vault, other bony lines of the head, those of the limbs.
+    dots : numpy.ndarray
+        Bone that is cut across, vertebrae and ribs, ``(n, 2)``.
+    navel, crown, rump : numpy.ndarray
+        Root of the cord, and the ends of the crown-rump length, ``(2,)`` each.
+    bone : float
+        How far bone has hardened, 0–1.
     """
 
     head: np.ndarray
@@ -208,9 +99,14 @@ class Fetus:
     gap: np.ndarray
     organs: tuple[Part, ...]
     limbs: tuple[Part, ...]
-    skull: np.ndarray
+    skull: tuple[np.ndarray, ...]
+    bones: tuple[np.ndarray, ...]
+    limb_bones: tuple[np.ndarray, ...]
+    dots: np.ndarray
+    navel: np.ndarray
     crown: np.ndarray
     rump: np.ndarray
+    bone: float
 
     @property
     def length(self) -> float:
@@ -229,75 +125,27 @@ class Fetus:
             return points @ matrix.T + shift
 
         curves = {name: move(getattr(self, name)) for name in CURVES}
+        lines = {name: tuple(move(curve) for curve in getattr(self, name)) for name in LINES}
         parts = {name: tuple(Part(p.tissue, move(p.outline)) for p in getattr(self, name)) for name in PARTS}
-        return Fetus(**curves, **parts)
+        return Fetus(**curves, **lines, **parts, bone=self.bone)
 
 
-CURVES = ("head", "body", "palate", "gap", "skull", "crown", "rump")
+CURVES = ("head", "body", "palate", "gap", "dots", "navel", "crown", "rump")
+LINES = ("skull", "bones", "limb_bones")
 PARTS = ("organs", "limbs")
 
 
-def smooth_closed(points: np.ndarray, count: int = 180) -> np.ndarray:
-    """Closed cubic spline through `points` ``(k, 2)``, sampled at `count` places: ``(count, 2)``."""
-    ring = np.vstack([points, points[:1]])
-    steps = np.sqrt(np.hypot(*np.diff(ring, axis=0).T))  # centripetal: no loops between uneven knots
-    knots = np.concatenate([[0.0], np.cumsum(steps)])
-    return CubicSpline(knots, ring, bc_type="periodic")(np.linspace(0.0, knots[-1], count, endpoint=False))
-
-
-def smooth_open(points: np.ndarray, count: int = 60) -> np.ndarray:
-    """Open cubic spline through `points` ``(k, ...)``, sampled at `count` places."""
-    knots = np.linspace(0.0, 1.0, len(points))
-    return CubicSpline(knots, points)(np.linspace(0.0, 1.0, count))
-
-
-def ellipse(centre, axes, degrees: float, count: int = 36) -> np.ndarray:
-    """Outline of an ellipse, ``(count, 2)``."""
-    angle = np.linspace(0.0, 2 * np.pi, count, endpoint=False)
-    flat = np.stack([axes[0] * np.cos(angle), axes[1] * np.sin(angle)], axis=1)
-    return flat @ rotation(degrees).T + np.asarray(centre)
-
-
-def polar(rows) -> np.ndarray:
-    """Points ``(n, 2)`` from rows of (degrees, radius)."""
-    degrees, radius = np.array(rows, float).T
-    return radius[:, None] * np.stack([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))], axis=1)
-
-
-def rotation(degrees: float) -> np.ndarray:
-    """Matrix ``(2, 2)`` of a turn from the first axis to the second."""
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return np.array([[c, -s], [s, c]])
-
-
-def tube(axis: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """Closed outline of a tube of half thickness `radius` ``(n,)`` about the open curve `axis` ``(n, 2)``."""
-    along = np.gradient(axis, axis=0)
-    along /= np.maximum(np.hypot(*along.T), 1e-9)[:, None]
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1) * np.asarray(radius)[:, None]
-    start, end = axis[0] - along[0] * radius[0], axis[-1] + along[-1] * radius[-1]
-    return np.vstack([start, axis + across, end, (axis - across)[::-1]])
-
-
-def farthest_pair(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Farthest pair with one point of `first` ``(n, 2)`` and one of `second` ``(m, 2)``: both are hull points."""
-    a, b = first[ConvexHull(first).vertices], second[ConvexHull(second).vertices]
-    distance = np.hypot(*(a[:, None] - b[None]).transpose(2, 0, 1))
-    i, j = np.unravel_index(distance.argmax(), distance.shape)
-    return a[i], b[j]
-
-
 def head_outline(build: Build) -> np.ndarray:
-    """Outline of the head in its own frame (head radii, crown +u, front +v), ``(n, 2)``."""
+    """Outline of the head in its own frame, ``(n, 2)``."""
     relief = dict(build.features)
-    rows = [(angle, 1 + (radius - 1) * relief.get(feature, 1.0)) for angle, radius, feature in HEAD_PROFILE]
+    rows = [(angle, 1 + (radius - 1) * relief.get(feature, 1.0)) for angle, radius, feature in anatomy.HEAD_PROFILE]
     return smooth_closed(polar(rows), 240)
 
 
 def trunk_outline(build: Build) -> np.ndarray:
     """Outline of the trunk in fetal coordinates, ``(n, 2)``."""
-    points = np.array(TRUNK)
-    points[BELLY, 1] = 0.22 + (points[BELLY, 1] - 0.22) * build.belly
+    points = np.array(anatomy.TRUNK)
+    points[anatomy.BELLY, 1] = 0.22 + (points[anatomy.BELLY, 1] - 0.22) * build.belly
     return smooth_closed(points, 240)
 
 
@@ -307,34 +155,110 @@ def tuck(points: np.ndarray, curl: float) -> np.ndarray:
     return points + np.stack([0.5 * curl * lower**2, curl * lower**2], axis=-1)
 
 
-def head_parts(outline: np.ndarray) -> Iterator[Part]:
+def organs_of(table, pose: Pose) -> Iterator[Part]:
+    """Organs of a table that the slice meets, in the table's frame."""
+    for tissue, centre, axes, degrees, planes in table:
+        if pose.sees(planes):
+            yield Part(tissue, ellipse(centre, axes, degrees))
+
+
+def head_parts(outline: np.ndarray, pose: Pose) -> Iterator[Part]:
     """Tissues inside the head, in the head's frame."""
     yield Part("face", outline)
-    yield Part("brain", smooth_closed(polar(CRANIUM)))
-    for tissue, centre, axes, degrees in HEAD_ORGANS:
-        yield Part(tissue, ellipse(centre, axes, degrees))
+    yield Part("brain", smooth_closed(polar(anatomy.CRANIUM)))
+    yield from organs_of(anatomy.HEAD_ORGANS, pose)
 
 
-def trunk_parts(outline: np.ndarray) -> Iterator[Part]:
-    """Tissues inside the trunk, in fetal coordinates: viscera within the wall, organs, the vertebrae one by one."""
+def skull_plates(outline: np.ndarray) -> Iterator[np.ndarray]:
+    """Curves of the skull's plates, in the head's frame."""
+    degrees = np.degrees(np.arctan2(outline[:, 1], outline[:, 0])) % 360
+    order = np.argsort(degrees)
+    ring = np.concatenate([degrees[order] - 360, degrees[order]])
+    radius = np.tile(np.hypot(*outline[order].T), 2) * anatomy.SKULL_DEPTH
+    for first, last in anatomy.SKULL_PLATES:
+        angle = np.linspace(first, last, 40)
+        yield polar(np.stack([angle, np.interp(angle, ring, radius)], axis=1))
+
+
+def trunk_parts(outline: np.ndarray, pose: Pose) -> Iterator[Part]:
+    """Tissues inside the trunk, in fetal coordinates: viscera within the wall, organs, the canal of the spine."""
     centre = outline.mean(axis=0) + np.array([0.0, 0.015])
-    yield Part("viscera", centre + (outline - centre) * (0.80, 0.72))
-    for tissue, centre, axes, degrees in TRUNK_ORGANS:
-        yield Part(tissue, ellipse(centre, axes, degrees))
-    for x, y in smooth_open(np.array(SPINE), VERTEBRAE):
-        yield Part("bone", ellipse((x, y), (0.0105, 0.0075), 0, 10))
+    yield Part("viscera", centre + (outline - centre) * (0.84, 0.76))
+    yield from organs_of(anatomy.TRUNK_ORGANS, pose)
+    if pose.sees(anatomy.SPINE_PLANES):
+        yield Part("canal", tube(smooth_open(np.array(anatomy.SPINE)), 0.008))
 
 
-def limb_parts(pose: Pose) -> Iterator[Part]:
-    """The limbs that lie in the slice: soft tissue with a bone in each segment."""
-    shifts = np.zeros((len(LIMBS), 4, 2)) if pose.limbs is None else pose.limbs
-    for (_, joints, radii), shift, shown in zip(LIMBS, shifts, pose.shown, strict=True):
-        seen = slice(*np.round(np.array(shown) * 32).astype(int))
-        axis = tuck(smooth_open(np.array(joints) + shift, 32), pose.curl)[seen]
-        if len(axis) >= 4:
-            yield Part("limb", tube(axis, smooth_open(np.array(radii), 32)[seen]))
-        for first in range(2, len(axis) - 7, 10):
-            yield Part("bone", tube(axis[first : first + 7], np.full(7, 0.007)))
+def bone_dots(pose: Pose) -> np.ndarray:
+    """Vertebrae and ribs that the slice cuts, ``(n, 2)`` in fetal coordinates."""
+    dots = [np.empty((0, 2))]
+    if pose.sees(anatomy.SPINE_PLANES):
+        axis = smooth_open(np.array(anatomy.SPINE), anatomy.VERTEBRAE)
+        along = np.gradient(axis, axis=0)
+        along /= np.hypot(*along.T)[:, None]
+        across = np.stack([-along[:, 1], along[:, 0]], axis=1)
+        uneven = 0.10 * np.sin(2.4 * np.arange(anatomy.VERTEBRAE)[:, None]) * along * anatomy.SPINE_ROWS[0]
+        dots += [axis + row * across + uneven for row in anatomy.SPINE_ROWS]
+    if pose.sees(anatomy.RIB_PLANES):
+        dots += [np.linspace(*ends, anatomy.RIB_COUNT) for ends in anatomy.RIBS]
+    return np.concatenate(dots)
+
+
+def nape(thickness: float, place: Place) -> np.ndarray:
+    """Outline of the nuchal translucency; its upper end turns with the head."""
+    axis = smooth_open(np.array(anatomy.NAPE), 40)
+    upright = (axis - anatomy.HEAD_CENTRE) / anatomy.HEAD_RADIUS
+    share = blend(axis, *anatomy.NAPE_TURNS)[:, None]
+    swell = np.sin(np.linspace(0.15, np.pi - 0.15, 40)) ** 0.7
+    return tube((1 - share) * axis + share * place(upright), 0.5 * thickness * swell)
+
+
+def limb_parts(pose: Pose, scale: float) -> tuple[list[Part], list[np.ndarray]]:
+    """Soft tissue and bones of the limbs in the slice, in fetal coordinates."""
+    parts, bones = [], []
+    for (kind, root, lengths, radii), joints, shown in zip(anatomy.LIMBS, pose.joints, pose.shown, strict=True):
+        turns = [mean + spread * at for (mean, spread), at in zip(anatomy.JOINTS[kind], joints, strict=True)]
+        heading = np.radians(np.cumsum(turns))
+        steps = scale * np.array(lengths)[:, None] * np.stack([np.cos(heading), np.sin(heading)], axis=1)
+        corners = tuck(np.vstack([root, root + np.cumsum(steps, axis=0)]), pose.curl)
+        path = np.interp(np.linspace(0, 3 * shown, 30), np.arange(4), np.arange(4.0))
+        axis = np.stack([np.interp(path, np.arange(4), column) for column in corners.T], axis=1)
+        width = np.interp(path, np.arange(4), np.array(radii)) * np.sqrt(scale)
+        parts.append(Part("limb", tube(axis, width)))
+        whole = min(int(3 * shown), 2)  # segments with a long bone that lie in the slice from end to end
+        shaft = np.linspace(0.14, 0.86, 8)[:, None]
+        bones += [start + (end - start) * shaft for start, end in list(pairwise(corners))[:whole]]
+        if shown == 1.0:
+            end_parts, end_bones = END[kind](corners[-2], corners[-1], scale)
+            parts += end_parts
+            bones += end_bones
+    return parts, bones
+
+
+def hand(wrist: np.ndarray, knuckles: np.ndarray, scale: float) -> tuple[list[Part], list[np.ndarray]]:
+    """Palm and spread fingers beyond a wrist."""
+    forward = (knuckles - wrist) / np.hypot(*(knuckles - wrist))
+    fingers = []
+    for turn in np.linspace(-38.0, 34.0, anatomy.DIGITS):
+        direction = rotation(turn) @ forward
+        start = knuckles + 0.014 * scale * (direction - forward)
+        fingers.append(start + 0.046 * scale * np.linspace(0.0, 1.0, 6)[:, None] * direction)
+    soft = [Part("limb", ellipse(knuckles, (0.020 * scale, 0.016 * scale), 0.0))]
+    return soft + [Part("limb", tube(finger, 0.0062 * scale)) for finger in fingers], [f[1:5] for f in fingers]
+
+
+def foot(ankle: np.ndarray, ball: np.ndarray, scale: float) -> tuple[list[Part], list[np.ndarray]]:
+    """Heel, sole and a row of toes."""
+    forward = (ball - ankle) / np.hypot(*(ball - ankle))
+    heel = ankle - 0.024 * scale * forward
+    side = np.array([-forward[1], forward[0]])
+    toes = [ball + scale * (0.010 * forward * at + 0.009 * side * (at - 2)) for at in range(anatomy.DIGITS)]
+    soft = [Part("limb", tube(np.linspace(heel, ball, 8), 0.018 * scale))]
+    soft += [Part("limb", ellipse(toe, (0.010 * scale, 0.007 * scale), 0.0, 12)) for toe in toes]
+    return soft, [np.linspace(ankle, ball, 5)[1:]]
+
+
+END = {"arm": hand, "leg": foot}
 
 
 def draw_fetus(build: Build, pose: Pose, length: float) -> Fetus:
@@ -345,40 +269,52 @@ def draw_fetus(build: Build, pose: Pose, length: float) -> Fetus:
     build, pose : Build, Pose
         Whose body, and how it lies.
     length : float
-        Crown-rump length in the unit wanted for the drawing, for example mm.
+        Crown-rump length in mm, which also decides how far it has grown.
 
     Returns
     -------
     Fetus
-        Curves in that unit, rump near the origin, crown at +x, front at +y.
+        Curves in mm, rump near the origin, crown at +x, front at +y.
     """
+    grown = proportions(length)
     turn = rotation(pose.flexion)
 
     def place(points: np.ndarray) -> np.ndarray:
         """Head frame -> fetal coordinates, turned about the neck."""
-        upright = HEAD_CENTRE + np.asarray(points) * HEAD_RADIUS * build.head
-        return NECK + (upright - NECK) @ turn.T
+        upright = anatomy.HEAD_CENTRE + np.asarray(points) * anatomy.HEAD_RADIUS * build.head * grown.head
+        return anatomy.NECK + (upright - anatomy.NECK) @ turn.T
 
-    profile = head_outline(build)
+    profile, trunk = head_outline(build), trunk_outline(build)
+    drawn = _assemble(build, pose, grown, profile, trunk, place, length)
+    return drawn.moved(np.eye(2) * length / drawn.length, np.zeros(2))
+
+
+def _assemble(
+    build: Build, pose: Pose, grown: Proportions, profile: np.ndarray, trunk: np.ndarray, place: Place, length: float
+) -> Fetus:
+    """Put the pieces together in fetal coordinates."""
     angles = np.degrees(np.arctan2(profile[:, 1], profile[:, 0])) % 360
-    lip = place(profile[np.abs(angles - LIP_DEGREES).argmin()])
-    vault = place(profile[(angles < 128) | (angles > 285)] * 0.965)
-    vault = np.roll(vault, -int(np.argmax(np.hypot(*(vault - np.roll(vault, 1, axis=0)).T))), axis=0)
-    trunk = trunk_outline(build)
+    chin = place(profile[np.abs(angles - anatomy.CHIN_DEGREES).argmin()])
     head, body = place(profile), tuck(trunk, pose.curl)
     crown, rump = farthest_pair(head, body)
-    organs = [Part(p.tissue, tuck(p.outline, pose.curl)) for p in trunk_parts(trunk)]
-    organs += [Part(p.tissue, place(p.outline)) for p in head_parts(profile)]
-    drawn = Fetus(
+    organs = [Part(p.tissue, tuck(p.outline, pose.curl)) for p in trunk_parts(trunk, pose)]
+    organs += [Part(p.tissue, place(p.outline)) for p in head_parts(profile, pose)]
+    organs += [Part("nape", nape(build.nape * grown.nape_mm / length, place))]
+    limbs, limb_bones = limb_parts(pose, grown.limbs)
+    bones = [place(np.linspace(first, last, 8)) for first, last, planes in anatomy.HEAD_BONES if pose.sees(planes)]
+    return Fetus(
         head=head,
         body=body,
-        palate=place(smooth_closed(np.array(PALATE), 48)),
-        gap=np.array([lip, CHEST, THROAT]),
+        palate=place(smooth_closed(np.array(anatomy.PALATE), 48)),
+        gap=np.array([chin, anatomy.CHEST, anatomy.THROAT]),
         organs=tuple(organs),
-        limbs=tuple(limb_parts(pose)),
-        skull=vault,
+        limbs=tuple(limbs),
+        skull=tuple(place(plate) for plate in skull_plates(profile)),
+        bones=tuple(bones),
+        limb_bones=tuple(limb_bones),
+        dots=tuck(bone_dots(pose), pose.curl),
+        navel=tuck(anatomy.NAVEL, pose.curl),
         crown=crown,
         rump=rump,
+        bone=grown.bone,
     )
-    scale = length / drawn.length
-    return drawn.moved(np.eye(2) * scale, np.zeros(2))

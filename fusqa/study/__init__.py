@@ -5,7 +5,7 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "catalogue": ["COHORTS"],
+        "catalogue": ["COHORTS", "at_hand"],
         "material": ["AlteredSet", "ErrorSet", "balanced_sample", "load_masks", "prediction_record", "save_masks"],
         "pairs": [
             "ALTERED",

@@ -14,11 +14,12 @@ from fusqa.masks.crown_rump import crown_rump_length
 from fusqa.masks.labels import FETUS
 from fusqa.masks.reviewing import review
 from fusqa.simulator import cases as phantom
-from fusqa.simulator.cases import SITES, draw_case, simulate
+from fusqa.simulator.cases import draw_case, simulate
 from fusqa.simulator.fetus import Build, Pose, draw_fetus
+from fusqa.simulator.hospitals import SITES
 
 HEAD, BODY, PALATE, GAP = (FETUS.id(name) for name in ("head", "body", "palate", "gap"))
-ASPECT = 925 / 663  # of the one public picture of the kind
+ASPECT = 925 / 663  # of the one public image of the kind
 
 
 def digest(case) -> str:
@@ -29,7 +30,7 @@ def digest(case) -> str:
 
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, list]:
-    """Eight pictures a site."""
+    """Eight images a site."""
     return {site: [draw_case(site, 3, index) for index in range(8)] for site in SITES}
 
 
@@ -44,7 +45,7 @@ def outlined() -> dict[str, list]:
 def test_same_bytes_in_another_process_order_and_processor(drawn):
     there = python_on(
         "with AVX2",
-        "from test_phantom import digest, draw_case\n"
+        "from test_cases import digest, draw_case\n"
         "for site, index in (('B', 3), ('A', 3), ('A', 0)): print(digest(draw_case(site, 3, index)))",
     )
     assert there.split() == [digest(drawn["B"][3]), digest(drawn["A"][3]), digest(drawn["A"][0])]
@@ -54,7 +55,7 @@ def test_an_old_processor_rounds_a_pixel_otherwise_and_draws_the_same_masks(draw
     """OpenCV interpolates and blurs with other instructions there; masks and lengths come from no such step."""
     python_on(
         "with SSE3",
-        "import numpy as np\nfrom test_phantom import draw_case\n"
+        "import numpy as np\nfrom test_cases import draw_case\n"
         "for index in range(8):\n"
         "    case = draw_case('A', 3, index)\n"
         f"    np.savez(f'{tmp_path}/{{index}}', image=case.image, mask=case.mask, mm=case.measure_mm)",
@@ -67,7 +68,7 @@ def test_an_old_processor_rounds_a_pixel_otherwise_and_draws_the_same_masks(draw
         assert apart.max() <= 1 and apart.sum() <= 10
 
 
-def test_every_case_site_and_seed_is_another_picture(drawn):
+def test_every_case_site_and_seed_is_another_image(drawn):
     cases = [*drawn["A"], *drawn["B"], draw_case("A", 4, 0)]
     assert len({digest(case) for case in cases}) == len(cases)
     assert len({case.measure_mm for case in (drawn["A"][0], drawn["B"][0], cases[-1])}) == 3
@@ -85,13 +86,13 @@ def test_simulated_cohort_is_what_was_drawn(tmp_path, drawn):
     assert cohort.scheme is FETUS
 
 
-def test_patients_have_one_to_four_pictures_however_many_are_asked_for(outlined):
+def test_patients_have_one_to_four_images_however_many_are_asked_for(outlined):
     for cases in outlined.values():
         names = [case.patient for case in cases]
         counts = Counter(names[:-4])  # the last patient may go on
         assert set(counts.values()) == {1, 2, 3, 4}
         assert names == sorted(names)
-        # The pictures of one patient show one fetus, differently.
+        # The images of one patient show one fetus, differently.
         lengths = {name: {case.measure_mm for case in cases if case.patient == name} for name in counts}
         assert all(len(length) == 1 for length in lengths.values())
         assert len({case.mask.tobytes() for case in cases}) == len(cases)
@@ -100,10 +101,10 @@ def test_patients_have_one_to_four_pictures_however_many_are_asked_for(outlined)
 @pytest.mark.parametrize("site", SITES)
 def test_patient_of_agrees_with_a_count_from_the_start(site):
     pairs = [phantom.patient_of(site, 9, index) for index in range(60)]
-    expected, patient, picture = [], 0, 0
+    expected, patient, image = [], 0, 0
     for following in [*pairs[1:], (None, None)]:
-        expected.append((patient, picture))
-        patient, picture = (patient, picture + 1) if following[0] == patient else (patient + 1, 0)
+        expected.append((patient, image))
+        patient, image = (patient, image + 1) if following[0] == patient else (patient + 1, 0)
     assert pairs == expected
 
 
@@ -157,7 +158,7 @@ def test_labels_head_and_body_always_palate_and_gap_sometimes(outlined):
                 assert (case.mask == label).mean() < 0.02
 
 
-def test_fetus_lies_inside_the_picture_and_in_one_piece(outlined):
+def test_fetus_lies_inside_the_image_and_in_one_piece(outlined):
     for case in (case for cases in outlined.values() for case in cases):
         fetus = (case.mask > 0).astype(np.uint8)
         assert not fetus[[0, -1]].any() and not fetus[:, [0, -1]].any()
@@ -173,7 +174,20 @@ def test_every_criterion_is_sometimes_met_and_sometimes_not(outlined):
     for name in ("left_caliper", "right_caliper"):
         assert not all(r.criteria[name].met for judged in reviews.values() for r in judged), name
     good = {site: np.mean([r.good for r in judged]) for site, judged in reviews.items()}
-    assert 0.5 < good["B"] < good["A"]  # B's sonographers take more pictures that break the rules
+    assert 0.5 < good["B"] < good["A"]  # B's sonographers take more images that break the rules
+
+
+def test_hyper_extension_occurs_in_a_fair_share(outlined):
+    """A palate at 90 degrees or more to the crown-rump line."""
+    findings = [review(c.mask, c.spacing).criteria["neutral_position"] for cases in outlined.values() for c in cases]
+    assert 0.02 < np.mean([f.value >= 90 for f in findings]) < 0.09
+    assert 0.15 < np.mean([np.isnan(f.value) for f in findings]) < 0.6  # hyper-flexed, or no palate in the plane
+
+
+def test_labels_are_the_four_of_the_scheme(outlined):
+    assert {int(label) for cases in outlined.values() for case in cases for label in np.unique(case.mask)} <= set(
+        range(FETUS.classes)
+    )
 
 
 def rim_and_inside(case) -> tuple[np.ndarray, np.ndarray]:
@@ -196,7 +210,7 @@ def test_skull_is_brighter_than_brain(drawn):
 
 
 def surroundings(case) -> np.ndarray:
-    """Where the picture shows what lies within 20 pixels of the fetus, boolean."""
+    """Where the image shows what lies within 20 pixels of the fetus, boolean."""
     fetus = (case.mask > 0).astype(np.uint8)
     return (cv2.dilate(fetus, np.ones((41, 41), np.uint8)) > 0) & (fetus == 0)
 
@@ -226,10 +240,13 @@ def test_sites_differ_as_machines_do(drawn):
         site: np.mean([(case.image[surroundings(case)] == 0).mean() for case in cases]) for site, cases in drawn.items()
     }
     assert black["A"] > 1.3 * black["B"]  # haze in what should be black
-    assert drawn["A"][0].image.shape != drawn["B"][0].image.shape
+    assert len({cases[0].image.shape for cases in drawn.values()}) == len(drawn)
+    assert grain["D"] < grain["B"]  # D differs from A too, but not as B does: by light, not by grain
+    light = {site: np.mean([case.image[case.mask > 0].mean() for case in cases]) for site, cases in drawn.items()}
+    assert light["D"] > 1.3 * light["A"]
 
 
-def test_site_a_has_the_grey_levels_of_a_real_picture(real_data):
+def test_site_a_has_the_grey_levels_of_a_real_image(real_data):
     image, mask = (cv2.imread(str(real_data / "crl_case" / f"{name}.png"), 0) for name in ("image", "mask"))
     cases = [draw_case("A", 11, index) for index in range(12)]
     for label in (HEAD, BODY):
@@ -238,7 +255,7 @@ def test_site_a_has_the_grey_levels_of_a_real_picture(real_data):
         assert np.abs(ours - real).max() < 30, (label, real, ours)
 
 
-@pytest.mark.parametrize(("site", "seed", "index"), [("D", 0, 0), ("A", -1, 0), ("A", 0, -1)])
+@pytest.mark.parametrize(("site", "seed", "index"), [("E", 0, 0), ("A", -1, 0), ("A", 0, -1)])
 def test_what_cannot_be_drawn_is_refused(site, seed, index):
     with pytest.raises(ValueError, match=r"site|count from 0"):
         draw_case(site, seed, index)

@@ -1,0 +1,222 @@
+"""The simulated hospitals: their machines, and how their sonographers hold the probe.
+
+What makes one hospital hard for a segmenter trained in another is written here and nowhere else; all of it is chosen.
+"""
+
+from dataclasses import dataclass
+
+from fusqa.simulator.machine import Machine, Range
+
+__all__ = ["SITES", "Site"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A hospital: its machine, and how its sonographers hold the probe.
+
+    Pairs are the ends of uniform distributions, one draw per image.
+
+    Attributes
+    ----------
+    grid : (int, int)
+        Height and width of a stored image in pixels.
+    machine : Machine
+        What it scans with.
+    fill, small : Range, float
+        Horizontal extent of the fetus as a share of the image's width; chance that it is only 0.35–0.6.
+    tilt_deg, oblique : float
+        Standard deviation of the tilt from the horizontal; chance of an uncorrected lie (20–50 degrees).
+    flexion_deg, chin_down, chin_up : float
+        Standard deviation of neck flexion; chances of a hyper-flexed and a hyper-extended neck.
+    prone : float
+        Chance that the fetus lies with its face away from the probe.
+    plane_mm : float
+        Standard deviation of the distance of the slice from the mid-sagittal plane.
+    fluid : Range
+        Greatest room between fetus and sac wall, in CRL: with little, head and rump touch the wall.
+    off_centre, at_edge : float
+        How far the fetus may lie off the image's centre, as a share of the free room; chance that one of its ends
+        is 0.3–3 mm from the image's edge.
+    """
+
+    grid: tuple[int, int]
+    machine: Machine
+    fill: Range
+    small: float
+    tilt_deg: float
+    oblique: float
+    flexion_deg: float
+    chin_down: float
+    chin_up: float
+    prone: float
+    plane_mm: float
+    fluid: Range
+    off_centre: float
+    at_edge: float
+
+
+SITES = {
+    # Where everything is trained: a good machine, and sonographers who zoom and correct.
+    "A": Site(
+        grid=(420, 586),
+        machine=Machine(
+            frequency_mhz=6.0,
+            pulse_mm=(0.13, 0.26),
+            beam_mm=(0.27, 0.50),
+            focus_mm=(25.0, 45.0),
+            focal_zone_mm=30.0,
+            slice_mm=0.30,
+            looks=(1, 3),
+            smoothing=(0.0, 0.7),
+            dynamic_range_db=(38.0, 76.0),
+            gain_db=(-3.0, 5.0),
+            gamma=(1.4, 2.2),
+            noise_db=(-50.0, -38.0),
+            clutter_db=(-36.0, -26.0),
+            veil_db=(-34.0, -18.0),
+            attenuation=(0.20, 0.35),
+            near_db=(-12.0, -3.0),
+            tgc_error_db=1.5,
+            dropout=0.10,
+            probe_mm=(45.0, 60.0),
+            half_angle_deg=(30.0, 36.0),
+            standoff_mm=(15.0, 40.0),
+            overlay="settings column",
+        ),
+        fill=(0.68, 0.84),
+        small=0.04,
+        tilt_deg=6.0,
+        oblique=0.05,
+        flexion_deg=6.0,
+        chin_down=0.08,
+        chin_up=0.12,
+        prone=0.05,
+        plane_mm=1.3,
+        fluid=(0.10, 0.25),
+        off_centre=0.6,
+        at_edge=0.05,
+    ),
+    # Unseen until a study is published: lower frequency, coarse speckle, haze, a flat grey map; a looser hand.
+    "B": Site(
+        grid=(344, 480),
+        machine=Machine(
+            frequency_mhz=4.0,
+            pulse_mm=(0.20, 0.34),
+            beam_mm=(0.55, 0.80),
+            focus_mm=(25.0, 70.0),
+            focal_zone_mm=25.0,
+            slice_mm=0.50,
+            looks=(1, 2),
+            smoothing=(0.0, 0.4),
+            dynamic_range_db=(50.0, 66.0),
+            gain_db=(-7.0, 3.0),
+            gamma=(1.1, 1.6),
+            noise_db=(-40.0, -28.0),
+            clutter_db=(-30.0, -20.0),
+            veil_db=(-24.0, -8.0),
+            attenuation=(0.30, 0.55),
+            near_db=(-9.0, 3.0),
+            tgc_error_db=3.0,
+            dropout=0.20,
+            probe_mm=(40.0, 60.0),
+            half_angle_deg=(28.0, 36.0),
+            standoff_mm=(2.0, 25.0),
+            overlay="ruler right",
+        ),
+        fill=(0.54, 0.78),
+        small=0.12,
+        tilt_deg=9.0,
+        oblique=0.12,
+        flexion_deg=9.0,
+        chin_down=0.14,
+        chin_up=0.14,
+        prone=0.10,
+        plane_mm=2.0,
+        fluid=(0.06, 0.24),
+        off_centre=0.9,
+        at_edge=0.12,
+    ),
+    # Neither of the two: a small portable machine at low frequency, few grey levels between black and white, much haze,
+    # and sonographers who seldom zoom. Nothing is trained or tuned here.
+    "C": Site(
+        grid=(368, 512),
+        machine=Machine(
+            frequency_mhz=2.8,
+            pulse_mm=(0.36, 0.50),
+            beam_mm=(0.62, 0.85),
+            focus_mm=(50.0, 90.0),
+            focal_zone_mm=40.0,
+            slice_mm=0.60,
+            looks=(1, 1),
+            smoothing=(0.0, 0.0),
+            dynamic_range_db=(30.0, 38.0),
+            gain_db=(-4.0, 3.0),
+            gamma=(0.8, 1.1),
+            noise_db=(-34.0, -22.0),
+            clutter_db=(-30.0, -20.0),
+            veil_db=(-20.0, -6.0),
+            attenuation=(0.35, 0.55),
+            near_db=(-3.0, 6.0),
+            tgc_error_db=3.5,
+            dropout=0.35,
+            probe_mm=(20.0, 30.0),
+            half_angle_deg=(38.0, 44.0),
+            standoff_mm=(5.0, 25.0),
+            overlay="small screen",
+        ),
+        fill=(0.50, 0.76),
+        small=0.15,
+        tilt_deg=16.0,
+        oblique=0.25,
+        flexion_deg=10.0,
+        chin_down=0.15,
+        chin_up=0.15,
+        prone=0.25,
+        plane_mm=2.2,
+        fluid=(0.06, 0.22),
+        off_centre=1.0,
+        at_edge=0.10,
+    ),
+    # The development site, where settings and thresholds that need a second hospital are chosen: as far from A as B
+    # is, another way. A high-frequency probe of small radius held close: sharp, harsh, bright, dark in the depth, a
+    # veil over the fluid, a strong speckle filter; small fetuses in wide images.
+    "D": Site(
+        grid=(390, 540),
+        machine=Machine(
+            frequency_mhz=7.5,
+            pulse_mm=(0.13, 0.20),
+            beam_mm=(0.30, 0.44),
+            focus_mm=(15.0, 40.0),
+            focal_zone_mm=20.0,
+            slice_mm=0.28,
+            looks=(1, 1),
+            smoothing=(0.3, 0.8),
+            dynamic_range_db=(34.0, 46.0),
+            gain_db=(-1.0, 7.0),
+            gamma=(1.0, 1.4),
+            noise_db=(-44.0, -30.0),
+            clutter_db=(-26.0, -16.0),
+            veil_db=(-18.0, -3.0),
+            attenuation=(0.45, 0.75),
+            near_db=(0.0, 9.0),
+            tgc_error_db=2.5,
+            dropout=0.15,
+            probe_mm=(12.0, 18.0),
+            half_angle_deg=(48.0, 60.0),
+            standoff_mm=(4.0, 20.0),
+            overlay="ruler left",
+        ),
+        fill=(0.50, 0.74),
+        small=0.12,
+        tilt_deg=11.0,
+        oblique=0.12,
+        flexion_deg=8.0,
+        chin_down=0.12,
+        chin_up=0.12,
+        prone=0.14,
+        plane_mm=1.7,
+        fluid=(0.06, 0.22),
+        off_centre=0.9,
+        at_edge=0.08,
+    ),
+}
