@@ -14,9 +14,9 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GroupKFold
 
-from fusqa.cohorts.cohort import Case
+from fusqa.cohorts.formats import read_image, read_mask
 from fusqa.cohorts.hc18_layout import locate, read_table
-from fusqa.cohorts.pictures import read_image, read_mask
+from fusqa.cohorts.reading import Case
 from fusqa.masks.circumference import fit_head_ellipse
 from fusqa.metrics import Report, classification_report
 
@@ -73,9 +73,11 @@ def real_heads(folder: str | Path, longest_mm: float = EARLY_MM) -> Iterator[Cas
         if row.circumference_mm > longest_mm or not (images / row.name).exists():
             continue
         spacing = (row.pixel_mm, row.pixel_mm)
-        outline = read_mask(images / row.annotation)
+        outline = read_mask(images / row.annotation).pixels
         head = fit_head_ellipse(outline, spacing).fill(outline.shape).astype(np.uint8)
-        yield Case(row.case, row.patient, "HC18", read_image(images / row.name), head, spacing, row.circumference_mm)
+        yield Case(
+            row.case, row.patient, "HC18", read_image(images / row.name).pixels, head, spacing, row.circumference_mm
+        )
 
 
 def on_grid(image: np.ndarray, spacing: tuple[float, float], grid_mm: float = GRID_MM) -> np.ndarray:

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from fusqa.cohorts.cohort import Case
+from fusqa.cohorts.reading import Case
 from fusqa.evaluation.realism import GRID_MM, Patches, grey_histogram, on_grid, power_spectrum
 from fusqa.figures.showing import panels
 

@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from fusqa.cohorts.cohort import Case, Cohort
+from fusqa.cohorts.cohort import Cohort
+from fusqa.cohorts.reading import Case
 from fusqa.masks.label_images import to_native
 from fusqa.masks.labels import Scheme
 from fusqa.models.learner import Resident, fit, make_learner, pictures, predict

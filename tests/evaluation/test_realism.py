@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from fusqa.cohorts.cohort import Case
+from fusqa.cohorts.reading import Case
 from fusqa.evaluation import realism
 from fusqa.evaluation.realism import GRID_MM, PATCH, SPAN_DB, Patches
 from fusqa.simulator.cases import draw_case
