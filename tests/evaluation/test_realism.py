@@ -7,6 +7,7 @@ from scipy import ndimage
 from fusqa.cohorts.reading import Case
 from fusqa.evaluation import realism
 from fusqa.evaluation.realism import GRID_MM, PATCH, SPAN_DB, Patches
+from fusqa.figures.likeness import WINDOW_MM, grain_charts, patch_sheet, same_scale
 from fusqa.simulator.cases import draw_case
 
 SPACING = (0.2, 0.1)
@@ -121,6 +122,18 @@ def test_a_patient_s_own_brightness_does_not_help():
         shift = np.array([level[patient] for patient in patches.patients], np.float32)
         parts.append(Patches(patches.pixels + shift[:, None, None], patches.patients))
     assert 0.3 < realism.two_sample_test(*parts)[0].auroc < 0.7
+
+
+def test_figures_show_every_source_at_one_scale():
+    cases = [draw_case("A", 2, 0), draw_case("B", 2, 0)]
+    shown = [axis.images[0].get_array() for axis in same_scale(cases, ["a", "b"]).axes[:2]]
+    expected = [2 * round(side / GRID_MM / 2) for side in WINDOW_MM]
+    assert [list(pixels.shape) for pixels in shown] == [expected, expected]
+    middle = [pixels[expected[0] // 2 - 40 : expected[0] // 2 + 40, :] for pixels in shown]
+    assert all(part.mean() > 10 for part in middle)  # the fetus lies in the middle
+    sources = {"one": noise(), "two": noise(seed=1)}
+    assert len(patch_sheet(sources, 4, 0).axes) == 8
+    assert [len(axis.lines) for axis in grain_charts(sources).axes] == [2, 2, 2]
 
 
 def test_simulated_tissue_is_not_told_from_real_at_once(real_data):
