@@ -120,7 +120,7 @@ class ErrorSet:
         """
         sizes = {name: errors.masks.shape[1:] for name, errors in sets.items()}
         if len(set(sizes.values())) > 1:
-            raise ValueError(f"segmenters of a study must share one size of picture; theirs are {sizes}")
+            raise ValueError(f"segmenters of a study must share one size of image; theirs are {sizes}")
         tables = [errors.table.assign(network=name) for name, errors in sets.items()]
         parts = [(errors.images, errors.masks) for errors in sets.values()]
         return cls(*map(np.concatenate, zip(*parts, strict=True)), pd.concat(tables, ignore_index=True))
