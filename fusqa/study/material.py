@@ -78,14 +78,14 @@ class AlteredSet:
         return cls(**_load_set(path))
 
     def of(self, cases: Iterable[str]) -> "AlteredSet":
-        """Return the masks of some cases."""
+        """Keep the masks of the named cases."""
         chosen = self.table["case"].isin(list(cases)).to_numpy()
         return AlteredSet(self.masks[chosen], self.table[chosen].reset_index(drop=True))
 
 
 @dataclass(frozen=True, eq=False)
 class ErrorSet:
-    """What segmenters drew, out of fold, on site A's images as they are and degraded.
+    """Masks that segmenters predicted out of fold for site A's images, as they are and degraded.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class ErrorSet:
 
     @classmethod
     def joined(cls, sets: Mapping[str, "ErrorSet"]) -> "ErrorSet":
-        """Put the errors of several segmenters together; the column ``network`` of the table names them.
+        """Join the errors of several segmenters; the column ``network`` of the table names them.
 
         Raises
         ------
@@ -120,7 +120,7 @@ class ErrorSet:
         """
         sizes = {name: errors.masks.shape[1:] for name, errors in sets.items()}
         if len(set(sizes.values())) > 1:
-            raise ValueError(f"segmenters of a study must share one size of picture; theirs are {sizes}")
+            raise ValueError(f"segmenters of a study must share one image size; theirs are {sizes}")
         tables = [errors.table.assign(network=name) for name, errors in sets.items()]
         parts = [(errors.images, errors.masks) for errors in sets.values()]
         return cls(*map(np.concatenate, zip(*parts, strict=True)), pd.concat(tables, ignore_index=True))
@@ -141,13 +141,13 @@ def _load_set(path: Path) -> dict:
 
 
 def case_generator(seed: int, name: str) -> np.random.Generator:
-    """Return a generator that depends on nothing but the seed and the name of a case."""
+    """Return a random generator that depends only on the seed and the name of a case."""
     digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
 def save_masks(path: Path, masks: Mapping[str, np.ndarray]) -> None:
-    """Write label masks of any size by the names of their cases."""
+    """Write label masks of any size, named by their cases."""
     with whole(path) as part:
         np.savez_compressed(part, **masks)
 
@@ -166,7 +166,7 @@ def prediction_record(case: Case, predicted: np.ndarray, scheme: Scheme) -> dict
     dict
         ``dice_<label>``; ``mm``, ``delta_mm``, ``delta_days`` against the case's own measurement (NaN where the mask
         cannot be measured); one boolean per criterion; ``met``, how many; ``good``, the verdict of the review, for
-        which the case's own mask stands in for a reviewer who sees the image.
+        which the case's own mask replaces a reviewer who sees the image.
     """
     days = EQUATIONS[scheme.equation].days
     mm = measured_mm(predicted, case.spacing, scheme)
