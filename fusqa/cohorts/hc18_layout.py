@@ -83,7 +83,7 @@ def read_table(path: Path) -> list[Published]:
         raise CohortError([Problem(None, str(path), f"cannot be read ({error})", LAYOUT)]) from None
     if not lines or [cell.strip() for cell in lines[0][1]] != list(COLUMNS):
         raise CohortError([Problem(None, str(path), f"does not begin with the columns {', '.join(COLUMNS)}", LAYOUT)])
-        rows: dict[str, Published] = {}
+    rows: dict[str, Published] = {}  # by name, which identifies a case
     problems: list[Problem] = []
     for line, cells in lines[1:]:
         try:
@@ -101,13 +101,13 @@ def require_annotations(rows: Sequence[Published], images: Path, files: set[str]
     """Raise :class:`CohortError` unless there is at least one image, and an outline for each of `rows`."""
     if not rows:
         raise CohortError([Problem(None, str(images), f"holds no image that {TABLE} lists", LAYOUT)])
-    if lacking := [row for row in rows if row.annotation not in files]:
-        raise CohortError(
-            Problem(
-                None, str(images / row.annotation), "is not there", f"unpack it again, or remove {row.name} as well"
-            )
-            for row in lacking
-        )
+    problems = [
+        Problem(None, str(images / row.annotation), "is not there", f"unpack it again, or remove {row.name} as well")
+        for row in rows
+        if row.annotation not in files
+    ]
+    if problems:
+        raise CohortError(problems)
 
 
 def _published(cells: Sequence[str]) -> Published:

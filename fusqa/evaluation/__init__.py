@@ -42,7 +42,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "trained_rows",
         ],
         "diagnosis": ["recipe_models"],
-        "paper": ["PRINTED", "PRINTED_CRITERIA", "PRINTED_ERRORS"],
+        "paper": ["PRINTED_CRITERIA", "PRINTED_ERRORS"],
         "reverse_classification": ["References", "reverse_accuracy"],
         "risk": ["expected_cost", "predictive_values", "risk_coverage"],
         "saliency": ["grad_cam", "occlusion"],

@@ -80,12 +80,12 @@ def altered_frame(
 
 
 def show_sweep(case: Case, sweeps: Mapping[str, Sequence[Frame]], scheme: Scheme, caption: str, alt: str) -> None:
-    """Publish a picture whose mask is changed step by step: a choice of sweeps, a slider, the measured line.
+    """Publish an image whose mask changes step by step: a choice of sweeps, a slider, the measured line.
 
     Parameters
     ----------
     case : Case
-        The picture, and its spacing.
+        The image, and its spacing.
     sweeps : dict of str to sequence of Frame
         Title of a sweep to its frames.
     scheme : Scheme
@@ -130,7 +130,7 @@ def show_threshold(
     thresholds: Mapping[str, Mapping[str, float]],
     caption: str,
 ) -> None:
-    """Publish the confusion matrix of one model at one threshold, both for the reader to choose.
+    """Publish the confusion matrix of a model at a threshold; the reader chooses both.
 
     Parameters
     ----------

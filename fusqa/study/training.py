@@ -3,14 +3,11 @@
 The notebook of the study and the command ``fusqa train`` differ only in the source of their pairs.
 """
 
-from collections.abc import Callable, Iterable
-
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
-from fusqa.cohorts.reading import Case
 from fusqa.masks.labels import Scheme
 from fusqa.models.checkpoints import Card
 from fusqa.models.familiarity import Familiarity, Features
@@ -23,8 +20,6 @@ __all__ = ["FAMILIARITY_PAIRS", "VALIDATION", "fit_familiarity", "model_card", "
 
 FAMILIARITY_PAIRS = 256  # at most so many training pairs for familiarity: enough for its few directions
 VALIDATION = {"altered": ALTERED, "errors": ERRORS}  # name of the pairs on which a threshold is chosen, by material
-
-Progress = Callable[[Iterable[Case]], Iterable[Case]]
 
 
 def network_arguments(row: Row, scheme: Scheme) -> dict:
