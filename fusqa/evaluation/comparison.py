@@ -10,7 +10,7 @@ import pandas as pd
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED, Printed
 from fusqa.evaluation.scoring import CONFUSION, FIGURES, figure, mean_figure
 from fusqa.masks.labels import Scheme
-from fusqa.metrics import difference, mcnemar, report_over_seeds
+from fusqa.metrics import SeedsReport, difference, mcnemar, report_over_seeds
 from fusqa.study.pairs import ALTERED, AT_B
 from fusqa.study.results import Study
 from fusqa.study.rows import Row, row_named
@@ -75,6 +75,11 @@ class TrainedRow:
         """Threshold "paper" or "validation" of every training."""
         return [result["thresholds"][name] for result in self.results]
 
+    def report(self, threshold: str) -> SeedsReport:
+        """Report on the balanced test set over all trainings, at the threshold "paper" or "validation"."""
+        cases = self.cases()
+        return report_over_seeds(cases["good"], self.scores(), cases["patient"], self.thresholds(threshold))
+
 
 def trained_rows(study: Study) -> dict[str, TrainedRow]:
     """Read every row of the paper's table and of the study's, and the autoencoder, as far as `study` ran them."""
@@ -103,8 +108,7 @@ def table_3(rows: Mapping[str, TrainedRow], threshold: str) -> pd.DataFrame:
         if not row.testable:
             lines.append({"model": row.title, CONFUSION: "no test set" if row.tables else "not run"})
             continue
-        cases = row.cases()
-        over = report_over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds(threshold))
+        over = row.report(threshold)
         counts = [f"{count:.0f}" if over.seeds == 1 else f"{count:.1f}" for count in over.confusion]
         collapsed = f"\none class only: {over.collapsed} of {over.seeds}" if over.collapsed else ""
         lines.append(
@@ -119,8 +123,7 @@ def summary(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
     lines = []
     for row in rows.values():
         if row.testable:
-            cases = row.cases()
-            over = report_over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds("validation"))
+            over = row.report("validation")
             low, high = over.intervals["auroc"]
             lines.append({"model": row.title, "value": over.mean["auroc"], "low": low, "high": high})
     return pd.DataFrame(lines, columns=["model", "value", "low", "high"])
@@ -136,8 +139,7 @@ def beside_print(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
     for row in rows.values():
         if row.printed is None or not row.testable:
             continue
-        cases = row.cases()
-        ours = report_over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds("paper")).mean
+        ours = row.report("paper").mean
         implied = row.printed.implied()
         line = {"model": row.title}
         for key, theirs in row.printed._asdict().items():
