@@ -21,12 +21,12 @@ from fusqa.models.checkpoints import Card, save_model
 from fusqa.models.learner import predict, reproducible
 from fusqa.models.networks import quality_model
 from fusqa.problems import CohortError, Problem, message_and_fix
-from fusqa.study.material import AlteredSet, ErrorSet, prediction_record
+from fusqa.study.material import AlteredSet, ErrorSet, Progress, prediction_record
 from fusqa.study.pairs import Pairs, altered_pairs, error_pairs
 from fusqa.study.profile import Profile, Training
 from fusqa.study.provenance import origin
 from fusqa.study.rows import RECIPES, Recipe, Row
-from fusqa.study.training import VALIDATION, Progress, fit_familiarity, model_card, network_arguments, train
+from fusqa.study.training import VALIDATION, fit_familiarity, model_card, network_arguments, train
 
 
 @dataclass(frozen=True)

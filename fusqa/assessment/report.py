@@ -12,7 +12,7 @@ from typing import Any
 
 from fusqa.assessment.ledger import Ledger
 from fusqa.cohorts.reading import Input
-from fusqa.figures.thumbnails import encoded, line_between, thumbnail
+from fusqa.figures.page_images import encoded, line_between, thumbnail
 from fusqa.files import whole
 from fusqa.masks.labels import Scheme
 from fusqa.models.checkpoints import Card

@@ -4,12 +4,12 @@ As published (https://doi.org/10.5281/zenodo.1327317, CC BY 4.0; van den Heuvel 
 2018) it is a table, and a folder of images each with the *outline* of the head::
 
     training_set_pixel_size_and_HC.csv     filename, pixel size(mm), head circumference (mm)
-    training_set/NNN[_k]HC.png             an image; the number NNN is the only key to the patient
+    training_set/NNN[_k]HC.png             an image; the number NNN is all that identifies the patient
     training_set/NNN[_k]HC_Annotation.png  its outline, 0 or 255
 
-A few heads run out of the image, so that their outlines do not close, and flooding those would fill the whole
-image. So a head is filled as what it was drawn as, the ellipse fitted to its outline, whose perimeter is the
-published circumference.
+Some heads extend beyond the image, so that their outlines do not close, and flooding those would fill the whole
+image. So the mask of a head is the ellipse fitted to its outline; the perimeter of that ellipse is the published
+circumference.
 """
 
 import hashlib
@@ -38,13 +38,13 @@ SOURCE = (
     "van Ginneken, PLoS ONE 13(8):e0200412, 2018"
 )
 LICENCE = "CC BY 4.0"
-HELD_OUT = 1 / 3  # share of the patients at site B, where a hash chooses them
+HELD_OUT = 1 / 3  # share of the patients at site B in the split by hash
 TRIMESTER_DAYS = 14 * 7  # of gestational age: a trimester ends and the next begins, at 14 and at 28 weeks
 
 
 @dataclass(frozen=True)
 class Split:
-    """How patients become two sites; HC18 names no hospitals.
+    """A rule that divides patients into two sites; HC18 names no hospitals.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Split:
 
 
 def _by_hash(patient: str, circumferences_mm: list[float]) -> str:
-    """Choose by the patient's number alone, so that a part of HC18 is parted like the whole."""
+    """Choose by the patient's number alone, so that a part of HC18 is split as the whole is."""
     digest = hashlib.sha256(f"hc18:{patient}".encode()).digest()
     return "B" if int.from_bytes(digest[:8], "big") < HELD_OUT * 2**64 else "A"
 
@@ -89,9 +89,9 @@ class ImportReport:
     cohort : Cohort
         The imported cohort.
     unclosed : tuple of str
-        Cases whose outline does not close within the picture; their masks are filled like all others.
+        Cases whose outline does not close within the image; their masks are filled like all others.
     duplicates : tuple of (str, str)
-        Cases left out, each with the case kept instead: their images are the same to the last pixel.
+        Cases left out, each with the case kept instead: their images are identical.
     absent : tuple of str
         Images that are in the table and not in the folder.
     left_out : tuple of str
@@ -115,12 +115,12 @@ class ImportReport:
 
     @property
     def images(self) -> int:
-        """How many images were imported."""
+        """Number of imported images."""
         return len(self.cohort)
 
     @property
     def patients(self) -> int:
-        """How many patients they are of."""
+        """Number of patients."""
         return self.cohort.table["patient"].nunique()
 
     def __str__(self) -> str:
@@ -131,12 +131,12 @@ class ImportReport:
         return "\n".join(
             (
                 f"{self.images} images of {self.patients} patients ({sites})",
-                f"outlines that do not close: {_listed(self.unclosed)}",
-                f"duplicates left out: {_listed(same)}",
-                f"left out by the choice of sites: {_listed(self.left_out)}",
-                f"in the table without a file: {_listed(self.absent)}",
-                f"files that the table does not list: {_listed(self.unlisted)}",
-                f"without gestational age, the circumference being out of the equation's range: {undated}",
+                f"outlines that do not close: {_count_and_names(self.unclosed)}",
+                f"duplicates left out: {_count_and_names(same)}",
+                f"left out by the choice of sites: {_count_and_names(self.left_out)}",
+                f"in the table without a file: {_count_and_names(self.absent)}",
+                f"files that the table does not list: {_count_and_names(self.unlisted)}",
+                f"without gestational age, as the circumference is outside the equation's range: {undated}",
                 f"worst |published - our| head circumference: {self.worst_mm:.3f} mm ({self.worst_case})",
             )
         )
@@ -160,26 +160,26 @@ def import_hc18(
     out : path
         Where the cohort is written.
     split : {"hash", "trimester"}
-        How patients become two sites, a key of :data:`SPLITS`.
+        The rule for the two sites, a key of :data:`SPLITS`.
     progress : callable
-        Wraps the list of images, as ``tqdm.tqdm`` does, to show how far the work is.
+        Wraps the list of images, as ``tqdm.tqdm`` does, to show progress.
 
     Raises
     ------
     KeyError
         For an unknown split.
     CohortError
-        If the layout is another, with all that is missing; or an image cannot be read.
+        With all that is missing, if the layout differs; or if an image cannot be read.
     """
     chosen = SPLITS[split]
-    table, pictures = locate(Path(folder))
+    table, images = locate(Path(folder))
     rows = read_table(table)
-    files = {path.name for path in pictures.glob("*.png")}
+    files = {path.name for path in images.glob("*.png")}
     present = [row for row in rows if row.name in files]
-    require_annotations(present, pictures, files)
+    require_annotations(present, images, files)
     sites = _sites(present, chosen)
     taken = [row for row in present if sites[row.patient]]
-    reading = _Reading(pictures, sites)
+    reading = _Reading(images, sites)
     cohort = write_cohort(
         out,
         reading.cases(progress(taken)),
@@ -206,9 +206,9 @@ def import_hc18(
 
 @dataclass
 class _Reading:
-    """Reads the images one by one and collects what the report will say."""
+    """Reads the images one by one and collects what the report needs."""
 
-    pictures: Path
+    images: Path
     sites: dict[str, str | None]
     unclosed: list[str] = field(default_factory=list)
     duplicates: list[tuple[str, str]] = field(default_factory=list)
@@ -217,7 +217,7 @@ class _Reading:
     def cases(self, rows: Iterable[Published]) -> Iterator[Case]:
         kept: dict[bytes, str] = {}
         for row in rows:
-            image = read_image(self.pictures / row.name).pixels
+            image = read_image(self.images / row.name).pixels
             first = kept.setdefault(hashlib.sha256(image).digest(), row.case)
             if first == row.case:
                 yield self._case(row, image)
@@ -226,13 +226,13 @@ class _Reading:
 
     def _case(self, row: Published, image: np.ndarray) -> Case:
         spacing = (row.pixel_mm, row.pixel_mm)
-        outline = read_mask(self.pictures / row.annotation).pixels
+        outline = read_mask(self.images / row.annotation).pixels
         try:
             ellipse = fit_head_ellipse(outline, spacing)
             mask = ellipse.fill(outline.shape).astype(np.uint8)
             ours = head_circumference(mask, spacing)
         except ValueError as error:
-            where = str(self.pictures / row.annotation)
+            where = str(self.images / row.annotation)
             fix = "unpack it again, or draw the head's outline in one grey level on black"
             raise CohortError([Problem(None, where, str(error), fix)]) from None
         if not _encloses(outline, ellipse.centre):
@@ -260,8 +260,8 @@ def _sites(rows: Sequence[Published], split: Split) -> dict[str, str | None]:
 
 def _encloses(outline: np.ndarray, centre: tuple[float, float]) -> bool:
     """Whether flooding the image from `centre` (row, col) is stopped by the outline."""
-    free = np.pad(np.uint8(outline == 0), 1, constant_values=1)  # a way around, to leave the picture by
-    # A centre outside the image is moved to the way around it, and so found outside.
+    free = np.pad(np.uint8(outline == 0), 1, constant_values=1)  # free pixels all around the image
+    # A centre outside the image is moved to the free pixels around it, and so counts as outside.
     row, col = np.clip(np.round(centre).astype(int) + 1, 0, np.array(free.shape) - 1)
     # Four neighbours: a line that is one pixel thin and diagonal still closes.
     _, regions = cv2.connectedComponents(free, connectivity=4)
@@ -275,7 +275,7 @@ def _age(circumference_mm: float) -> float | None:
     return float(equation.days(np.float64(circumference_mm))) if low <= circumference_mm <= high else None
 
 
-def _listed(names: Iterable[str]) -> str:
-    """Count and name them, or say that there are none."""
+def _count_and_names(names: Iterable[str]) -> str:
+    """Their number and the names, or "none"."""
     names = list(names)
     return f"{len(names)}: {', '.join(names)}" if names else "none"

@@ -1,12 +1,12 @@
-"""HC18 as its authors publish it: which files there are, and what their table says.
+"""HC18 as its authors publish it: its files and its table.
 
-Nothing here opens an image. As with a cohort's own table (:mod:`fusqa.cohorts.manifest`), all that is wrong is
-reported at once.
+Nothing here opens an image. As with a cohort's own table (:mod:`fusqa.cohorts.manifest`), all problems are reported
+at once.
 """
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +14,17 @@ from fusqa.cohorts.manifest import is_file_name
 from fusqa.masks.length import check_spacing
 from fusqa.problems import CohortError, Problem
 
-__all__ = ["PICTURES", "TABLE", "Published", "locate", "read_table", "require_annotations"]
+__all__ = ["IMAGES", "TABLE", "Published", "locate", "read_table", "require_annotations"]
 
 TABLE = "training_set_pixel_size_and_HC.csv"
-PICTURES = "training_set"
+IMAGES = "training_set"
 COLUMNS = FILE, PIXEL, CIRCUMFERENCE = "filename", "pixel size(mm)", "head circumference (mm)"
-LAYOUT = f"give the folder that holds {TABLE} and {PICTURES}/, as unpacked from doi.org/10.5281/zenodo.1327317"
+LAYOUT = f"give the folder that holds {TABLE} and {IMAGES}/, as unpacked from doi.org/10.5281/zenodo.1327317"
 
 
 @dataclass(frozen=True)
 class Published:
-    """One row of the published table: name of the picture, mm a pixel, head circumference in mm."""
+    """One row of the published table: name of the image, mm per pixel, head circumference in mm."""
 
     name: str
     pixel_mm: float
@@ -37,7 +37,7 @@ class Published:
 
     @property
     def patient(self) -> str:
-        """Number before the first underscore: images that share it are of one patient."""
+        """Number before the first underscore, which the images of a patient share."""
         return self.case.partition("_")[0]
 
     @property
@@ -57,15 +57,15 @@ def locate(folder: Path) -> tuple[Path, Path]:
     Raises
     ------
     CohortError
-        If either is not there.
+        If either is missing.
     """
-    if folder.resolve().name == PICTURES and not (folder / TABLE).exists():
+    if folder.resolve().name == IMAGES and not (folder / TABLE).exists():
         folder = folder.resolve().parent
-    table, pictures = folder / TABLE, folder / PICTURES
-    absent = [path for path, there in ((table, table.is_file()), (pictures, pictures.is_dir())) if not there]
+    table, images = folder / TABLE, folder / IMAGES
+    absent = [path for path, there in ((table, table.is_file()), (images, images.is_dir())) if not there]
     if absent:
         raise CohortError(Problem(None, str(path), "is not there", LAYOUT) for path in absent)
-    return table, pictures
+    return table, images
 
 
 def read_table(path: Path) -> list[Published]:
@@ -74,7 +74,7 @@ def read_table(path: Path) -> list[Published]:
     Raises
     ------
     CohortError
-        With every line that cannot be used.
+        With every line that cannot be read.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -83,8 +83,7 @@ def read_table(path: Path) -> list[Published]:
         raise CohortError([Problem(None, str(path), f"cannot be read ({error})", LAYOUT)]) from None
     if not lines or [cell.strip() for cell in lines[0][1]] != list(COLUMNS):
         raise CohortError([Problem(None, str(path), f"does not begin with the columns {', '.join(COLUMNS)}", LAYOUT)])
-    # A name stands for a case: a second line of that name is as wrong as a number that is none.
-    rows: dict[str, Published] = {}
+    rows: dict[str, Published] = {}  # by name, which identifies a case
     problems: list[Problem] = []
     for line, cells in lines[1:]:
         try:
@@ -98,31 +97,28 @@ def read_table(path: Path) -> list[Published]:
     return list(rows.values())
 
 
-def require_annotations(rows: Sequence[Published], pictures: Path, files: set[str]) -> None:
-    """Raise :class:`CohortError` unless there is a picture at all, and an outline for each of `rows`."""
-    problems = list(_annotation_problems(rows, pictures, files))
+def require_annotations(rows: Sequence[Published], images: Path, files: set[str]) -> None:
+    """Raise :class:`CohortError` unless there is at least one image, and an outline for each of `rows`."""
+    if not rows:
+        raise CohortError([Problem(None, str(images), f"holds no image that {TABLE} lists", LAYOUT)])
+    problems = [
+        Problem(None, str(images / row.annotation), "is not there", f"unpack it again, or remove {row.name} as well")
+        for row in rows
+        if row.annotation not in files
+    ]
     if problems:
         raise CohortError(problems)
 
 
 def _published(cells: Sequence[str]) -> Published:
-    """Make a row of its cells; ``ValueError`` says what is wrong with it."""
+    """Make a row of its cells, or raise ``ValueError`` with what is wrong."""
     if len(cells) != len(COLUMNS):
         raise ValueError(f"has {len(cells)} cells instead of {len(COLUMNS)}")
     name, pixel, circumference = (cell.strip() for cell in cells)
     if not (is_file_name(name) and name.endswith("HC.png")):
-        raise ValueError(f"{name!r} is no name of an HC18 picture")
+        raise ValueError(f"{name!r} is not a name of an HC18 image")
     row = Published(name, float(pixel), float(circumference))
     check_spacing((row.pixel_mm, row.pixel_mm))
     if not 0 < row.circumference_mm < float("inf"):
         raise ValueError(f"a head circumference of {circumference} mm")
     return row
-
-
-def _annotation_problems(rows: Sequence[Published], pictures: Path, files: set[str]) -> Iterator[Problem]:
-    if not rows:
-        yield Problem(None, str(pictures), f"holds no image that {TABLE} lists", LAYOUT)
-    for row in rows:
-        if row.annotation not in files:
-            fix = f"unpack it again, or remove {row.name} as well"
-            yield Problem(None, str(pictures / row.annotation), "is not there", fix)

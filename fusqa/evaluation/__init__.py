@@ -1,4 +1,4 @@
-"""What a verdict is worth: figures of merit, risk, calibration, baselines, unseen errors, saliency, the audit."""
+"""How good quality models are: figures, risk, calibration, baselines, unseen errors, saliency, the audit."""
 
 import lazy_loader as lazy
 
@@ -13,13 +13,12 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "audit",
             "criteria_sizes",
             "decimals",
+            "differing_pairs",
             "fits",
             "groups",
             "least_good_share",
             "lengths",
-            "told_apart",
         ],
-        "baselines": ["References", "presence_columns", "reverse_accuracy", "shape_features"],
         "calibration": [
             "acceptance_threshold",
             "brier_score",
@@ -43,7 +42,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "trained_rows",
         ],
         "diagnosis": ["recipe_models"],
-        "paper": ["PRINTED", "PRINTED_CRITERIA", "PRINTED_ERRORS"],
+        "paper": ["PRINTED_CRITERIA", "PRINTED_ERRORS"],
         "realism": [
             "GRID_MM",
             "SPAN_DB",
@@ -60,6 +59,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "take_patches",
             "two_sample_test",
         ],
+        "reverse_classification": ["References", "reverse_accuracy"],
         "risk": ["expected_cost", "predictive_values", "risk_coverage"],
         "saliency": ["grad_cam", "occlusion"],
         "scoring": [
@@ -76,6 +76,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "reports",
             "scores",
         ],
+        "shapes": ["presence_columns", "shape_features"],
         "unseen": ["UNSEEN", "unseen_masks"],
     },
 )

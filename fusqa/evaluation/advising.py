@@ -1,7 +1,6 @@
-"""What follows from a study for somebody who has to decide: pieces of advice, each with the figures behind it.
+"""Advice that follows from a study, each piece with the figures behind it.
 
-The advice is prose and holds no number; the figures are read from result files and printed, so that they change with
-the study.
+The advice itself holds no number. The figures come from the result files, so that they change with the study.
 """
 
 from collections.abc import Callable
@@ -19,29 +18,28 @@ from fusqa.study.rows import RECIPES, row_named
 __all__ = ["ADVICE", "advice"]
 
 PAPER, OWN_ERRORS = "single-resnet18-scratch", "single-resnet18-scratch-errors"
-MODELS = {
-    key: f"Quality model, {recipe.title}" for key, recipe in RECIPES.items()
-}  # as results/baselines.csv names them
-ALPHA = 0.1  # of the promises in the chapter on calibration, the one that is quoted
+# as results/baselines.csv names them
+MODELS = {key: f"Quality model, {recipe.title}" for key, recipe in RECIPES.items()}
+ALPHA = 0.1  # the promise of the chapter on calibration that is quoted
 
 
 def advice(study: Study) -> pd.DataFrame:
     """Return every piece of advice with what this study found: columns ``advice``, ``found``.
 
-    A study that lacks the results behind one, such as an edition published before they existed, says so.
+    Where a study lacks the results behind a piece, as an edition from before they existed does, ``found`` says so.
     """
     return pd.DataFrame([{"advice": what, "found": _found(study, of)} for what, of in ADVICE.items()])
 
 
 class _NotRun(LookupError):
-    """The study does not hold what a piece of advice rests on."""
+    """The study lacks the results behind a piece of advice."""
 
 
 def _found(study: Study, of: Callable[[Study], str]) -> str:
     try:
         return of(study)
-    except (_NotRun, FileNotFoundError) as lacking:
-        return f"not part of this study: {lacking}"
+    except (_NotRun, FileNotFoundError) as error:
+        return f"not part of this study: {error}"
 
 
 def _require(study: Study, *rows: str) -> None:
@@ -51,10 +49,10 @@ def _require(study: Study, *rows: str) -> None:
 
 
 def _auroc(good: pd.Series, score: pd.Series) -> float:
-    """AUROC, where both good and poor masks are among those scored."""
+    """AUROC, if both good and poor masks are among those scored."""
     good = good.astype(bool)
     if good.nunique() < 2:
-        raise _NotRun("masks of both verdicts, to tell one from the other")
+        raise _NotRun("masks of both verdicts")
     return float(roc_auc_score(good, score))
 
 
@@ -67,9 +65,9 @@ def _auroc_on(study: Study, key: str, name: str) -> float:
 
 
 def _tested_on(study: Study) -> str:
-    altered, abroad = (_auroc_on(study, PAPER, name) for name in (ALTERED, AT_B))
-    asked = f"AUROC {altered:.2f} on altered masks, {abroad:.2f} on a segmenter's predictions of site B"
-    return f"{row_named(PAPER).title}: {asked}"
+    altered, site_b = (_auroc_on(study, PAPER, name) for name in (ALTERED, AT_B))
+    tested = f"AUROC {altered:.2f} on altered masks, {site_b:.2f} on a segmenter's predictions of site B"
+    return f"{row_named(PAPER).title}: {tested}"
 
 
 def _own_errors(study: Study) -> str:
@@ -86,13 +84,13 @@ def _without_a_model(study: Study) -> str:
     return f"{best}; best quality network: {model}, {of[model]:.2f}"
 
 
-def _picture(study: Study) -> str:
+def _wrong_image(study: Study) -> str:
     _require(study, OWN_ERRORS)
     shown = study.result("diagnosis").get("auroc", {}).get(RECIPES["errors"].title)
-    if not shown:  # an edition from before exchanged pictures were counted
-        raise _NotRun("pictures exchanged, in results/diagnosis.json")
+    if not shown:  # an edition from before images were exchanged
+        raise _NotRun("exchanged images, in results/diagnosis.json")
     own, other = shown["as trained"], shown["another's picture"]
-    return f"trained on errors: AUROC {own:.2f} with the right picture, {other:.2f} with another patient's"
+    return f"trained on errors: AUROC {own:.2f} with the right image, {other:.2f} with another patient's"
 
 
 def _days(study: Study) -> str:
@@ -112,10 +110,10 @@ def _threshold(study: Study) -> str:
     promises = study.result("calibration")["promises"]
     quoted = next(one for one in promises if one["key"] == OWN_ERRORS and one["alpha"] == ALPHA)
     passed = {where: "–" if quoted[where] is None else f"{100 * quoted[where]:.0f} %" for where in _PASSED}
-    promised = f"where at most {100 * ALPHA:.0f} % of the poor masks were promised to pass"
-    elsewhere = "{abroad} do, and {abroad_good} of the good ones, by a threshold chosen at site A".format(**passed)
-    own = "{home} and {home_good} by one chosen on half of site B's patients".format(**passed)
-    return f"{promised}, {elsewhere}; {own}"
+    promised = f"the threshold promises that at most {100 * ALPHA:.0f} % of the poor masks pass"
+    elsewhere = "chosen at site A it lets {abroad} of them pass, and {abroad_good} of the good ones".format(**passed)
+    own = "chosen on half of site B's patients, {home} and {home_good}".format(**passed)
+    return f"{promised}; {elsewhere}; {own}"
 
 
 def _unseen(study: Study) -> str:
@@ -131,15 +129,17 @@ def _unseen(study: Study) -> str:
 
 
 ADVICE: dict[str, Callable[[Study], str]] = {
-    "Ask what a model was tested on. Altered masks and a segmenter's failures are two examinations.": _tested_on,
-    "Collect your segmenter's own errors, on spoilt pictures if need be, and see whether training on them helps.": (
+    "Ask what a model was tested on. Altered masks and a segmenter's errors are two different tests.": _tested_on,
+    "Collect your segmenter's own errors, on degraded images if need be, and see whether training on them helps.": (
         _own_errors
     ),
     "Try what needs no quality model first.": _without_a_model,
-    "Hide the picture, or show a wrong one. A model that does not mind judges the mask's shape alone.": _picture,
-    "Ask how many days of error remain, and how many masks have to go back for it.": _days,
+    "Hide the image, or show a wrong one. A model whose scores stay the same judges the mask's shape alone.": (
+        _wrong_image
+    ),
+    "Ask how many days of error remain, and how many masks must be rejected for that.": _days,
     "Choose the threshold on reviewed masks of your own hospital; one from elsewhere can be too lax or too strict.": (
         _threshold
     ),
-    "Show it errors that nobody trained it on, before a patient does.": _unseen,
+    "Test it on kinds of error that it was not trained on, before it is used on patients.": _unseen,
 }

@@ -1,10 +1,10 @@
-"""What the paper's printed tables say about themselves: counts, sizes, lengths and contradictions, from print alone.
+"""What follows from the paper's printed tables alone: counts, sizes of groups, lengths and contradictions.
 
-As many good as poor masks were tested, so precision and recall fix the confusion matrix but for rounding, and with it
-accuracy, F1 and the sizes of the groups that Table 2 is about. A print may have been rounded, cut off or rounded up,
-and trailing zeros are lost (0.87 may stand for 0.870). Where readings differ the widest is taken: what is called a
-contradiction here is one under every reading. Cases count as independent in all intervals, because nothing is known
-of patients; true intervals are wider.
+As many good as poor masks were tested. So precision and recall determine the confusion matrix, apart from rounding,
+and with it accuracy, F1 and the sizes of the groups in Table 2. A printed figure may have been rounded, cut off or
+rounded up, and it may have lost trailing zeros (0.87 may stand for 0.870). Where readings differ the widest is taken,
+so what is called a contradiction here is one under every reading. All intervals treat cases as independent, because
+nothing is known of patients; true intervals are wider.
 """
 
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ __all__ = [
     "counts",
     "criteria_sizes",
     "denominators",
+    "differing_pairs",
     "groups",
     "least_good_share",
     "length_of_slope",
     "lengths",
-    "told_apart",
     "wilson",
 ]
 
@@ -45,18 +45,18 @@ ROUNDINGS = {
     "rounded": (-0.5 - SLACK, 0.5 + SLACK),
     "cut off": (-1 + SLACK, SLACK),
     "rounded up": (-SLACK, 1 - SLACK),
-}  # between what print − exact lies, in units of the last decimal
+}  # range of (printed − exact) in units of the last decimal
 GROUPS = dict(zip(("poor", "good"), zip(*PRINTED_CRITERIA.values(), strict=True), strict=True))  # per cent of each row
 DATING = EQUATIONS["intergrowth-21st"]
 
 
 def decimals(printed: float) -> int:
-    """Decimals of a print: as many as are seen, at least two because trailing zeros are lost."""
+    """Decimals of a printed figure: those that are visible, but at least two because trailing zeros are lost."""
     return max(2, len(repr(printed).partition(".")[2]))
 
 
 def fits(printed: float, exact: np.ndarray, places: int, how: str) -> np.ndarray:
-    """Tell which `exact` values are printed as `printed` with `places` decimals by convention `how`."""
+    """Return which `exact` values are printed as `printed` with `places` decimals by convention `how`."""
     low, high = ROUNDINGS[how]
     off = (printed - exact) * 10**places
     return (low < off) & (off < high)
@@ -76,7 +76,7 @@ class Counts(NamedTuple):
 
     @property
     def correct(self) -> int:
-        """Masks that are called what they are."""
+        """Masks that are called correctly."""
         return self.tp + PER_CLASS - self.fp
 
     @property
@@ -88,13 +88,13 @@ class Counts(NamedTuple):
 
 
 def counts(printed: Printed) -> list[Counts]:
-    """Find the counts whose precision and recall are printed as they are, both by one convention.
+    """Find the counts whose precision and recall would be printed as `printed` is, both by one convention.
 
     Returns
     -------
     list of Counts
-        All that fit by the first of rounding, cutting off and rounding up by which any do, nearest to the print
-        first. Where none do: the nearest alone, whose ``how`` is "none".
+        All that fit by the first convention (rounding, cutting off, rounding up) by which any fit, nearest to the
+        printed figures first. Where none fit: the nearest alone, with "none" as its ``how``.
     """
     tp, fp = np.mgrid[: PER_CLASS + 1, : PER_CLASS + 1].reshape(2, -1)
     pairs = [(printed.precision, tp / np.maximum(tp + fp, 1)), (printed.recall, tp / PER_CLASS)]
@@ -108,34 +108,34 @@ def counts(printed: Printed) -> list[Counts]:
 
 
 def _window(printed: float, places: int) -> tuple[float, float]:
-    """Between which values the exact one lies, whichever way it was printed."""
+    """Range of the exact value, by whichever convention it was printed."""
     return printed - 10.0**-places, printed + 10.0**-places
 
 
 def implied(printed: Printed) -> dict[str, tuple[float, float]]:
-    """Between which values accuracy and F1 lie on any balanced test set, given the printed precision and recall."""
+    """Range of accuracy and of F1 on any balanced test set, given the printed precision and recall."""
     windows = [_window(value, decimals(value)) for value in (printed.precision, printed.recall)]
     corners = [Printed(min(q, 1), min(r, 1), np.nan, np.nan).implied() for q, r in product(*windows)]
     return {key: (min(c[key] for c in corners), max(c[key] for c in corners)) for key in ("accuracy", "f1")}
 
 
 def wilson(hits: int, cases: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share; cases count as independent."""
+    """Wilson's 95 % interval of a share, for independent cases."""
     found = binomtest(hits, cases).proportion_ci(method="wilson")
     return float(found.low), float(found.high)
 
 
 def audit() -> pd.DataFrame:
-    """Put together what each row of Table 3 implies.
+    """List what each row of Table 3 implies.
 
     Returns
     -------
     DataFrame
-        ``model``; ``tp``, ``fn``, ``fp``, ``tn`` of the counts nearest to the print, ``how`` these are printed and how
-        many ``others`` fit; ``correct`` masks; for accuracy and f1 the ``_printed`` figure, the one ``_counted``, the
-        range ``_low`` to ``_high`` of :func:`implied` and the ``_verdict``; for precision, recall and accuracy
-        Wilson's ``_interval`` at the counts; ``always_good``, whether precision and recall are printed as those of a
-        model that calls every mask good.
+        ``model``; ``tp``, ``fn``, ``fp``, ``tn`` of the counts nearest to the printed figures, ``how`` these are
+        printed and how many ``others`` fit; ``correct`` masks; for accuracy and f1 the ``_printed`` figure, the
+        one ``_counted``, the range ``_low`` to ``_high`` of :func:`implied` and the ``_verdict``; for precision,
+        recall and accuracy Wilson's ``_interval`` at the counts; ``always_good``, whether precision and recall are
+        printed as those of a model that calls every mask good.
     """
     lines = []
     for model, printed in PRINTED_ROWS.items():
@@ -156,11 +156,11 @@ def audit() -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def told_apart(correct: Sequence[int]) -> dict[str, int]:
+def differing_pairs(correct: Sequence[int]) -> dict[str, int]:
     """Count the pairs of models whose accuracies differ, from the ``correct`` masks of each, of all that were tested.
 
     The comparison of two proportions (χ² without correction) treats the models as tested on different masks. They were
-    tested on the same ones, and McNemar's test would use that, but it needs every mask's verdict, which is not printed.
+    tested on the same ones. McNemar's test would use that, but it needs every mask's verdict, which is not printed.
     """
     total = 2 * PER_CLASS
     pairs = list(combinations(map(int, correct), 2))
@@ -176,12 +176,12 @@ def told_apart(correct: Sequence[int]) -> dict[str, int]:
 
 
 def denominators(percentages: Sequence[float], how: str) -> pd.DataFrame:
-    """Tell which sizes of a group reproduce which percentages, printed with one decimal.
+    """Find which sizes of a group reproduce which percentages, printed with one decimal.
 
     Returns
     -------
     DataFrame of bool
-        Index ``size``, from 1 to the number of tested masks; a column a percentage, in their order.
+        Index ``size``, from 1 to the number of tested masks; one column per percentage, in their order.
     """
     size, hits = np.mgrid[1 : 2 * PER_CLASS + 1, : 2 * PER_CLASS + 1]
     exact = np.where(hits <= size, 100 * hits / size, np.nan)
@@ -195,26 +195,26 @@ def criteria_sizes() -> pd.DataFrame:
     for (group, percentages), how in product(GROUPS.items(), ROUNDINGS):
         explained = denominators(percentages, how).sum(axis=1)
         sizes = [int(size) for size in explained.index[explained == explained.max()]]
-        chance = len(percentages) * (max(sizes) + 1) / 1001  # so many of the 1001 prints from 0.0 to 100.0 are its own
+        chance = len(percentages) * (max(sizes) + 1) / 1001  # share of the prints 0.0 … 100.0 that the size can give
         line = {"called": group, "printed": how, "explained": int(explained.max()), "rows": len(percentages)}
         lines.append(line | {"sizes": sizes, "by_chance": chance})
     return pd.DataFrame(lines)
 
 
 def least_good_share() -> float:
-    """Least share of good masks among those called poor, given how many criteria Table 2 says that these meet.
+    """Smallest possible share of good masks among those called poor, given the criteria that these meet by Table 2.
 
     A poor mask meets at most three of seven criteria. Table 2 has eight rows: if they are the seven and one more, or
     one of the seven is printed as two, a poor mask meets at most four rows, and a good one at most all. A group that
     meets more than four on average therefore holds good masks.
     """
     most_poor, rows = 4, len(PRINTED_CRITERIA)
-    mean = sum(value - 0.1 for value in GROUPS["poor"]) / 100  # a last decimal less: the least that may be printed so
+    mean = sum(value - 0.1 for value in GROUPS["poor"]) / 100  # less a last decimal: the least that is printed so
     return max(0.0, (mean - most_poor) / (rows - most_poor))
 
 
 def groups() -> pd.DataFrame:
-    """Follow the groups that Table 3 implies into Table 2, which is about a single CNN and the autoencoder.
+    """Compare the sizes of groups that Table 3 implies with Table 2, which is about a single CNN and the autoencoder.
 
     Returns
     -------
@@ -243,13 +243,13 @@ def groups() -> pd.DataFrame:
 
 
 def slope(mm: float) -> float:
-    """Days that a millimetre adds to the gestational age at a crown-rump length of `mm` (INTERGROWTH-21st)."""
+    """Days that one millimetre adds to the gestational age at a crown-rump length of `mm` (INTERGROWTH-21st)."""
     step = 1e-4
     return float(np.diff(DATING.days(np.array([mm - step, mm + step])))[0] / (2 * step))
 
 
 def length_of_slope(days_per_mm: float) -> float:
-    """Crown-rump length in mm at which :func:`slope` is `days_per_mm`, NaN where none in its range has it."""
+    """Crown-rump length in mm at which :func:`slope` is `days_per_mm`, NaN where none in the range has it."""
     low, high = DATING.range_mm
     if not slope(high) <= days_per_mm <= slope(low):
         return float("nan")
@@ -263,7 +263,7 @@ def lengths() -> pd.DataFrame:
     -------
     DataFrame
         ``model``, ``called``, ``mm``, ``days``, their ratio ``slope``, and the ``length`` at which the equation has it,
-        with ``shortest`` and ``longest`` that the prints allow; NaN outside the equation's range.
+        with the ``shortest`` and ``longest`` that the printed figures allow; NaN outside the equation's range.
     """
     lines = []
     for (model, group), (mm, days) in PRINTED_ERRORS.items():

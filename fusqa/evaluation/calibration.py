@@ -22,27 +22,32 @@ __all__ = [
     "temperature",
 ]
 
+BINS = 10  # of equal width, into which probabilities are grouped
 EDGE = 1e-6  # probabilities are kept this far from 0 and 1 before their logit is taken
 
 
-def reliability(y: Sequence[bool], p: Sequence[float], bins: int = 10) -> pd.DataFrame:
-    """Group cases by their probability, in bins of equal width.
+def reliability(y: Sequence[bool], p: Sequence[float]) -> pd.DataFrame:
+    """Group cases by their probability, in :data:`BINS` bins of equal width.
 
     Returns
     -------
     DataFrame
-        A row a bin that is not empty: ``cases``, ``said`` (mean probability), ``found`` (share that is good).
+        One row per bin that is not empty: ``cases``, ``said`` (mean probability), ``found`` (share that is good).
     """
-    y, p = np.asarray(y, float), np.asarray(p, float)
-    member = np.minimum((p * bins).astype(int), bins - 1)
-    table = pd.DataFrame({"bin": member, "said": p, "found": y})
+    p = np.asarray(p, float)
+    table = pd.DataFrame({"bin": _bin(p, BINS), "said": p, "found": np.asarray(y, float)})
     return table.groupby("bin").agg(cases=("said", "size"), said=("said", "mean"), found=("found", "mean"))
 
 
+def _bin(p: np.ndarray, bins: int) -> np.ndarray:
+    """Number of the bin of each probability."""
+    return np.minimum((p * bins).astype(int), bins - 1)
+
+
 def expected_calibration_error(
-    y: Sequence[bool], p: Sequence[float], weights: np.ndarray | None = None, bins: int = 10
+    y: Sequence[bool], p: Sequence[float], weights: np.ndarray | None = None, bins: int = BINS
 ) -> float | np.ndarray:
-    """Mean distance between what is said and what is found, over bins of equal width, weighed by their cases.
+    """Mean difference between the probability and the share of good cases, over bins weighted by their cases.
 
     Parameters
     ----------
@@ -58,7 +63,7 @@ def expected_calibration_error(
     float, or (draws,) float with `weights`
     """
     y, p = np.asarray(y, float), np.asarray(p, float)
-    within = np.arange(bins) == np.minimum((p * bins).astype(int), bins - 1)[:, None]  # (N, bins)
+    within = np.arange(bins) == _bin(p, bins)[:, None]  # (N, bins)
     counts = np.ones((1, len(p))) if weights is None else np.asarray(weights, float)
     apart = np.abs(counts @ (within * (p - y)[:, None])).sum(1) / counts.sum(1)
     return float(apart[0]) if weights is None else apart
@@ -71,7 +76,7 @@ def brier_score(y: Sequence[bool], p: Sequence[float], weights: np.ndarray | Non
 
 
 def temperature(y: Sequence[bool], p: Sequence[float]) -> float:
-    """Divisor of the logits that makes a validation set most likely (Guo et al. 2017); above 1: too sure before.
+    """Divisor of the logits that makes a validation set most likely (Guo et al. 2017); above 1 if overconfident.
 
     Searched between 0.05 and 20, where a validation set that is parted without error ends at the lower edge.
     """
@@ -84,7 +89,7 @@ def temperature(y: Sequence[bool], p: Sequence[float]) -> float:
 
 
 def rescaled(p: Sequence[float], temperature: float) -> np.ndarray:
-    """Probabilities after their logits were divided by `temperature`; their order stays."""
+    """Divide the logits of probabilities by `temperature`; the order of the probabilities stays."""
     return expit(_logits(p) / temperature)
 
 
@@ -100,7 +105,7 @@ def acceptance_threshold(poor: Sequence[float], alpha: float) -> float:
     poor : (n,) float
         Scores of the poor masks of a calibration set.
     alpha : float
-        Share of poor masks that may slip through, between 0 and 1.
+        Share of poor masks that may be accepted, between 0 and 1.
 
     Returns
     -------
@@ -111,7 +116,7 @@ def acceptance_threshold(poor: Sequence[float], alpha: float) -> float:
     -----
     A new poor mask that is exchangeable with those of the calibration set is accepted with a probability of at most
     `alpha`, whatever the model and however few the cases (Vovk et al. 2005; Angelopoulos & Bates 2023). It is a promise
-    over draws of the calibration set, and it is void where the new masks come from elsewhere.
+    on average over calibration sets, and it does not hold where the new masks come from elsewhere.
     """
     poor = np.sort(np.asarray(poor, float))
     rank = int(np.ceil((len(poor) + 1) * (1 - alpha) - 1e-9))
@@ -119,7 +124,7 @@ def acceptance_threshold(poor: Sequence[float], alpha: float) -> float:
 
 
 def calibration_errors(good: pd.Series, probability: pd.Series, patients: pd.Series, seed: int) -> dict[str, str]:
-    """Print expected calibration error and Brier score, each with its 95 % interval by patient."""
+    """Return expected calibration error and Brier score as text, each with its 95 % interval by patient."""
     truth, weights = good.to_numpy(bool), bootstrap_weights(patients, seed=seed)
     measures = {"ECE": expected_calibration_error, "Brier score": brier_score}
     return {
@@ -129,7 +134,7 @@ def calibration_errors(good: pd.Series, probability: pd.Series, patients: pd.Ser
 
 
 def patient_halves(patients: Sequence[str], splits: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw half of the patients `splits` times: whose cases are in it, ``(splits, cases)`` bool."""
+    """Draw half of the patients `splits` times; return which cases are in the half, ``(splits, cases)`` bool."""
     names, member = np.unique(patients, return_inverse=True)
     return np.stack([rng.permutation(len(names)) < len(names) // 2 for _ in range(splits)])[:, member]
 
@@ -137,7 +142,7 @@ def patient_halves(patients: Sequence[str], splits: int, rng: np.random.Generato
 def promise_kept(
     elsewhere: Sequence[float], good: np.ndarray, scores: np.ndarray, halves: np.ndarray, alpha: float
 ) -> tuple[dict[str, float | None], list[float]]:
-    """Check what becomes of the promise to accept at most a share `alpha` of the poor masks.
+    """Check the promise to accept at most a share `alpha` of the poor masks.
 
     Parameters
     ----------
@@ -146,7 +151,7 @@ def promise_kept(
     good, scores : (N,) bool, (N,) float
         Whether each mask of this hospital is good, and its score.
     halves : (S, N) bool
-        On which masks a threshold is chosen; the others check it.
+        Which masks a threshold is chosen on; the others check it.
     alpha : float
         The share that is promised.
 
@@ -159,11 +164,12 @@ def promise_kept(
         Share of the poor masks that pass, for each half.
     """
     abroad = acceptance_threshold(elsewhere, alpha)
-    slips, kept = [], []
+    poor_passed, good_passed = [], []
     for half in halves:
         if (~good & half).any() and (~good & ~half).any() and (good & ~half).any():
             threshold = acceptance_threshold(scores[~good & half], alpha)
-            slips.append((scores[~good & ~half] > threshold).mean())
-            kept.append((scores[good & ~half] > threshold).mean())
-    passed = {"abroad": scores[~good] > abroad, "abroad_good": scores[good] > abroad, "home": slips, "home_good": kept}
-    return {place: float(np.mean(values)) if len(values) else None for place, values in passed.items()}, slips
+            poor_passed.append((scores[~good & ~half] > threshold).mean())
+            good_passed.append((scores[good & ~half] > threshold).mean())
+    passed = {"abroad": scores[~good] > abroad, "abroad_good": scores[good] > abroad}
+    passed |= {"home": poor_passed, "home_good": good_passed}
+    return {place: float(np.mean(values)) if len(values) else None for place, values in passed.items()}, poor_passed

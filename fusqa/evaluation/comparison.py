@@ -1,4 +1,4 @@
-"""The rows of a study side by side: every training of every row, the paper's Table 3, and who is better than whom."""
+"""The rows of a study side by side: all their trainings, the paper's Tables 2 and 3, and tests of differences."""
 
 import math
 from collections.abc import Mapping
@@ -10,13 +10,12 @@ import pandas as pd
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED, Printed
 from fusqa.evaluation.scoring import CONFUSION, FIGURES, figure, mean_figure
 from fusqa.masks.labels import Scheme
-from fusqa.metrics import difference, mcnemar, report_over_seeds
+from fusqa.metrics import SeedsReport, difference, mcnemar, report_over_seeds
 from fusqa.study.pairs import ALTERED, AT_B
 from fusqa.study.results import Study
 from fusqa.study.rows import Row, row_named
 
 __all__ = [
-    "RIVALS",
     "TrainedRow",
     "beside_print",
     "compare",
@@ -76,6 +75,11 @@ class TrainedRow:
         """Threshold "paper" or "validation" of every training."""
         return [result["thresholds"][name] for result in self.results]
 
+    def report(self, threshold: str) -> SeedsReport:
+        """Report on the balanced test set over all trainings, at the threshold "paper" or "validation"."""
+        cases = self.cases()
+        return report_over_seeds(cases["good"], self.scores(), cases["patient"], self.thresholds(threshold))
+
 
 def trained_rows(study: Study) -> dict[str, TrainedRow]:
     """Read every row of the paper's table and of the study's, and the autoencoder, as far as `study` ran them."""
@@ -95,7 +99,7 @@ def trained_rows(study: Study) -> dict[str, TrainedRow]:
 
 
 def table_3(rows: Mapping[str, TrainedRow], threshold: str) -> pd.DataFrame:
-    """Return the paper's Table 3 at a threshold, "paper" or "validation", as text for print.
+    """Return the paper's Table 3 at a threshold, "paper" or "validation", as text.
 
     A figure is the mean over seeds, ± its standard deviation where there are several; below it the 95 % interval.
     """
@@ -104,8 +108,7 @@ def table_3(rows: Mapping[str, TrainedRow], threshold: str) -> pd.DataFrame:
         if not row.testable:
             lines.append({"model": row.title, CONFUSION: "no test set" if row.tables else "not run"})
             continue
-        cases = row.cases()
-        over = report_over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds(threshold))
+        over = row.report(threshold)
         counts = [f"{count:.0f}" if over.seeds == 1 else f"{count:.1f}" for count in over.confusion]
         collapsed = f"\none class only: {over.collapsed} of {over.seeds}" if over.collapsed else ""
         lines.append(
@@ -115,20 +118,19 @@ def table_3(rows: Mapping[str, TrainedRow], threshold: str) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def summary(rows: Mapping[str, TrainedRow], key: str = "auroc", threshold: str = "validation") -> pd.DataFrame:
-    """One figure of every row that was run: columns ``model``, ``value``, ``low``, ``high``."""
+def summary(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
+    """AUROC of every row that was run: columns ``model``, ``value``, ``low``, ``high``."""
     lines = []
     for row in rows.values():
         if row.testable:
-            cases = row.cases()
-            over = report_over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds(threshold))
-            low, high = over.intervals[key]
-            lines.append({"model": row.title, "value": over.mean[key], "low": low, "high": high})
+            over = row.report("validation")
+            low, high = over.intervals["auroc"]
+            lines.append({"model": row.title, "value": over.mean["auroc"], "low": low, "high": high})
     return pd.DataFrame(lines, columns=["model", "value", "low", "high"])
 
 
 def beside_print(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
-    """Set our figures at the paper's threshold beside what the paper prints, and what its print implies.
+    """Set our figures at the paper's threshold beside those that the paper prints, and what these imply.
 
     On a balanced test set accuracy and F1 follow from precision and recall
     (:meth:`fusqa.evaluation.paper.Printed.implied`).
@@ -137,8 +139,7 @@ def beside_print(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
     for row in rows.values():
         if row.printed is None or not row.testable:
             continue
-        cases = row.cases()
-        ours = report_over_seeds(cases["good"], row.scores(), cases["patient"], row.thresholds("paper")).mean
+        ours = row.report("paper").mean
         implied = row.printed.implied()
         line = {"model": row.title}
         for key, theirs in row.printed._asdict().items():
@@ -195,17 +196,23 @@ def segmenter_figures(part: pd.DataFrame, scheme: Scheme, seed: int) -> dict[str
     }
 
 
-RIVALS = (("single", "synergic"), ("synergic", "siamese"), ("single", "siamese"))  # the paper's order of merit
-# what a segmenter's errors add, what the picture does, and what having to compare them does
-RIVAL_RECIPES = (("errors", "paper"), ("errors", "blind"), ("exchanged", "errors"))
+# The field of a row in which two rivals differ, and its value in the one and in the other: the paper's ranking of
+# topologies; then the effect of a segmenter's errors, of the image, and of the need to compare image and mask.
+RIVALS = (
+    ("topology", "single", "synergic"),
+    ("topology", "synergic", "siamese"),
+    ("topology", "single", "siamese"),
+    ("recipe", "errors", "paper"),
+    ("recipe", "errors", "blind"),
+    ("recipe", "exchanged", "errors"),
+)
 
 
 def rivals(rows: Mapping[str, TrainedRow]) -> list[tuple[str, str]]:
-    """Pairs of rows that a claim is about: they share everything but their topology, or everything but their recipe."""
+    """Pairs of rows that differ in one field, topology or recipe, as :data:`RIVALS` says."""
     ran = {key: run.row for key, run in rows.items() if run.tables and run.row}
-    swaps = [("topology", *pair) for pair in RIVALS] + [("recipe", *pair) for pair in RIVAL_RECIPES]
     pairs = []
-    for field, first, second in swaps:
+    for field, first, second in RIVALS:
         for key, row in ran.items():
             other = replace(row, **{field: second}).key
             if getattr(row, field) == first and other in ran:
@@ -213,32 +220,30 @@ def rivals(rows: Mapping[str, TrainedRow]) -> list[tuple[str, str]]:
     return pairs
 
 
-def compare(
-    rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str]], threshold: str = "validation"
-) -> pd.DataFrame:
-    """Compare rows on the same cases, the balanced test set: differences with intervals, and McNemar's test.
+def compare(rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str]]) -> pd.DataFrame:
+    """Compare rows on the balanced test set, at the thresholds chosen on validation.
 
-    The first seed of each row answers McNemar's question, all seeds the others.
+    The differences and their intervals are of all seeds, McNemar's test is of the first seed of each row.
     """
     lines = []
     for key, other in pairs:
         ours, theirs = rows[key], rows[other]
         cases = ours.cases()
         good, patients = cases["good"].to_numpy(bool), cases["patient"]
-        judged = [(row.scores(), row.thresholds(threshold)) for row in (ours, theirs)]
-        apart = difference(good, *judged, patients)
-        right = [(scores[0] >= limits[0]) == good for scores, limits in judged]
+        scored = [(row.scores(), row.thresholds("validation")) for row in (ours, theirs)]
+        differences = difference(good, *scored, patients)
+        right = [(scores[0] >= limits[0]) == good for scores, limits in scored]
         only, only_other, p = mcnemar(*right)
-        shown = {"AUROC": apart["auroc"], "balanced accuracy": apart["balanced_accuracy"]}
+        shown = {"AUROC": differences["auroc"], "balanced accuracy": differences["balanced_accuracy"]}
         lines.append(
             {"first": ours.title, "second": theirs.title}
             | {f"Δ {name}": "{:+.3f}\n{:+.2f} to {:+.2f}".format(*values) for name, values in shown.items()}
             | {"only first right,\nonly second": f"{only}, {only_other}", "McNemar p": f"{p:.3f}"}
-            | {"verdict on AUROC": _verdict(*apart["auroc"][1:])}
+            | {"verdict on AUROC": _verdict(*differences["auroc"][1:])}
         )
     return pd.DataFrame(lines)
 
 
 def _verdict(low: float, high: float) -> str:
-    """Say which of two models an interval of their difference ranks above the other."""
+    """Which of two models is better, by the interval of their difference."""
     return "first is better" if low > 0 else "second is better" if high < 0 else "not told apart"

@@ -1,4 +1,4 @@
-"""The models that the chapters question: one network, trained once by each recipe."""
+"""The models that the chapters examine: one network, trained once by each recipe."""
 
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ class RecipeModel:
 
     @property
     def title(self) -> str:
-        """Its recipe in words: the models differ in nothing else."""
+        """Its recipe in words, in which alone the models differ."""
         return self.recipe.title
 
     def probability(self, pairs: Pairs) -> np.ndarray:

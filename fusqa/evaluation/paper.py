@@ -1,7 +1,7 @@
 """What the paper printed: the figures of its Table 3, by row of the grid, and of its Table 2.
 
 Cengiz, Almakky and Yaqub, *FUSQA: Fetal Ultrasound Segmentation Quality Assessment*, MIDL 2023. The figures are copied
-from print and shown beside ours; nothing is computed from them but their difference.
+from the paper.
 """
 
 from typing import NamedTuple

@@ -1,8 +1,8 @@
-"""What a score is worth where it is used: risk left among accepted masks, cost of wrong verdicts, other prevalences.
+"""A score in use: the risk among accepted masks, the cost of wrong verdicts, other prevalences.
 
-A score orders masks from the most to the least trusted. *Coverage* is the share that is accepted, *risk* what is wrong
-among those. Masks of one score come in no order, so every figure here is the mean over all orders of tied masks:
-shuffling the cases changes nothing (a common implementation moves by a few per cent).
+A score orders masks from the most to the least trusted. *Coverage* is the share that is accepted, *risk* the mean
+error among those. Masks with the same score have no order, so every figure here is the mean over all orders of tied
+masks, and does not depend on the order of the cases. (A common implementation does, by a few per cent.)
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ class RiskCoverage:
     Attributes
     ----------
     coverage : (K,) float
-        Share of the cases that is accepted at each threshold that the scores allow, rising to 1.
+        Share of the cases that is accepted at each possible threshold, rising to 1.
     risk : (K,) float
-        Mean risk of the accepted ones.
+        Mean risk of the accepted cases.
     threshold : (K,) float
         The lowest score that is accepted.
     aurc : float
@@ -38,14 +38,14 @@ class RiskCoverage:
     augrc: float
 
     def coverage_for(self, limit: float) -> float:
-        """Largest coverage at which the mean risk of the accepted is at most `limit`; 0 if there is none."""
+        """Largest coverage with a mean risk of at most `limit`; 0 if there is none."""
         return float(self.coverage[self.risk <= limit].max(initial=0.0))
 
 
 def risk_coverage(
     risk: Sequence[float], score: Sequence[float], weights: Sequence[float] | None = None
 ) -> RiskCoverage:
-    """Risk against coverage.
+    """Compute risk against coverage.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def risk_coverage(
     levels, lost, size = levels[size > 0], lost[size > 0], size[size > 0]
     accepted, total = size.cumsum(), lost.cumsum()
     before, lost_before, each = accepted - size, total - lost, lost / size
-    # Of n tied cases j are accepted, j = 1 … n, in any order: the expected loss is the one before + j · each.
+    # Of n tied cases, j = 1 … n are accepted in any order: the expected loss is lost_before + j · each.
     harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, counts.sum() + 1))])
     between = harmonic[accepted.astype(int)] - harmonic[before.astype(int)]
     selective = size * each + (lost_before - each * before) * between
@@ -96,14 +96,14 @@ def predictive_values(sensitivity: float, specificity: float, prevalence: np.nda
     Parameters
     ----------
     sensitivity, specificity : float
-        Share of good masks called good, of poor masks called poor: properties of the model, whatever the prevalence.
+        Share of good masks called good, of poor masks called poor: properties of the model, at any prevalence.
     prevalence : float or array
         Share of good masks where the model is used.
 
     Returns
     -------
     float or array, float or array
-        Positive and negative predictive value (Bayes); NaN where nothing is called so.
+        Positive and negative predictive value (Bayes); NaN where no mask is called good, or none poor.
     """
     prevalence = np.asarray(prevalence, float)
     right_good, wrong_good = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
@@ -113,7 +113,7 @@ def predictive_values(sensitivity: float, specificity: float, prevalence: np.nda
 
 
 def expected_cost(sensitivity: float, specificity: float, prevalence: np.ndarray, ratio: float) -> np.ndarray:
-    """Cost of wrong verdicts a mask, as a share of what the better of "accept all" and "reject all" costs.
+    """Cost of wrong verdicts per mask, divided by that of the better of "accept all" and "reject all".
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def expected_cost(sensitivity: float, specificity: float, prevalence: np.ndarray
     Returns
     -------
     float or array
-        Below 1 the model earns its place; at 1 and above a rule without a model is as good.
+        Below 1 the model is useful; from 1 on, a rule without a model is as good or better.
     """
     prevalence = np.asarray(prevalence, float)
     cost = (1 - sensitivity) * prevalence + ratio * (1 - specificity) * (1 - prevalence)

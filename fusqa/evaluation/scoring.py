@@ -1,4 +1,4 @@
-"""Scores of one model to reports: on every set of pairs, at the paper's threshold and at one chosen on validation."""
+"""From the scores of one model to reports: on every set of pairs, at the paper's threshold and at one chosen here."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +45,7 @@ def scores(sets: Mapping[str, Pairs], probability: Callable[[Pairs], Tensor]) ->
 
 
 def reports(table: pd.DataFrame, fixed: float, seed: int, validation: str = ALTERED) -> dict:
-    """Judge the scores of one model on every set, at a fixed threshold and at one chosen on validation.
+    """Report on the scores of one model on every set, at a fixed threshold and at one chosen on validation.
 
     Parameters
     ----------
@@ -56,14 +56,14 @@ def reports(table: pd.DataFrame, fixed: float, seed: int, validation: str = ALTE
     seed : int
         Of the bootstrap.
     validation : str
-        The set on which the second threshold is chosen: of the kind that the model was trained on.
+        The set on which the second threshold is chosen: the kind of masks that the model was trained on.
 
     Returns
     -------
     dict
         ``thresholds``: name to value; ``reports``: threshold name to set name to
-        :class:`fusqa.metrics.Report` as a dictionary. Site B is judged on the balanced test set (:data:`TEST`) and as
-        it comes (its own name); a set without cases has no report.
+        :class:`fusqa.metrics.Report` as a dictionary. Site B is reported on its balanced test set (:data:`TEST`) and
+        on all its predictions (its own name); a set without cases has no report.
     """
     known = table[table["set"] == validation]
     chosen = best_threshold(known["good"], known["probability"])
@@ -83,7 +83,7 @@ def reports(table: pd.DataFrame, fixed: float, seed: int, validation: str = ALTE
 
 
 def report_table(reports: Mapping[str, Mapping[str, Mapping]]) -> pd.DataFrame:
-    """Print reports (threshold name to set name to report) as rows of text."""
+    """Return reports (threshold name to set name to report) as a table of text."""
     return pd.DataFrame(
         {"threshold": f"{report['threshold']:.2f} ({threshold})", "set": name} | printed(report)
         for threshold, sets in reports.items()
@@ -92,7 +92,7 @@ def report_table(reports: Mapping[str, Mapping[str, Mapping]]) -> pd.DataFrame:
 
 
 def printed(report: Mapping) -> dict[str, str]:
-    """Return the columns of a table row: cases, confusion matrix, figures with their intervals in a line below."""
+    """Return the columns of a table row: cases, confusion matrix, figures with their intervals on a second line."""
     collapsed = "\none class only" if report["collapsed"] else ""
     return {
         CONFUSION: f"{report['tp']} {report['fn']}\n{report['fp']} {report['tn']}{collapsed}",
@@ -100,7 +100,7 @@ def printed(report: Mapping) -> dict[str, str]:
 
 
 def printed_auroc(good: Sequence[bool], score: Sequence[float], patients: Sequence, seed: int) -> str:
-    """Return how well a score ``(M,)`` orders the good before the poor, as :func:`figure` prints it."""
+    """AUROC of a score ``(M,)``, with its interval, as :func:`figure` prints it."""
     report = classification_report(good, score, patients, seed=seed)
     return figure(report.auroc, report.intervals["auroc"])
 
@@ -108,14 +108,14 @@ def printed_auroc(good: Sequence[bool], score: Sequence[float], patients: Sequen
 def auroc_columns(
     truths: Mapping[str, Sequence[bool]], score: Sequence[float], patients: Sequence, seed: int
 ) -> dict[str, str]:
-    """Return :func:`printed_auroc` of one score by several truths: one column of a table per truth."""
+    """AUROC of one score against several truths: one column of a table per truth."""
     return {f"AUROC,\n{title}": printed_auroc(truth, score, patients, seed) for title, truth in truths.items()}
 
 
 def figure(value: float | None, interval: Sequence[float | None], sd: float = math.nan) -> str:
-    """Print a figure, ± its spread over seeds where known, and its interval in a line below.
+    """Format a figure, ± its spread over seeds where known, with its interval on a second line.
 
-    A dash where the figure is undefined (NaN, which JSON keeps as null).
+    A dash if the figure is undefined (NaN, which JSON keeps as null).
     """
     if value is None or math.isnan(value):
         return "–"
@@ -123,12 +123,12 @@ def figure(value: float | None, interval: Sequence[float | None], sd: float = ma
     return f"{value:.3f}{spread}\n" + "{:.2f}–{:.2f}".format(*interval)
 
 
-def mean_figure(values: Sequence[float], patients: Sequence, seed: int = 0) -> str:
-    """Print a mean to two digits, its 95 % interval by patient in a line below; a dash where there is nothing."""
+def mean_figure(values: Sequence[float], patients: Sequence, seed: int) -> str:
+    """Format a mean with its 95 % interval by patient on a second line; a dash where there are no values."""
     mean, *limits = mean_interval(values, patients, seed)
     return "–" if math.isnan(mean) else f"{mean:.2f}\n" + "{:.2f}–{:.2f}".format(*limits)
 
 
 def median_and_largest(values: pd.Series, digits: int) -> str:
-    """Print median and largest value."""
+    """Format the median and the largest value."""
     return f"{values.median():.{digits}f}, {values.max():.{digits}f}"

@@ -1,8 +1,8 @@
 """Errors of a mask that no altered mask shows, each by how severe it is.
 
-A quality model that learnt from the paper's alterations has seen labels grow, shrink, vanish, flip and change their
-name. These are other ways to be wrong. They are for judging models, never for training them. Sizes are chosen, and
-count in the length that is measured, so that a severity means the same for a small fetus and a large one.
+A quality model that learnt from the paper's alterations has seen labels grow, shrink, vanish, flip and swap names.
+The errors here are of other kinds. They serve to test models, never to train them. Their sizes are our choice, given
+as shares of the body's longest side, so that a severity means the same for a small fetus and a large one.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,7 +31,7 @@ class Unseen:
     title : str
         Its name in print.
     make : callable
-        ``(spoiler) -> (H, W) uint8``: the mask with the error.
+        ``(request) -> (H, W) uint8``: the mask with the error.
     graded : bool
         Whether severity changes it.
     known_to : tuple of str
@@ -39,14 +39,14 @@ class Unseen:
     """
 
     title: str
-    make: Callable[["_Spoiler"], np.ndarray]
+    make: Callable[["_Request"], np.ndarray]
     graded: bool = True
     known_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
-class _Spoiler:
-    """A mask, how badly to spoil it, and where chance comes from."""
+class _Request:
+    """A mask that is to get an error, how severe the error is, and where chance comes from."""
 
     mask: np.ndarray
     scheme: Scheme
@@ -56,7 +56,7 @@ class _Spoiler:
 
     @property
     def length(self) -> float:
-        """Longest side of the box around the body in pixels: what sizes count in."""
+        """Longest side of the box around the body in pixels; sizes of errors are shares of it."""
         return float(max(cv2.boundingRect(self.scheme.body(self.mask).astype(np.uint8))[2:]))
 
     @property
@@ -80,78 +80,78 @@ class _Spoiler:
         return present[self.rng.integers(len(present))]
 
     def moved(self, matrix: np.ndarray) -> np.ndarray:
-        """Move every label by an affine map (2, 3) of (column, row); nothing comes in from outside."""
+        """Move every label by an affine map (2, 3) of (column, row); what moves in from outside is background."""
         size = self.mask.shape[::-1]
         return cv2.warpAffine(self.mask, matrix, size, flags=cv2.INTER_NEAREST, borderValue=0)
 
 
-def _holes(spoiler: _Spoiler) -> np.ndarray:
+def _holes(request: _Request) -> np.ndarray:
     """Three discs of background inside the body."""
-    out = spoiler.mask.copy()
+    out = request.mask.copy()
     for _ in range(3):
-        row, col = spoiler.place()
-        cv2.circle(out, (col, row), max(1, round(0.12 * spoiler.severity * spoiler.length)), 0, cv2.FILLED)
+        row, col = request.place()
+        cv2.circle(out, (col, row), max(1, round(0.12 * request.severity * request.length)), 0, cv2.FILLED)
     return out
 
 
-def _island(spoiler: _Spoiler) -> np.ndarray:
-    """A disc of one label away from the body, as where tissue outside the fetus is taken for it."""
-    row, col = spoiler.centre + (0.6 + 0.3 * spoiler.severity) * spoiler.length * spoiler.direction()
-    height, width = spoiler.mask.shape
+def _island(request: _Request) -> np.ndarray:
+    """A disc of one label away from the body, as when other tissue is mistaken for the fetus."""
+    row, col = request.centre + (0.6 + 0.3 * request.severity) * request.length * request.direction()
+    height, width = request.mask.shape
     centre = int(np.clip(col, 0, width - 1)), int(np.clip(row, 0, height - 1))
-    out, radius = spoiler.mask.copy(), max(1, round(0.03 * spoiler.length))
-    return cv2.circle(out, centre, radius, spoiler.scheme.id(spoiler.solid_label()), cv2.FILLED)
+    out, radius = request.mask.copy(), max(1, round(0.03 * request.length))
+    return cv2.circle(out, centre, radius, request.scheme.id(request.solid_label()), cv2.FILLED)
 
 
-def _shift(spoiler: _Spoiler) -> np.ndarray:
-    """The whole mask beside the fetus."""
-    rows, cols = 0.5 * spoiler.severity * spoiler.length * spoiler.direction()
-    return spoiler.moved(np.array([[1, 0, cols], [0, 1, rows]]))
+def _shift(request: _Request) -> np.ndarray:
+    """The whole mask moved to one side of the fetus."""
+    rows, cols = 0.5 * request.severity * request.length * request.direction()
+    return request.moved(np.array([[1, 0, cols], [0, 1, rows]]))
 
 
-def _rotation(spoiler: _Spoiler) -> np.ndarray:
+def _rotation(request: _Request) -> np.ndarray:
     """The whole mask turned about its centre, by up to 60°."""
-    row, col = spoiler.centre
-    angle = 60 * spoiler.severity * spoiler.rng.choice([-1, 1])
-    return spoiler.moved(cv2.getRotationMatrix2D((col, row), angle, 1.0))
+    row, col = request.centre
+    angle = 60 * request.severity * request.rng.choice([-1, 1])
+    return request.moved(cv2.getRotationMatrix2D((col, row), angle, 1.0))
 
 
-def _warp(spoiler: _Spoiler) -> np.ndarray:
+def _warp(request: _Request) -> np.ndarray:
     """Every edge displaced by a smooth random field."""
-    height, width = spoiler.mask.shape
-    step = 0.3 * spoiler.length  # pixels between the drawn displacements; a cubic surface leads from one to the next
-    coarse = spoiler.rng.standard_normal((2, *(max(2, round(side / step) + 1) for side in (height, width))))
+    height, width = request.mask.shape
+    step = 0.3 * request.length  # pixels between the drawn displacements; a cubic surface leads from one to the next
+    coarse = request.rng.standard_normal((2, *(max(2, round(side / step) + 1) for side in (height, width))))
     field = (cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC) for part in coarse)
-    rows, cols = (0.06 * spoiler.severity * spoiler.length * part for part in field)
+    rows, cols = (0.06 * request.severity * request.length * part for part in field)
     at = np.mgrid[:height, :width]
     columns, lines = (at[1] + cols).astype(np.float32), (at[0] + rows).astype(np.float32)
-    return cv2.remap(spoiler.mask, columns, lines, cv2.INTER_NEAREST, borderValue=0)
+    return cv2.remap(request.mask, columns, lines, cv2.INTER_NEAREST, borderValue=0)
 
 
-def _partial_deletion(spoiler: _Spoiler) -> np.ndarray:
+def _partial_deletion(request: _Request) -> np.ndarray:
     """A part of one label cut off by a straight line, as by a shadow."""
-    recipe = {"operation": "cut", "label": spoiler.solid_label(), "angle_deg": float(spoiler.rng.uniform(0, 360))}
-    return replay(spoiler.mask, recipe | {"share": 0.6 * spoiler.severity}, spoiler.scheme)
+    recipe = {"operation": "cut", "label": request.solid_label(), "angle_deg": float(request.rng.uniform(0, 360))}
+    return replay(request.mask, recipe | {"share": 0.6 * request.severity}, request.scheme)
 
 
-def _spur(spoiler: _Spoiler) -> np.ndarray:
-    """A thin line that leads on from the far end of the measured length."""
-    crown, rump = (np.array(end) for end in measure(spoiler.mask, (1.0, 1.0), spoiler.scheme).ends)
-    tip = rump + 0.3 * spoiler.severity * (rump - crown)
+def _spur(request: _Request) -> np.ndarray:
+    """A thin line that extends the measured length beyond its far end."""
+    crown, rump = (np.array(end) for end in measure(request.mask, (1.0, 1.0), request.scheme).ends)
+    tip = rump + 0.3 * request.severity * (rump - crown)
     ends = [tuple(round(value) for value in point[::-1]) for point in (rump, tip)]
-    label = spoiler.scheme.id(spoiler.scheme.solid[min(1, len(spoiler.scheme.solid) - 1)])
-    return cv2.line(spoiler.mask.copy(), *ends, label, thickness=2)
+    label = request.scheme.id(request.scheme.solid[min(1, len(request.scheme.solid) - 1)])
+    return cv2.line(request.mask.copy(), *ends, label, thickness=2)
 
 
-def _swap(spoiler: _Spoiler) -> np.ndarray:
+def _swap(request: _Request) -> np.ndarray:
     """Left and right exchanged: the head where the rump is."""
-    left, _, width, _ = cv2.boundingRect(spoiler.scheme.body(spoiler.mask).astype(np.uint8))
-    return spoiler.moved(np.array([[-1, 0, 2 * left + width - 1], [0, 1, 0]], float))
+    left, _, width, _ = cv2.boundingRect(request.scheme.body(request.mask).astype(np.uint8))
+    return request.moved(np.array([[-1, 0, 2 * left + width - 1], [0, 1, 0]], float))
 
 
-def _neighbour(spoiler: _Spoiler) -> np.ndarray:
+def _neighbour(request: _Request) -> np.ndarray:
     """Another patient's mask."""
-    return resize_labels(spoiler.other, spoiler.mask.shape)
+    return resize_labels(request.other, request.mask.shape)
 
 
 UNSEEN = {
@@ -168,14 +168,14 @@ UNSEEN = {
 
 
 def unseen_masks(cohort: Cohort, size: int, severities: Iterable[float], seed: int) -> tuple[np.ndarray, pd.DataFrame]:
-    """Make every unseen error of every case's mask at every severity, and measure what it did.
+    """Put every unseen error into every case's mask at every severity, and measure its effect.
 
     Parameters
     ----------
     cohort : Cohort
         Cases with masks.
     size : int
-        Side of the masks that are returned, in pixels; errors are made and measured on the picture's own grid.
+        Side of the masks that are returned, in pixels; errors are made and measured on the image's own grid.
     severities : iterable of float
         From 0 (hardly an error) to 1.
     seed : int
@@ -184,7 +184,7 @@ def unseen_masks(cohort: Cohort, size: int, severities: Iterable[float], seed: i
     Returns
     -------
     (M, size, size) uint8
-        The masks; first the case's own, called "none".
+        The masks; the first of each case is its own, called "none".
     DataFrame
         One row per mask: ``case``, ``patient``, ``name``, ``severity``, and its
         :func:`fusqa.study.material.prediction_record`.
@@ -196,12 +196,9 @@ def unseen_masks(cohort: Cohort, size: int, severities: Iterable[float], seed: i
         others = [other for other in cases[number + 1 :] + cases[:number] if other.patient != case.patient]
         for name, severity in [("none", 0.0), *asked]:
             rng = case_generator(seed, f"{case.case}:{name}")  # one draw for all severities: only the size grows
-            spoilt = (
-                case.mask
-                if name == "none"
-                else UNSEEN[name].make(_Spoiler(case.mask, scheme, severity, rng, (others or cases)[0].mask))
-            )
-            masks.append(resize_labels(spoilt, (size, size)))
+            request = _Request(case.mask, scheme, severity, rng, (others or cases)[0].mask)
+            mask = case.mask if name == "none" else UNSEEN[name].make(request)
+            masks.append(resize_labels(mask, (size, size)))
             about = {"case": case.case, "patient": case.patient, "name": name, "severity": severity}
-            rows.append(about | prediction_record(case, spoilt, scheme))
+            rows.append(about | prediction_record(case, mask, scheme))
     return np.stack(masks), pd.DataFrame(rows)

@@ -1,7 +1,7 @@
-"""Figures that a reader can move: alterations by severity, verdicts by threshold, predictions by score.
+"""Interactive figures: alterations by severity, verdicts by threshold, predictions by score.
 
 Each is one ``<figure>`` with its first state drawn in plain HTML and the other states beside it as JSON;
-``book/_static/fusqa.js`` adds the controls. Without a script, on paper or in Jupyter, the first state is what is seen.
+``book/_static/fusqa.js`` adds the controls. Without the script, on paper or in Jupyter, the first state is shown.
 """
 
 import html
@@ -9,14 +9,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import pandas as pd
 from IPython.display import display
-from matplotlib.colors import to_rgb
 
 from fusqa.cohorts.reading import Case
-from fusqa.figures.thumbnails import encoded, measured_line, thumbnail
+from fusqa.figures.page_images import encoded, measured_line, narrowed, overlay, thumbnail
 from fusqa.masks.alterations import POOR, Altered, replay
 from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import Scheme
@@ -24,9 +22,8 @@ from fusqa.masks.measurement import measured_mm
 
 __all__ = ["Frame", "altered_frame", "show_gallery", "show_sweep", "show_threshold"]
 
-PICTURE_WIDTH = 480  # pixels, of the picture under a slider
-THUMBNAIL_HEIGHT = 130  # pixels, of a picture in a gallery
-BINS = 20  # of the probabilities above a threshold
+THUMBNAIL_HEIGHT = 130  # pixels, of an image in a gallery
+BINS = 20  # of the histogram above a threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +33,11 @@ class Frame:
     Attributes
     ----------
     step : str
-        What the slider says here.
+        The label of the position.
     mask : (H, W) uint8
-        The mask at this position, on the picture's own grid.
+        The mask at this position, on the image's own grid.
     facts : dict of str to str
-        What is known of it, in print.
+        Facts about the mask, as text.
     """
 
     step: str
@@ -51,12 +48,12 @@ class Frame:
 def altered_frame(
     case: Case, scheme: Scheme, label: str, operation: str, radii: float, poor: tuple[float, float]
 ) -> Frame:
-    """One position of a slider that alters a label, with what the alteration does to the measurement.
+    """Alter a label for one position of a slider, with the effect on the measurement.
 
     Parameters
     ----------
     case, scheme
-        Whose mask, and what its labels mean.
+        The mask to alter, and the meaning of its labels.
     label : str
         The label that is altered.
     operation : {"grow", "shrink"}
@@ -83,12 +80,12 @@ def altered_frame(
 
 
 def show_sweep(case: Case, sweeps: Mapping[str, Sequence[Frame]], scheme: Scheme, caption: str, alt: str) -> None:
-    """Publish a picture whose mask is changed step by step: a choice of sweeps, a slider, the measured line.
+    """Publish an image whose mask changes step by step: a choice of sweeps, a slider, the measured line.
 
     Parameters
     ----------
     case : Case
-        The picture, and its spacing.
+        The image, and its spacing.
     sweeps : dict of str to sequence of Frame
         Title of a sweep to its frames.
     scheme : Scheme
@@ -101,7 +98,7 @@ def show_sweep(case: Case, sweeps: Mapping[str, Sequence[Frame]], scheme: Scheme
         title: [
             {
                 "step": frame.step,
-                "mask": encoded(_overlay(frame.mask, scheme), lossless=True),
+                "mask": encoded(overlay(frame.mask, scheme), lossless=True),
                 "line": measured_line(frame.mask, case.spacing, scheme),
                 "facts": dict(frame.facts),
             }
@@ -118,8 +115,8 @@ def show_sweep(case: Case, sweeps: Mapping[str, Sequence[Frame]], scheme: Scheme
     _publish(
         "sweep",
         f'<div class="fusqa-canvas" style="aspect-ratio: {aspect:.4f}">'
-        f'<img class="picture" src="{encoded(_narrowed(case.image))}" alt="{html.escape(alt)}">'
-        f'<img class="mask" src="{first["mask"]}" alt="Mask of the picture, as coloured areas">'
+        f'<img class="picture" src="{encoded(narrowed(case.image))}" alt="{html.escape(alt)}">'
+        f'<img class="mask" src="{first["mask"]}" alt="Mask of the image, as coloured areas">'
         f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" aria-hidden="true">'
         f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/></svg></div><dl class="facts">{facts}</dl>',
         data,
@@ -133,7 +130,7 @@ def show_threshold(
     thresholds: Mapping[str, Mapping[str, float]],
     caption: str,
 ) -> None:
-    """Publish the confusion matrix of one model at one threshold, both for the reader to choose.
+    """Publish the confusion matrix of a model at a threshold; the reader chooses both.
 
     Parameters
     ----------
@@ -142,7 +139,7 @@ def show_threshold(
     scores : dict of str to sequence of float
         Model to the probabilities of "good", in the order of `cases`.
     thresholds : dict of str to dict of str to float
-        Model to its named thresholds; it opens at the first of them.
+        Model to its named thresholds; the first is shown at the start.
     caption : str
         What the cases are.
     """
@@ -182,16 +179,16 @@ def show_gallery(
     cases: Sequence[Case], scheme: Scheme, good: Sequence[bool], days: Sequence[float],
     scores: Mapping[str, Sequence[float]], caption: str,
 ) -> None:  # fmt: skip
-    """Publish small pictures with their masks and measured lines, to be sorted by a score or by their error.
+    """Publish small images with their masks and measured lines, to be sorted by a score or by their error.
 
     Parameters
     ----------
     cases : sequence of Case
-        The pictures, each with the mask to show.
+        The images, each with the mask to show.
     scheme : Scheme
         Labels of the masks.
     good, days : sequence of bool, of float
-        The review's verdict and the absolute error of the age in days, NaN where nothing can be measured, by case.
+        The review's verdict and the absolute error of the age in days, NaN where nothing can be measured; one per case.
     scores : dict of str to sequence of float
         Model to the probability of "good", by case.
     caption : str
@@ -202,11 +199,11 @@ def show_gallery(
     for case, accepted, error in zip(cases, good, known, strict=True):
         verdict = "good" if accepted else "poor"
         said = "not measurable" if error is None else f"{error:.1f} days"
-        alt = f"Ultrasound picture {case.case} with its predicted mask: reviewed as {verdict}, {said}"
+        alt = f"Ultrasound image {case.case} with its predicted mask: reviewed as {verdict}, {said}"
         line = measured_line(case.mask, case.spacing, scheme)
-        picture = encoded(thumbnail(case, scheme, THUMBNAIL_HEIGHT, line))
+        image = encoded(thumbnail(case, scheme, THUMBNAIL_HEIGHT, line))
         items.append(
-            f'<li class="{verdict}"><img src="{picture}" alt="{html.escape(alt)}"><span>{verdict}, {said}</span></li>'
+            f'<li class="{verdict}"><img src="{image}" alt="{html.escape(alt)}"><span>{verdict}, {said}</span></li>'
         )
     data = {
         "good": [int(value) for value in good],
@@ -224,17 +221,3 @@ def _publish(kind: str, body: str, data: object, caption: str) -> None:
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )
     display({"text/html": page, "text/plain": caption}, raw=True)
-
-
-def _overlay(mask: np.ndarray, scheme: Scheme) -> np.ndarray:
-    """Mask as a transparent picture (H, W, 4) uint8, BGRA, no wider than it will be shown."""
-    table = np.zeros((256, 4), np.uint8)
-    for label in scheme.labels:
-        table[label.id] = [*(np.array(to_rgb(label.colour))[::-1] * 255).round(), 130]
-    return table[_narrowed(mask, cv2.INTER_NEAREST_EXACT)]
-
-
-def _narrowed(picture: np.ndarray, how: int = cv2.INTER_AREA) -> np.ndarray:
-    height, width = picture.shape
-    scale = min(1.0, PICTURE_WIDTH / width)
-    return cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=how)

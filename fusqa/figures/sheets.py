@@ -1,7 +1,6 @@
-"""Figures of the book: pictures with masks and measurements, and how any figure or table is published.
+"""Sheets of ultrasound images with masks and measurements.
 
-Every function draws into a new matplotlib figure and returns it; :func:`show` publishes it with a caption and an
-alternative text, both written by code because the same notebook runs on simulated and on real pictures.
+Every function draws a new matplotlib figure and returns it; :func:`fusqa.figures.showing.show` publishes it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,6 @@ from fusqa.masks.length import Length, Unmeasurable, line_angle
 from fusqa.masks.measurement import measure
 
 __all__ = [
-    "VERDICT_COLOURS",
     "alteration_sheet",
     "contact_sheet",
     "criteria_sheet",
@@ -35,10 +33,10 @@ __all__ = [
 
 
 def contact_sheet(cases: Sequence[Case], scheme: Scheme, titles: Sequence[str]) -> Figure:
-    """Pictures of `cases` side by side, four in a row, with mask outlines and the measured line."""
+    """Images of `cases`, four in a row, with the outlines of their masks and the measured line."""
     figure, axes = panels(len(cases), 4, _aspect(cases[0].image.shape, cases[0].spacing))
-    for axis, case, title in zip(axes, cases, titles, strict=False):
-        _picture(axis, case.image, case.spacing)
+    for axis, case, title in zip(axes, cases, titles, strict=True):
+        _image(axis, case.image, case.spacing)
         _outlines(axis, case.mask, scheme)
         _line(axis, _measured(case.mask, case.spacing, scheme))
         axis.set_title(title, fontsize=8)
@@ -47,11 +45,11 @@ def contact_sheet(cases: Sequence[Case], scheme: Scheme, titles: Sequence[str]) 
 
 
 def alteration_sheet(case: Case, masks: Sequence[Altered]) -> Figure:
-    """Ten altered masks over their picture: good ones in the upper row, poor ones in the lower."""
+    """Ten altered masks over their image: good ones in the upper row, poor ones in the lower."""
     figure, axes = panels(len(masks), 5, _aspect(case.image.shape, case.spacing))
-    for axis, altered in zip(axes, masks, strict=False):
+    for axis, altered in zip(axes, masks, strict=True):
         effect = altered.effect(case.spacing)
-        _picture(axis, case.image, case.spacing)
+        _image(axis, case.image, case.spacing)
         _fill(axis, altered.mask, altered.scheme)
         _line(axis, _measured(altered.mask, case.spacing, altered.scheme))
         change = "not measurable" if np.isnan(effect.delta_mm) else f"{effect.delta_mm:+.1f} mm"
@@ -61,10 +59,10 @@ def alteration_sheet(case: Case, masks: Sequence[Altered]) -> Figure:
 
 
 def criteria_sheet(case: Case, criteria: Mapping[str, Criterion], scheme: Scheme) -> Figure:
-    """One panel a criterion: the mask, what was measured on it, the value, the threshold and the verdict."""
+    """One panel per criterion: the mask, what was measured on it, the value, the threshold and the verdict."""
     figure, axes = panels(len(criteria), 4, _aspect(case.image.shape, case.spacing), height=2.1)
-    for axis, criterion in zip(axes, criteria.values(), strict=False):
-        _picture(axis, case.image, case.spacing)
+    for axis, criterion in zip(axes, criteria.values(), strict=True):
+        _image(axis, case.image, case.spacing)
         _outlines(axis, case.mask, scheme)
         colour = VERDICT_COLOURS["good" if criterion.met else "poor"]
         for line in criterion.marks:
@@ -79,29 +77,27 @@ def criteria_sheet(case: Case, criteria: Mapping[str, Criterion], scheme: Scheme
 
 
 def saliency_sheet(cases: Sequence[tuple[np.ndarray, ...]], titles: Sequence[str], scheme: Scheme) -> Figure:
-    """A line a case: what the model sees, the change of the logit by hiding a patch of picture and of mask, Grad-CAM.
+    """One row per case: what the model sees, how hiding a patch of image or mask changes the logit, and Grad-CAM.
 
     Parameters
     ----------
     cases : sequence of (image (S, S), mask (S, S), of_image (P, P), of_mask (P, P), cam (S, S))
-        What :func:`fusqa.evaluation.saliency.occlusion` and :func:`fusqa.evaluation.saliency.grad_cam` were given and
-        what they returned.
+        Inputs and results of :func:`fusqa.evaluation.saliency.occlusion` and
+        :func:`fusqa.evaluation.saliency.grad_cam`.
     titles : sequence of str
         Title of each case.
     scheme : Scheme
         Labels of the masks.
     """
-    names = ("", "hiding the picture", "hiding the mask", "Grad-CAM")
+    names = ("", "hiding the image", "hiding the mask", "Grad-CAM")
     figure, axes = plt.subplots(len(cases), 4, figsize=(9.5, 2.5 * len(cases)), squeeze=False, layout="constrained")
-    for line, (image, mask, *maps, cam), title in zip(axes, cases, titles, strict=True):
+    for row, (image, mask, *maps, cam), title in zip(axes, cases, titles, strict=True):
         side, most = image.shape[0], max(float(np.abs(part).max()) for part in maps) or 1.0
-        for axis, name in zip(line, names, strict=True):
+        for axis, name in zip(row, names, strict=True):
             axis.imshow(image, cmap="gray", vmin=0, vmax=255)
             axis.set(title=name or title, xticks=[], yticks=[])
             _outlines(axis, mask, scheme)
-        for axis, part, limit in zip(
-            line[1:], (*maps, cam), (most, most, float(np.abs(cam).max()) or 1.0), strict=True
-        ):
+        for axis, part, limit in zip(row[1:], (*maps, cam), (most, most, float(np.abs(cam).max()) or 1.0), strict=True):
             span = (-0.5, side - 0.5, side - 0.5, -0.5)
             shown = axis.imshow(part, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=span, alpha=0.6)
             if part is maps[-1]:
@@ -109,7 +105,7 @@ def saliency_sheet(cases: Sequence[tuple[np.ndarray, ...]], titles: Sequence[str
     return figure
 
 
-def stability(cases: Mapping[str, Case], within: float = 0.01) -> Figure:
+def stability(cases: Mapping[str, Case], within: float) -> Figure:
     """Two masks with lines that are nearly as long as the crown-rump length, and the longest line by direction.
 
     Parameters
@@ -120,12 +116,11 @@ def stability(cases: Mapping[str, Case], within: float = 0.01) -> Figure:
         Lines at most this share shorter than the longest are drawn.
     """
     aspects = [_aspect(case.image.shape, case.spacing) for case in cases.values()]
-    figure, (*pictures, hill) = plt.subplots(
+    figure, (*axes, hill) = plt.subplots(
         1, len(cases) + 1, figsize=(2.3 * (sum(aspects) + 1.5), 2.8), width_ratios=[*aspects, 1.5], layout="constrained"
     )
-    for axis, (title, case), colour in zip(pictures, cases.items(), ("#0072B2", "#CC79A7"), strict=True):
-        axis.set_axis_off()
-        _picture(axis, case.image, case.spacing)
+    for axis, (title, case), colour in zip(axes, cases.items(), ("#0072B2", "#CC79A7"), strict=True):
+        _image(axis, case.image, case.spacing)
         _outlines(axis, case.mask, FETUS)
         lines = near_longest(case.mask, case.spacing, 5 * within)
         turned = line_angle(lines, case.spacing, against=lines[0])
@@ -144,12 +139,13 @@ def stability(cases: Mapping[str, Case], within: float = 0.01) -> Figure:
 
 
 def _aspect(shape: tuple[int, int], spacing: tuple[float, float]) -> float:
-    """Width over height of a picture in millimetres."""
+    """Width over height of an image in millimetres."""
     return shape[1] * spacing[1] / (shape[0] * spacing[0])
 
 
-def _picture(axis: Axes, image: np.ndarray, spacing: tuple[float, float]) -> None:
-    """Draw the picture so that a millimetre has one length in both directions."""
+def _image(axis: Axes, image: np.ndarray, spacing: tuple[float, float]) -> None:
+    """Draw the image at one scale in both directions."""
+    axis.set_axis_off()
     axis.imshow(image, cmap="gray", vmin=0, vmax=255, aspect=spacing[0] / spacing[1])
 
 

@@ -1,4 +1,4 @@
-"""How any figure or table is published in a page: with a caption, an alternative text and the file it shows."""
+"""Publish a figure, a table or the output of a command in a page of the book."""
 
 import base64
 import html
@@ -35,18 +35,18 @@ def show(figure: Figure, caption: str, alt: str, source: str = "") -> None:
 
 
 def show_table(table: pd.DataFrame, caption: str, source: str = "") -> None:
-    """Publish a table with its caption, and the result file that it shows; an empty place prints as a dash.
+    """Publish a table with its caption, and the result file that it shows; an empty cell prints as a dash.
 
     A line break in a cell or a heading is kept.
     """
-    marked = table.rename(columns=lambda heading: str(heading).replace("\n", "\\n"))  # as pandas marks those of cells
+    marked = table.rename(columns=lambda heading: str(heading).replace("\n", "\\n"))  # as pandas writes those of cells
     body = marked.to_html(index=False, border=0, na_rep="–", justify="left", classes="table").replace("\\n", "<br>")
     page = framed_table(body, f"<figcaption>{html.escape(caption)}{_origin(source)}</figcaption>")
     display({"text/html": page, "text/plain": f"{caption}\n{table.to_string(index=False)}"}, raw=True)
 
 
 def framed_table(table: str, caption: str = "") -> str:
-    """Put an HTML table into a frame of its own that scrolls sideways, so that no page is wider than a phone."""
+    """Put an HTML table into a frame that scrolls sideways, so that the page fits on a phone."""
     return f'<figure class="fusqa-table"><div class="fusqa-scroll" tabindex="0">{table}</div>{caption}</figure>'
 
 
@@ -58,16 +58,16 @@ def show_command(command: str, folder: Path) -> None:
 
 
 def _origin(source: str) -> str:
-    """Name the file that a figure or table shows."""
+    """HTML that names the file that a figure or table shows."""
     return f' <span class="source">Data: <code>{html.escape(source)}</code>.</span>' if source else ""
 
 
-def panels(count: int, columns: int, aspect: float, height: float = 1.8) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `count` axes without frames, `aspect` = width / height of each."""
+def panels(count: int, columns: int, aspect: float, height: float = 1.8, **shared: bool) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` axes in rows of at most `columns`; `aspect` is the width over the height of each."""
     columns = min(columns, count)
     rows = -(-count // columns)
     size = (columns * height * aspect, rows * (height + 0.45))
-    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
-    for axis in axes.flat:
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **shared)
+    for axis in axes.flat[count:]:
         axis.set_axis_off()
-    return figure, list(axes.flat)
+    return figure, list(axes.flat[:count])

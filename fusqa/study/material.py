@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from fusqa.masks.reviewing import review
 __all__ = [
     "AlteredSet",
     "ErrorSet",
+    "Progress",
     "balanced_sample",
     "case_generator",
     "load_masks",
@@ -29,9 +31,30 @@ __all__ = [
     "save_masks",
 ]
 
+Progress = Callable[[Iterable[Case]], Iterable[Case]]  # wraps the cases, as ``tqdm.tqdm`` does
+
+
+class _Stored:
+    """A table and the arrays that belong to it, kept in one ``.npz`` file."""
+
+    table: pd.DataFrame
+
+    def save(self, path: Path) -> None:
+        """Write the table and its arrays into one file, so that they stay together."""
+        arrays = {name: value for name, value in vars(self).items() if name != "table"}
+        with whole(path) as part:
+            np.savez_compressed(part, table=np.frombuffer(self.table.to_json().encode(), np.uint8), **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        arrays = load_masks(path)
+        table = pd.DataFrame(json.loads(arrays.pop("table").tobytes())).reset_index(drop=True)
+        return cls(**arrays, table=table)
+
 
 @dataclass(frozen=True, eq=False)
-class AlteredSet:
+class AlteredSet(_Stored):
     """Altered masks of a cohort at network size.
 
     Attributes
@@ -47,13 +70,8 @@ class AlteredSet:
     table: pd.DataFrame
 
     @classmethod
-    def make(
-        cls, cohort: Cohort, size: int, seed: int, progress: Callable[[Iterable[Case]], Iterable[Case]] = iter
-    ) -> "AlteredSet":
-        """Alter every mask of `cohort`; each case draws from its own generator, so order does not matter.
-
-        `progress` wraps the cases, as ``tqdm.tqdm`` does.
-        """
+    def make(cls, cohort: Cohort, size: int, seed: int, progress: Progress = iter) -> Self:
+        """Alter every mask of `cohort`; each case draws from its own generator, so order does not matter."""
         masks, rows = [], []
         for case in progress(cohort):
             for altered in altered_masks(case.mask, case_generator(seed, case.case), cohort.scheme):
@@ -68,24 +86,15 @@ class AlteredSet:
                 )
         return cls(np.stack(masks), pd.DataFrame(rows))
 
-    def save(self, path: Path) -> None:
-        """Write masks and table into one ``.npz`` file."""
-        _save_set(path, self.table, masks=self.masks)
-
-    @classmethod
-    def load(cls, path: Path) -> "AlteredSet":
-        """Read what :meth:`save` wrote."""
-        return cls(**_load_set(path))
-
-    def of(self, cases: Iterable[str]) -> "AlteredSet":
-        """Return the masks of some cases."""
+    def of(self, cases: Iterable[str]) -> Self:
+        """Keep the masks of the named cases."""
         chosen = self.table["case"].isin(list(cases)).to_numpy()
         return AlteredSet(self.masks[chosen], self.table[chosen].reset_index(drop=True))
 
 
 @dataclass(frozen=True, eq=False)
-class ErrorSet:
-    """What segmenters drew, out of fold, on site A's images as they are and degraded.
+class ErrorSet(_Stored):
+    """Masks that segmenters predicted out of fold for site A's images, as they are and degraded.
 
     Attributes
     ----------
@@ -100,18 +109,9 @@ class ErrorSet:
     masks: np.ndarray
     table: pd.DataFrame
 
-    def save(self, path: Path) -> None:
-        """Write images, masks and table into one ``.npz`` file."""
-        _save_set(path, self.table, images=self.images, masks=self.masks)
-
     @classmethod
-    def load(cls, path: Path) -> "ErrorSet":
-        """Read what :meth:`save` wrote."""
-        return cls(**_load_set(path))
-
-    @classmethod
-    def joined(cls, sets: Mapping[str, "ErrorSet"]) -> "ErrorSet":
-        """Put the errors of several segmenters together; the column ``network`` of the table names them.
+    def joined(cls, sets: Mapping[str, Self]) -> Self:
+        """Join the errors of several segmenters; the column ``network`` of the table names them.
 
         Raises
         ------
@@ -126,34 +126,20 @@ class ErrorSet:
         return cls(*map(np.concatenate, zip(*parts, strict=True)), pd.concat(tables, ignore_index=True))
 
 
-def _save_set(path: Path, table: pd.DataFrame, **arrays: np.ndarray) -> None:
-    """Write a table and its arrays into one file, so that they stay together."""
-    with whole(path) as part:
-        np.savez_compressed(part, table=np.frombuffer(table.to_json().encode(), np.uint8), **arrays)
-
-
-def _load_set(path: Path) -> dict:
-    """Read the table and the arrays of a file."""
-    with np.load(path) as stored:
-        arrays = {name: stored[name] for name in stored.files}
-    table = pd.DataFrame(json.loads(arrays.pop("table").tobytes())).reset_index(drop=True)
-    return arrays | {"table": table}
-
-
 def case_generator(seed: int, name: str) -> np.random.Generator:
-    """Return a generator that depends on nothing but the seed and the name of a case."""
+    """Return a random generator that depends only on the seed and the name of a case."""
     digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
 def save_masks(path: Path, masks: Mapping[str, np.ndarray]) -> None:
-    """Write label masks of any size by the names of their cases."""
+    """Write label masks of any size, named by their cases."""
     with whole(path) as part:
         np.savez_compressed(part, **masks)
 
 
 def load_masks(path: Path) -> dict[str, np.ndarray]:
-    """Read what :func:`save_masks` wrote."""
+    """Read the arrays of an ``.npz`` file by name, such as :func:`save_masks` writes."""
     with np.load(path) as stored:
         return {name: stored[name] for name in stored.files}
 
@@ -166,7 +152,7 @@ def prediction_record(case: Case, predicted: np.ndarray, scheme: Scheme) -> dict
     dict
         ``dice_<label>``; ``mm``, ``delta_mm``, ``delta_days`` against the case's own measurement (NaN where the mask
         cannot be measured); one boolean per criterion; ``met``, how many; ``good``, the verdict of the review, for
-        which the case's own mask stands in for a reviewer who sees the image.
+        which the case's own mask replaces a reviewer who sees the image.
     """
     days = EQUATIONS[scheme.equation].days
     mm = measured_mm(predicted, case.spacing, scheme)

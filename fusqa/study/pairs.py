@@ -1,8 +1,8 @@
 """Image/mask pairs at network size: what a quality model or an autoencoder is trained and scored on.
 
-Four sets of pairs matter to a study, and every model is scored on the same four: of site A's validation patients the
-altered masks, the segmenter's errors on degraded images, and its predictions, all out of fold; and its predictions at
-site B. Images are kept once, however many masks share them.
+Every model is scored on the same four sets. Three are of site A's validation patients: their altered masks, the
+segmenter's errors on degraded images, and its predictions, the latter two out of fold. The fourth is the segmenter's
+predictions at site B. Images are kept once, however many masks share them.
 """
 
 from collections.abc import Sequence
@@ -35,50 +35,50 @@ __all__ = [
 ALTERED, ERRORS = "altered masks, validation", "segmenter's errors, validation"
 AT_A, AT_B = "predictions, validation", "predictions, site B"
 _EFFECT = ["delta_mm", "delta_days"]
-ACCEPTED_DAYS = 3.0  # chosen: within the standard deviation of the dating equation itself
+ACCEPTED_DAYS = 3.0  # our choice: within the standard deviation of the dating equation
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Images, masks, and what is known of each pair.
+    """Images, masks, and a table of the pairs.
 
     Attributes
     ----------
     images : (P, 1, S, S) uint8
         Images.
-    picture : (M,) int64
+    image_of : (M,) int64
         Number of each mask's image.
     masks : (M, S, S) uint8
         Label masks.
     table : DataFrame
         One row per mask: ``case``, ``patient``, ``name`` (what the mask is), ``good`` (by construction or by review),
-        ``delta_mm``, ``delta_days`` (what it does to the measurement), ``dice`` (with the reference mask, mean over
+        ``delta_mm``, ``delta_days`` (its effect on the measurement), ``dice`` (with the reference mask, mean over
         labels), ``test`` (drawn for the balanced test set).
     """
 
     images: Tensor
-    picture: Tensor
+    image_of: Tensor
     masks: Tensor
     table: pd.DataFrame
 
     def inputs(self) -> tuple[tuple[Tensor, Tensor], Tensor]:
         """Columns for :class:`fusqa.models.learner.Resident` and :func:`fusqa.models.learner.predict`."""
-        return (self.images, self.picture), self.masks
+        return (self.images, self.image_of), self.masks
 
     def only(self, sees: Sequence[str]) -> "Pairs":
-        """Blacken the images or the masks that `sees`, of "picture" and "mask", does not name."""
+        """Blacken the images unless `sees` names "picture", and the masks unless it names "mask"."""
         images = self.images if "picture" in sees else torch.zeros_like(self.images)
         return replace(self, images=images, masks=self.masks if "mask" in sees else torch.zeros_like(self.masks))
 
     def where(self, chosen: np.ndarray) -> "Pairs":
         """Keep the pairs that a boolean array ``(M,)`` chooses."""
         kept = torch.from_numpy(np.array(chosen, bool))
-        return Pairs(self.images, self.picture[kept], self.masks[kept], self.table[chosen].reset_index(drop=True))
+        return Pairs(self.images, self.image_of[kept], self.masks[kept], self.table[chosen].reset_index(drop=True))
 
     def exchanged(self, share: float, seed: int) -> "Pairs":
         """Add a share of the good masks once more, as poor: each with an image of another patient.
 
-        Where all pairs are of one patient there is no other, and nothing is added.
+        If all pairs are of one patient, nothing is added.
         """
         rng, patients = np.random.default_rng(seed), self.table["patient"].to_numpy()
         good = np.flatnonzero(self.table["good"].to_numpy(bool))
@@ -90,7 +90,7 @@ class Pairs:
         wrong = self.table.iloc[chosen].assign(name="exchanged", good=False, dice=0.0, **dict.fromkeys(_EFFECT, np.nan))
         return Pairs(
             self.images,
-            torch.cat([self.picture, self.picture[torch.from_numpy(strangers)]]),
+            torch.cat([self.image_of, self.image_of[torch.from_numpy(strangers)]]),
             torch.cat([self.masks, self.masks[torch.from_numpy(chosen)]]),
             pd.concat([self.table, wrong], ignore_index=True),
         )
@@ -116,7 +116,7 @@ def altered_pairs(cohort: Cohort, altered: AlteredSet) -> Pairs:
 def error_pairs(cohort: Cohort, errors: ErrorSet, size: int) -> Pairs:
     """Pair the segmenter's errors on `cohort`'s cases with the images, degraded or not, that led to them.
 
-    Good is what the review accepts *and* what dates the pregnancy within :data:`ACCEPTED_DAYS`.
+    A mask is good if the review accepts it *and* its error of the age is at most :data:`ACCEPTED_DAYS`.
     """
     chosen = errors.table["case"].isin(cohort.table["case"]).to_numpy()
     table = errors.table[chosen].reset_index(drop=True)
@@ -134,7 +134,8 @@ def error_pairs(cohort: Cohort, errors: ErrorSet, size: int) -> Pairs:
 def predicted_pairs(study: Study, cohort: Cohort, size: int, network: str | None = None) -> Pairs:
     """Pair a segmenter's predictions for `cohort` with their images; site A's are out of fold.
 
-    They are those of the segmenter that the review chose, or of another `network`, whose masks are in no test set.
+    They are those of the segmenter that the review chose, or of another `network`; the masks of another are in no test
+    set.
     """
     if network is None:
         table, masks = study.table("review"), "predictions.npz"
@@ -158,7 +159,7 @@ def _mean_dice(table: pd.DataFrame) -> pd.Series:
 
 
 def scored_sets(study: Study, validation: Cohort, size: int) -> dict[str, Pairs]:
-    """Return the sets on which every model is scored; `validation` is site A's part that trained nothing."""
+    """Return the sets on which every model is scored; `validation` is the part of site A that trained nothing."""
     altered = AlteredSet.load(study.need("altered.npz"))
     if altered.masks.shape[-1] != size:
         altered = AlteredSet.make(validation, size, study.seed)

@@ -1,16 +1,13 @@
 """Train one quality model, on the masks of a study or of a user, and write its card.
 
-The notebook of the study and the command ``fusqa train`` differ in where their pairs come from and agree in the rest.
+The notebook of the study and the command ``fusqa train`` differ only in the source of their pairs.
 """
-
-from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
-from fusqa.cohorts.reading import Case
 from fusqa.masks.labels import Scheme
 from fusqa.models.checkpoints import Card
 from fusqa.models.familiarity import Familiarity, Features
@@ -21,10 +18,8 @@ from fusqa.study.rows import RECIPES, Recipe, Row
 
 __all__ = ["FAMILIARITY_PAIRS", "VALIDATION", "fit_familiarity", "model_card", "network_arguments", "train"]
 
-FAMILIARITY_PAIRS = 256  # training pairs that familiarity is fitted to, at most: many for its few directions
+FAMILIARITY_PAIRS = 256  # at most so many training pairs for familiarity: enough for its few directions
 VALIDATION = {"altered": ALTERED, "errors": ERRORS}  # name of the pairs on which a threshold is chosen, by material
-
-Progress = Callable[[Iterable[Case]], Iterable[Case]]
 
 
 def network_arguments(row: Row, scheme: Scheme) -> dict:
@@ -49,7 +44,7 @@ def train(
 ) -> pd.DataFrame:
     """Train `model` in place as `recipe` and `plan` say; return the history by round.
 
-    Patients of `validation` choose the round, and nothing else.
+    `validation` chooses the round and has no other influence.
     """
     learnt = (pairs.exchanged(recipe.exchanged, seed) for pairs in (training, validation))
     shown = (pairs.only(recipe.sees).labelled(recipe.target, device) for pairs in learnt)
@@ -60,10 +55,10 @@ def train(
 
 
 def fit_familiarity(model: nn.Module, recipe: Recipe, training: Pairs, validation: Pairs) -> Familiarity:
-    """Fit what the training pairs look like to a trained model, on :data:`FAMILIARITY_PAIRS` of them at most."""
-    every = np.zeros(len(training.masks), bool)
-    every[np.linspace(0, len(every) - 1, min(len(every), FAMILIARITY_PAIRS)).astype(int)] = True
-    shown = (pairs.only(recipe.sees).inputs() for pairs in (training.where(every), validation))
+    """Fit what the training pairs look like to a trained model, from at most :data:`FAMILIARITY_PAIRS` of them."""
+    chosen = np.zeros(len(training.masks), bool)
+    chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), FAMILIARITY_PAIRS)).astype(int)] = True
+    shown = (pairs.only(recipe.sees).inputs() for pairs in (training.where(chosen), validation))
     return Familiarity.fit(*(predict(Features(model), *inputs) for inputs in shown))
 
 
@@ -88,7 +83,7 @@ def model_card(
     auroc : dict
         Name of a set of pairs to the area under the ROC curve on it.
     training : Pairs
-        What it learnt from.
+        The pairs that it was trained on.
     lengths_mm : Series
         True lengths in the training images.
     provenance : dict

@@ -1,4 +1,4 @@
-"""HC18 comes in with every trap of it found: open outlines, copies, several pictures of a patient, missing files."""
+"""The import of HC18 finds open outlines, copies, several images of a patient, and missing files."""
 
 import csv
 import json
@@ -27,10 +27,10 @@ SHAPE = (300, 400)
 HEADS = {
     "001_HC": (200, 150, 130, 100, 10),
     "001_2HC": (210, 140, 128, 98, 20),
-    "002_HC": (190, 150, 60, 45, -30),  # smaller than the dating equation goes
+    "002_HC": (190, 150, 60, 45, -30),  # below the range of the dating equation
     "003_HC": (180, 150, 140, 110, 0),  # a piece of its outline is rubbed out
-    "004_HC": (200, 95, 135, 110, 0),  # runs out of the picture at the top
-    "004_2HC": (200, 95, 135, 110, 0),  # the same picture once more
+    "004_HC": (200, 95, 135, 110, 0),  # extends beyond the image at the top
+    "004_2HC": (200, 95, 135, 110, 0),  # the same image once more
     "005_HC": (200, 150, 120, 95, 45),
 }
 
@@ -69,7 +69,7 @@ def hc18(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_traps_are_found(hc18, tmp_path):
+def test_flaws_of_the_set_are_found(hc18, tmp_path):
     (hc18 / "training_set/005_HC.png").unlink()
     report = import_hc18(hc18, tmp_path / "out")
     assert (report.images, report.patients) == (5, 4)
@@ -102,7 +102,7 @@ def test_a_head_is_dated_where_the_equation_holds(hc18, tmp_path):
     assert np.isnan(ages.pop("002_HC")) and not np.isnan(list(ages.values())).any()
 
 
-def test_what_was_decided_stands_in_the_cohort(hc18, tmp_path):
+def test_the_cohort_records_what_was_decided(hc18, tmp_path):
     import_hc18(hc18, tmp_path / "out")
     info = json.loads((tmp_path / "out/cohort.json").read_text("utf-8"))
     assert "zenodo.1327317" in info["source"] and info["licence"] == "CC BY 4.0" and not info["simulated"]
@@ -110,13 +110,13 @@ def test_what_was_decided_stands_in_the_cohort(hc18, tmp_path):
     assert "by hash" in info["sites"]
 
 
-def test_the_folder_of_pictures_will_do(hc18, tmp_path, monkeypatch):
+def test_the_folder_of_images_is_enough(hc18, tmp_path, monkeypatch):
     assert import_hc18(hc18 / "training_set", tmp_path / "one").images == 6
     monkeypatch.chdir(hc18 / "training_set")
     assert import_hc18(".", tmp_path / "two").images == 6
 
 
-def test_a_part_of_the_set_is_parted_like_the_whole(hc18, tmp_path):
+def test_a_part_of_the_set_is_split_as_the_whole_is(hc18, tmp_path):
     whole = import_hc18(hc18, tmp_path / "whole").cohort.table
     header, *table = rows()
     write_table(hc18, [header, *table[:1:-1]])
@@ -172,7 +172,7 @@ def test_missing_files(hc18, tmp_path, missing, words):
     assert not (tmp_path / "out").exists()
 
 
-def test_no_picture_of_the_table(hc18, tmp_path):
+def test_no_image_of_the_table(hc18, tmp_path):
     shutil.rmtree(hc18 / "training_set")
     (hc18 / "training_set").mkdir()
     with pytest.raises(CohortError, match="holds no image"):
@@ -195,7 +195,7 @@ def test_every_bad_line_is_named(hc18):
         read_table(hc18 / TABLE)
     said = [problem.message for problem in caught.value.problems]
     assert [message.split(":")[0] for message in said] == [f"line {line}" for line in range(3, 10)]
-    words = ("0,25", "no name", "row_mm = nan", "centimetres", "-1 mm", "2 cells", "listed twice")
+    words = ("0,25", "not a name", "row_mm = nan", "centimetres", "-1 mm", "2 cells", "listed twice")
     assert all(word in message for word, message in zip(words, said, strict=True)), said
 
 
@@ -206,14 +206,14 @@ def test_another_table(hc18, text):
         read_table(hc18 / TABLE)
 
 
-def test_a_table_without_pictures(hc18):
+def test_a_table_without_images(hc18):
     write_table(hc18, rows()[:1])
     with pytest.raises(CohortError, match="lists no image"):
         read_table(hc18 / TABLE)
 
 
 @pytest.mark.parametrize("outline", [np.zeros(SHAPE), np.eye(*SHAPE) * 255, np.indices(SHAPE)[0] % 3])
-def test_an_outline_that_is_none(hc18, tmp_path, outline):
+def test_an_outline_that_is_not_one(hc18, tmp_path, outline):
     cv2.imwrite(str(hc18 / "training_set/002_HC_Annotation.png"), outline.astype(np.uint8))
     with pytest.raises(CohortError, match=r"002_HC_Annotation\.png: .*; unpack it again"):
         import_hc18(hc18, tmp_path / "out")
@@ -228,13 +228,13 @@ def imported(real_data: Path, tmp_path_factory) -> ImportReport:
     return import_hc18(real_data / "hc18", tmp_path_factory.mktemp("hc18") / "cohort")
 
 
-def test_every_real_picture_comes_in_once(real_data, imported):
-    pictures = {path.stem for path in (real_data / "hc18/training_set").glob("*HC.png")}
+def test_every_real_image_is_imported_once(real_data, imported):
+    images = {path.stem for path in (real_data / "hc18/training_set").glob("*HC.png")}
     left_out = {name for name, _ in imported.duplicates}
-    assert set(imported.cohort.table["case"]) == pictures - left_out
-    assert imported.patients == len({name.partition("_")[0] for name in pictures})
+    assert set(imported.cohort.table["case"]) == images - left_out
+    assert imported.patients == len({name.partition("_")[0] for name in images})
     assert imported.absent == imported.unlisted == ()
-    if {"392_HC", "392_2HC"} <= pictures:
+    if {"392_HC", "392_2HC"} <= images:
         assert {"392_HC", "392_2HC"} in map(set, imported.duplicates)
 
 

@@ -1,4 +1,4 @@
-"""The audit: figures made from known counts lead back to them, and what the paper prints is judged as by hand."""
+"""The audit: figures made from known counts lead back to them, and the paper's figures are judged as by hand."""
 
 import math
 
@@ -15,6 +15,7 @@ from fusqa.evaluation.auditing import (
     counts,
     criteria_sizes,
     denominators,
+    differing_pairs,
     fits,
     groups,
     implied,
@@ -22,7 +23,6 @@ from fusqa.evaluation.auditing import (
     length_of_slope,
     lengths,
     slope,
-    told_apart,
     wilson,
 )
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED, PRINTED_ERRORS, Printed
@@ -60,29 +60,29 @@ def test_all_counts_that_fit_are_given_and_only_these():
     assert {found.how for found in counts(printed)} == {"rounded"}
 
 
-def test_print_that_was_cut_off_is_told_from_rounded_print():
+def test_figures_that_were_cut_off_are_distinguished_from_rounded_ones():
     assert counts(PRINTED.get("single-vgg16-pretrained")) == [(107, 24, "cut off")]  # 107 / 113 = 0.9469
     assert counts(RESNET50) == [(111, 27, "rounded")]
 
 
-def test_a_print_that_no_counts_give_is_flagged_and_the_nearest_named():
+def test_figures_that_no_counts_give_are_flagged_and_the_nearest_named():
     off = Printed(0.773, 0.825, 0.791, 0.798)  # 93 / 113 = 0.823, 94 / 113 = 0.832
     assert counts(off) == [(93, 27, "none")]
 
 
-def test_a_short_print_may_have_lost_its_zeros_or_its_decimals():
+def test_a_short_figure_may_have_lost_its_zeros_or_its_decimals():
     assert fits(0.87, np.array([0.8695, 0.866]), 2, "rounded").all()
-    assert (98, 23, "rounded") in counts(Printed(0.81, 0.87, 0, 0))  # 98 / 113 = 0.867: no 0.870, but 0.87
+    assert (98, 23, "rounded") in counts(Printed(0.81, 0.87, 0, 0))  # 98 / 113 = 0.867: not 0.870, but 0.87
 
 
 @pytest.mark.parametrize(("how", "expected"), [("rounded", "0110"), ("cut off", "0011"), ("rounded up", "1100")])
 def test_ways_of_printing(how, expected):
     exact = np.array([0.2421, 0.2429, 0.2432, 0.2439])
     assert "".join(str(int(fit)) for fit in fits(0.243, exact, 3, how)) == expected
-    assert fits(0.243, np.array([0.243]), 3, how).all()  # what needs no rounding fits every way
+    assert fits(0.243, np.array([0.243]), 3, how).all()  # an exact value fits by every convention
 
 
-def test_contradictions_of_the_print(rows):
+def test_contradictions_of_the_printed_table(rows):
     resnet = rows.loc[row_named("single-resnet50-pretrained").title]
     assert resnet["accuracy_counted"] == pytest.approx(0.8717, abs=5e-5)
     assert resnet["accuracy_low"] < 0.871 < resnet["accuracy_high"] < 0.902
@@ -113,14 +113,14 @@ def test_wilson_is_the_textbook_formula():
     assert wilson(hits, cases) == pytest.approx((middle - half, middle + half), abs=1e-6)
 
 
-def test_models_are_told_apart_when_they_differ_enough():
-    same = told_apart([180, 180, 181])
+def test_models_that_differ_enough_are_counted():
+    same = differing_pairs([180, 180, 181])
     assert same == {"pairs": 3, "intervals do not meet": 0, "p < 0.05": 0, "p < 0.05 / pairs": 0}
-    far = told_apart([113, 113, 200])
+    far = differing_pairs([113, 113, 200])
     assert far == {"pairs": 3, "intervals do not meet": 2, "p < 0.05": 2, "p < 0.05 / pairs": 2}
     a, b = 150, 170  # z of two proportions, by hand
     z = (b - a) / 226 / math.sqrt(2 * (a + b) / 452 * (1 - (a + b) / 452) / 226)
-    assert told_apart([a, b])["p < 0.05"] == int(abs(z) > 1.959964) == 1
+    assert differing_pairs([a, b])["p < 0.05"] == int(abs(z) > 1.959964) == 1
 
 
 def test_percentages_of_a_known_group_find_its_size():

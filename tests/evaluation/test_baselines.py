@@ -1,11 +1,12 @@
-"""Baselines without a quality network: features of a mask, a segmenter's doubt, reverse classification accuracy."""
+"""Baselines without a quality model: shape features, a segmenter's uncertainty, reverse classification accuracy."""
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from fusqa.evaluation.baselines import References, presence_columns, reverse_accuracy, shape_features
+from fusqa.evaluation.reverse_classification import References, reverse_accuracy
+from fusqa.evaluation.shapes import presence_columns, shape_features
 from fusqa.masks.labels import FETUS, HEAD
 from fusqa.models.uncertainty import agreement, certainty, varied_predictions
 from fusqa.simulator.cases import draw_case
@@ -31,7 +32,7 @@ def test_features_of_a_known_mask():
     assert found["all_area"].tolist() == found["head_area"].tolist()
 
 
-def test_presence_is_one_column_a_label():
+def test_presence_is_one_column_per_label():
     found = shape_features(square()[None], HEAD)
     assert presence_columns(found) == ["head_present", "all_present"]
     assert np.isfinite(shape_features(np.zeros((1, 8, 8), np.uint8), FETUS)).all(axis=None)
@@ -59,9 +60,9 @@ def test_certainty_falls_from_sure_to_undecided():
     assert certainty(nothing) == pytest.approx([0.0])
 
 
-def test_variants_of_a_picture_are_undone_before_they_are_averaged():
+def test_variants_of_an_image_are_undone_before_they_are_averaged():
     class Brighter(nn.Module):
-        """Calls every pixel foreground that is brighter than the middle: mirrors with its picture."""
+        """Calls every pixel foreground that is brighter than the middle: mirrors with its image."""
 
         def __init__(self):
             super().__init__()
@@ -70,14 +71,14 @@ def test_variants_of_a_picture_are_undone_before_they_are_averaged():
         def forward(self, x):
             return torch.cat([0.5 - x, x - 0.5], 1) * 1000
 
-    picture = torch.zeros(1, 1, 16, 16, dtype=torch.uint8)
-    picture[..., :4] = 255
-    mean = varied_predictions(Brighter(), picture)
+    image = torch.zeros(1, 1, 16, 16, dtype=torch.uint8)
+    image[..., :4] = 255
+    mean = varied_predictions(Brighter(), image)
     assert mean.shape == (1, 2, 16, 16)
     assert mean[0, 1, :, :4].min() > 0.99 and mean[0, 1, :, 4:].max() < 0.01
 
 
-def test_a_mask_that_fits_its_picture_fits_the_references_better():
+def test_a_mask_that_fits_its_image_fits_the_references_better():
     """Registration is rough: on most cases, not on all, the right mask does better than one turned upside down."""
     cases = [draw_case("A", 0, i) for i in range(14)]
     references = References(*(np.stack([getattr(case, what) for case in cases[8:]]) for what in ("image", "mask")))
@@ -89,7 +90,7 @@ def test_a_mask_that_fits_its_picture_fits_the_references_better():
     assert np.mean(right) > np.mean(wrong)
 
 
-def test_a_reference_is_its_own_best_witness():
+def test_an_image_that_is_its_own_reference_scores_high():
     case = draw_case("A", 0, 0)
     references = References(case.image[None], case.mask[None])
     assert reverse_accuracy(case.image, case.mask, references, 5) > 0.9

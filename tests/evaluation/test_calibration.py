@@ -1,4 +1,4 @@
-"""Calibration: simulated scores whose truth is known, and the promise of a conformal threshold, counted."""
+"""Calibration: simulated scores whose truth is known, and how often a conformal threshold keeps its promise."""
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from fusqa.metrics import bootstrap_weights, weighted_auroc
 
 @pytest.fixture
 def honest():
-    """Ten thousand cases whose probability is the truth."""
+    """Ten thousand cases, each good with the probability stated for it."""
     rng = np.random.default_rng(0)
     p = rng.uniform(0.02, 0.98, 10_000)
     return rng.random(10_000) < p, p
@@ -35,7 +35,7 @@ def test_an_honest_probability_is_calibrated(honest):
     np.testing.assert_allclose(table["said"], table["found"], atol=0.05)
 
 
-def test_overconfidence_is_found_and_mended(honest):
+def test_overconfidence_is_found_and_corrected(honest):
     y, p = honest
     sure = rescaled(p, 1 / 3)  # logits three times too large
     assert expected_calibration_error(y, sure) > 0.1
@@ -50,7 +50,7 @@ def test_temperature_changes_no_order(honest):
     assert weighted_auroc(y, rescaled(p, 2.5), one) == pytest.approx(weighted_auroc(y, p, one))
 
 
-def test_certain_probabilities_stay_numbers():
+def test_probabilities_of_0_and_1_give_finite_results():
     assert np.isfinite(rescaled([0.0, 1.0], 2.0)).all()
     assert np.isfinite(temperature([False, True], [0.0, 1.0]))
     assert reliability([True, False], [1.0, 0.0])["cases"].tolist() == [1, 1]

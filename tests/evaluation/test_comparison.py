@@ -1,4 +1,4 @@
-"""The rows side by side: tables from scores, what the print implies, who is better than whom."""
+"""The rows side by side: tables from scores, what printed figures imply, and tests of differences."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ SINGLE, SYNERGIC, SIAMESE = (f"{topology}-resnet18-scratch" for topology in ("si
 
 
 def row(key, noise, seeds=2):
-    """A row with `seeds` trainings, the worse the more noise; 60 cases of the test set, 20 others, 10 altered masks."""
+    """A row with `seeds` trainings, worse with more noise; 60 cases of the test set, 20 others, 10 altered masks."""
     rng = np.random.default_rng(0)
     good = rng.random(90) < 0.5
     table = pd.DataFrame({"case": np.arange(90), "patient": np.arange(90) // 2, "good": good})
@@ -45,7 +45,7 @@ def rows():
     made = {SINGLE: row(SINGLE, 0.05), SYNERGIC: row(SYNERGIC, 0.1), SIAMESE: row(SIAMESE, 0.9)}
     return made | {
         absent: TrainedRow(
-            row_named(absent), row_named(absent).title, PRINTED.get(absent), [], [], "weights are not to be had"
+            row_named(absent), row_named(absent).title, PRINTED.get(absent), [], [], "weights are unavailable"
         )
     }
 
@@ -85,7 +85,7 @@ def test_an_empty_test_set_gives_no_figures():
     assert beside_print({SINGLE: empty}).empty
 
 
-def test_what_the_print_implies_is_counted_on_113_and_113():
+def test_what_printed_figures_imply_is_counted_on_113_and_113():
     for key, precision, recall in (("single-resnet50-pretrained", 0.804, 0.982), (None, 1.0, 0.72)):
         printed = PRINTED.get(key) if key else AUTOENCODER_PRINTED
         tp = 113 * recall
@@ -96,7 +96,7 @@ def test_what_the_print_implies_is_counted_on_113_and_113():
     assert AUTOENCODER_PRINTED.implied()["accuracy"] == pytest.approx(0.86, abs=5e-3)
 
 
-def test_ours_stands_beside_print_and_implication(rows):
+def test_our_figures_stand_beside_the_printed_and_the_implied_ones(rows):
     line = beside_print(rows).set_index("model").loc[row_named(SINGLE).title]
     assert line["accuracy"].startswith("0.712 (0.756) → ")
     assert line["recall"].startswith("1.000 → ")
@@ -115,7 +115,7 @@ def test_topologies_and_recipes_are_compared_where_both_were_run(rows):
     assert rivals(rows | {"autoencoder": replace(rows[SINGLE], row=None)}) == rivals(rows)
 
 
-def test_a_clear_difference_is_told_and_none_where_there_is_none(rows):
+def test_only_a_clear_difference_is_reported(rows):
     table = compare(rows, [(SINGLE, SIAMESE), (SIAMESE, SINGLE), (SINGLE, SINGLE)])
     assert list(table["verdict on AUROC"]) == ["first is better", "second is better", "not told apart"]
     assert list(table["McNemar p"])[2] == "1.000"
@@ -139,7 +139,7 @@ def test_table_2_has_the_mean_error_of_each_group_for_every_model_and_threshold(
     assert list(table["masks\npoor, good"]) == ["2, 2", "0, 4"]
 
 
-def test_a_segmenter_is_summed_up_with_what_could_not_be_measured():
+def test_figures_of_a_segmenter_count_what_could_not_be_measured():
     part = pd.DataFrame({"patient": ["p", "q", "r"], "mm": [50.0, np.nan, 60.0], "dice_head": [0.9, np.nan, 0.8]})
     part = part.assign(delta_mm=[-6.0, np.nan, 2.0], delta_days=[-3.0, np.nan, 1.0])
     shown = segmenter_figures(part, HEAD, seed=0)

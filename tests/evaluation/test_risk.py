@@ -74,7 +74,7 @@ def test_how_much_can_be_accepted_below_a_limit():
     ("risk", "score", "said"),
     [([1.0], [1.0, 2.0], "one length"), ([], [], "above zero"), ([np.nan], [1.0], "leave out")],
 )
-def test_what_cannot_be_ordered_is_refused(risk, score, said):
+def test_scores_that_cannot_be_ordered_are_refused(risk, score, said):
     with pytest.raises(ValueError, match=said):
         risk_coverage(risk, score)
 

@@ -1,4 +1,4 @@
-"""Where a model looks: hiding what it uses moves it, hiding what it does not use does not."""
+"""What a model looks at: only hiding a part that it uses changes its verdict."""
 
 import torch
 from torch import nn
@@ -7,7 +7,7 @@ from fusqa.evaluation.saliency import grad_cam, occlusion
 
 
 class Looker(nn.Module):
-    """Sums the upper left quarter of the picture and the lower right quarter of label 2."""
+    """Sums the upper left quarter of the image and the lower right quarter of label 2."""
 
     def __init__(self):
         super().__init__()
@@ -31,9 +31,9 @@ def test_only_the_patches_that_a_model_uses_move_it():
     assert (of_mask[:4] == 0).all() and (of_mask[:, :4] == 0).all()
 
 
-def test_picture_and_mask_are_left_as_they_were():
+def test_image_and_mask_are_left_as_they_were():
     image, mask = torch.full((1, 32, 32), 9, dtype=torch.uint8), torch.ones(32, 32, dtype=torch.uint8)
-    occlusion(Looker(), image, mask, patches=4)
+    occlusion(Looker(), image, mask)
     assert (image == 9).all() and (mask == 1).all()
 
 

@@ -17,7 +17,7 @@ def test_an_area_is_printed_with_its_interval_by_patient():
     assert area == printed(classification_report(GOOD, SCORE, PATIENTS, 0.9, seed=1).as_dict())["AUROC"]
 
 
-def test_no_area_is_a_dash_where_all_cases_are_alike():
+def test_an_undefined_area_is_a_dash():
     assert printed_auroc(np.ones(40, bool), SCORE, PATIENTS, seed=1) == "–"
 
 

@@ -1,4 +1,4 @@
-"""Errors that no recipe shows: what each does to a mask, that it grows, and that it can be made again."""
+"""Errors that no recipe shows: the effect of each, that it grows with severity, and that it is reproducible."""
 
 from dataclasses import replace
 
@@ -60,7 +60,7 @@ def test_a_hole_ruins_the_dice_and_hardly_the_length(made):
     assert holes[["dice_head", "dice_body"]].mean().mean() < 0.95
 
 
-def test_the_same_seed_makes_the_same_masks_whatever_the_company(cohort, made):
+def test_the_same_seed_makes_the_same_masks_whatever_other_cases_there_are(cohort, made):
     masks, table = made
     alone, few = unseen_masks(cohort.subset(np.arange(len(cohort)) < 2), 64, (1.0,), seed=0)
     for name in ("holes", "warp", "rotation"):

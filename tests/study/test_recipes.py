@@ -126,11 +126,11 @@ def test_good_masks_are_laid_on_images_of_other_patients_and_called_poor(cohort)
     assert more.table.iloc[:known].equals(pairs.table) and torch.equal(more.masks[:known], pairs.masks)
     assert len(added) == round(0.5 * pairs.table["good"].sum()) > 0
     assert not added["good"].any() and added[["delta_mm", "delta_days"]].isna().all(axis=None)
-    shown = pairs.table["patient"].to_numpy()[more.picture[known:]]  # an error has an image of its own
+    shown = pairs.table["patient"].to_numpy()[more.image_of[known:]]  # an error has an image of its own
     assert (shown != added["patient"]).all()
     good = {mask.numpy().tobytes() for mask in pairs.where(pairs.table["good"]).masks}
     assert {mask.numpy().tobytes() for mask in more.masks[known:]} <= good
-    assert torch.equal(more.picture, pairs.exchanged(0.5, seed=0).picture)
+    assert torch.equal(more.image_of, pairs.exchanged(0.5, seed=0).image_of)
     assert pairs.exchanged(0.0, seed=0).table.equals(pairs.table)
     alone = pairs.where(pairs.table["patient"] == pairs.table["patient"].iloc[0])
     assert alone.exchanged(1.0, seed=0).table.equals(alone.table)

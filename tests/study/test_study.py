@@ -194,7 +194,7 @@ def test_altered_masks_are_paired_with_their_own_images(cohort):
     number = {case: i for i, case in enumerate(part.table["case"])}
     for row, case in enumerate(pairs.table["case"]):
         if case in number:
-            np.testing.assert_array_equal(pairs.images[pairs.picture[row], 0].numpy(), images[number[case]])
+            np.testing.assert_array_equal(pairs.images[pairs.image_of[row], 0].numpy(), images[number[case]])
 
 
 def judged_by(probability):

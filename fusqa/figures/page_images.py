@@ -1,4 +1,4 @@
-"""Small pictures with their masks, inside a page: nothing is loaded from anywhere."""
+"""Images with their masks as parts of an HTML page, which then needs no other file."""
 
 import base64
 from collections.abc import Sequence
@@ -12,16 +12,17 @@ from fusqa.masks.labels import Scheme
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import measure
 
-__all__ = ["encoded", "line_between", "measured_line", "thumbnail"]
+__all__ = ["encoded", "line_between", "measured_line", "narrowed", "overlay", "thumbnail"]
+
+MOST_WIDTH = 480  # pixels, of an image under a slider
 
 
 def measured_line(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme) -> tuple | None:
-    """Ends of the measured line, ((x, y), (x, y)) from the picture's upper left corner, None where there is none."""
+    """Ends of the measured line, ((x, y), (x, y)) from the upper left corner of the image; None if unmeasurable."""
     try:
-        ends = measure(mask, spacing, scheme).ends
+        return line_between(measure(mask, spacing, scheme).ends)
     except Unmeasurable:
         return None
-    return line_between(ends)
 
 
 def line_between(ends: Sequence[Sequence[float]]) -> tuple:
@@ -48,7 +49,22 @@ def thumbnail(case: Case, scheme: Scheme, height: int, line: tuple | None) -> np
     return small
 
 
-def encoded(picture: np.ndarray, *, lossless: bool = False) -> str:
-    """WebP of a picture as a ``data:`` address."""
-    _, coded = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, 101 if lossless else 60])
+def overlay(mask: np.ndarray, scheme: Scheme) -> np.ndarray:
+    """Mask as a transparent image (h, w, 4) uint8, BGRA, at most :data:`MOST_WIDTH` wide."""
+    table = np.zeros((256, 4), np.uint8)
+    for label in scheme.labels:
+        table[label.id] = [*(np.array(to_rgb(label.colour))[::-1] * 255).round(), 130]
+    return table[narrowed(mask, cv2.INTER_NEAREST_EXACT)]
+
+
+def narrowed(image: np.ndarray, interpolation: int = cv2.INTER_AREA) -> np.ndarray:
+    """Reduce an image to :data:`MOST_WIDTH` if it is wider."""
+    height, width = image.shape
+    scale = min(1.0, MOST_WIDTH / width)
+    return cv2.resize(image, (round(width * scale), round(height * scale)), interpolation=interpolation)
+
+
+def encoded(image: np.ndarray, *, lossless: bool = False) -> str:
+    """WebP of an image as a ``data:`` address."""
+    _, coded = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, 101 if lossless else 60])
     return "data:image/webp;base64," + base64.b64encode(coded.tobytes()).decode()
