@@ -92,7 +92,7 @@ def test_help_loads_nothing_heavy():
 
 def test_misuse():
     assert "No such command" in refused("simulat")
-    assert "'D'" in refused("simulate", "out", "--site", "D")
+    assert "'E'" in refused("simulate", "out", "--site", "E")
     assert "--cases" in refused("simulate", "out", "--cases", 0)
     assert "--seed" in refused("simulate", "out", "--seed", -1)
     assert "Missing" in refused("measure")

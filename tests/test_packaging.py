@@ -91,7 +91,7 @@ def test_commands_pass_profile_and_jobs_on():
 
 def test_commands_quote_what_a_user_names():
     planned = make("-n", "study", "PROFILE=it's 5 $$HOME").stdout
-    assert "profile=it's 5 $HOME" in shlex.split(planned[planned.index("--config") : planned.index(" || ")])
+    assert "profile=it's 5 $HOME" in shlex.split(planned[planned.rindex("--config") : planned.rindex(" || ")])
     served = make("-n", "serve", "PROFILE=/a b/it's.yaml").stdout.splitlines()[-1]
     folder = served.partition("--directory ")[2].partition(" >")[0]
     assert subprocess.check_output(["bash", "-c", f"printf %s {folder}"], text=True) == "build/it's/book/html"

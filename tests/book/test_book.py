@@ -26,6 +26,7 @@ from fusqa.study.rows import grid, row_named
 CHAPTERS = (
     "ten_minutes",
     "cohorts",
+    "realism",
     "altered_masks",
     "segmentation__unet",
     "review",
