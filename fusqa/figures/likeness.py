@@ -23,11 +23,12 @@ def same_scale(cases: Sequence[Case], titles: Sequence[str], columns: int = 3) -
         bottom = WINDOW_MM[0] / GRID_MM - 12
         axis.plot([12, 12 + 10 / GRID_MM], [bottom, bottom], color="white", linewidth=2)
         axis.set_title(title, fontsize=8)
+        axis.set_axis_off()
     return figure
 
 
 def _window(case: Case) -> np.ndarray:
-    """What lies about the middle of the mask, black where the image ends."""
+    """Cut out what lies about the middle of the mask, black where the image ends."""
     image = on_grid(case.image, case.spacing)
     rows, columns = np.nonzero(case.mask)
     middle = [round(float(at.mean()) * mm / GRID_MM) for at, mm in zip((rows, columns), case.spacing, strict=True)]
@@ -43,6 +44,7 @@ def patch_sheet(patches: Mapping[str, Patches], each: int, seed: int) -> Figure:
         chosen = np.random.default_rng([seed, row]).choice(len(source.pixels), each, replace=False)
         for axis, pixels in zip(axes[row * each :], source.pixels[chosen], strict=False):
             axis.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+            axis.set_axis_off()
         axes[row * each].set_title(name, fontsize=8, loc="left")
     return figure
 

@@ -1,5 +1,6 @@
 """Figures of likeness, asked about textures whose answer is known."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -148,3 +149,11 @@ def test_simulated_tissue_is_not_told_from_real_at_once(real_data):
     assert apart < 10
     grain = [realism.grain_mm(patches.homogeneous()) for patches in (real, simulated)]
     np.testing.assert_allclose(*grain, rtol=0.3)
+
+
+def test_images_and_squares_are_shown_without_axes():
+    cases = [draw_case("A", 3, index) for index in range(2)]
+    sheets = [same_scale(cases, ["one", "two"]), patch_sheet({"A": realism.take_patches(cases, 0)}, 3, 0)]
+    for figure in sheets:
+        assert figure.axes and not any(axis.axison for axis in figure.axes)
+        plt.close(figure)
