@@ -1,6 +1,5 @@
 """Train a quality model on one's own cohort, by a row of the study's grid."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,12 +20,13 @@ from fusqa.models.checkpoints import Card, save_model
 from fusqa.models.learner import predict, reproducible
 from fusqa.models.networks import quality_model
 from fusqa.problems import CohortError, Problem, message_and_fix
+from fusqa.study.learning import Evidence
 from fusqa.study.material import AlteredSet, ErrorSet, Progress, prediction_record
-from fusqa.study.pairs import Pairs, altered_pairs, error_pairs
-from fusqa.study.profile import Profile, Training
+from fusqa.study.pairs import Pairs, learning_pairs
+from fusqa.study.profile import Profile
 from fusqa.study.provenance import origin
 from fusqa.study.rows import RECIPES, Recipe, Row
-from fusqa.study.training import VALIDATION, fit_familiarity, model_card, network_arguments, train
+from fusqa.study.training import evidence_of, fit_familiarity, model_card, network_arguments, own_sets, train
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class TrainingResult:
     report : dict
         Figures of merit on the validation patients at the chosen threshold
         (:class:`fusqa.metrics.Report` as a dictionary).
+    learnt : Evidence
+        Whether it learnt its task.
     out : Path
         Folder of the model.
     """
@@ -49,13 +51,15 @@ class TrainingResult:
     card: Card
     history: pd.DataFrame
     report: dict
+    learnt: Evidence
     out: Path
 
     def __str__(self) -> str:
         low, high = self.report["intervals"]["auroc"]
         return (
             f"{self.history.round(3).to_string(index=False)}\n{self.out}: AUROC {self.report['auroc']:.3f} "
-            f"({low:.2f} to {high:.2f}) on {self.card.training['chosen_on']}, threshold {self.card.threshold:.3f}"
+            f"({low:.2f} to {high:.2f}) on {self.card.training['chosen_on']}, threshold {self.card.threshold:.3f}\n"
+            f"{self.learnt}"
         )
 
 
@@ -103,28 +107,29 @@ def train_on(
     if (out / "card.json").exists():
         raise ValueError(f"{out} holds a model already; give another folder, or remove this one")
     recipe = RECIPES[row.recipe]
-    plan: Training = getattr(profile.quality, recipe.material)
+    plan = profile.training(row)
     known = cohort.subset((cohort.table["mask"] != "").to_numpy())
     made = _material(known, recipe, plan.size, seed, predictions, prediction_labels, progress)
     parts = known.split(profile.validation, seed)
-    pair = altered_pairs if recipe.material == "altered" else _errors_at(plan.size)
-    training, validation = (pair(part, made) for part in parts)
+    training, validation = (learning_pairs(made, part, plan.size) for part in parts)
     for name, pairs in (("training", training), ("validation", validation)):
         _require_both(name, pairs)
     device = reproducible(seed, profile.threads)
     model = quality_model(**network_arguments(row, cohort.scheme))
     history = train(model, recipe, training, validation, plan, seed, device)
     probability = predict(model, *validation.only(recipe.sees).inputs()).sigmoid().numpy()
-    table = validation.table.assign(set=VALIDATION[recipe.material], probability=probability)
+    learnt = evidence_of(recipe, plan, history, training, validation, probability, device, seed)
+    own = ", ".join(own_sets(recipe))
+    table = validation.table.assign(set=own, probability=probability)
     threshold = best_threshold(table["good"], probability)
     report = classification_report(table["good"], probability, table["patient"], threshold, seed=seed).as_dict()
     about = origin(row.result(seed), profile, str(cohort.info["source"]), seed)
-    auroc = {VALIDATION[recipe.material]: report["auroc"]}
+    auroc = {own: report["auroc"]}
     card = model_card(row, cohort.scheme, plan.size, threshold, auroc, training, _lengths(parts[0]), about)
     write_csv(out / "validation.csv", table)
     write_csv(out / "history.csv", history)
     save_model(model, out, card, fit_familiarity(model, recipe, training, validation))
-    return TrainingResult(card, history, report, out)
+    return TrainingResult(card, history, report, learnt, out)
 
 
 def _material(
@@ -135,21 +140,23 @@ def _material(
     predictions: Path | None,
     prediction_labels: str | None,
     progress: Progress,
-) -> AlteredSet | ErrorSet:
-    """Make the masks that a recipe learns from: the experts' masks altered, or a segmenter's with their errors."""
-    if recipe.material == "errors" and predictions is None:
+) -> dict[str, AlteredSet | ErrorSet]:
+    """Make the masks that a recipe learns from: expert masks altered, a segmenter's with their errors, or both."""
+    if "errors" in recipe.material and predictions is None:
         raise ValueError(
             "this row learns from a segmenter's errors; give --predictions, a folder of its masks of these images, "
             "or a row without the recipe's name"
         )
-    if recipe.material == "altered" and predictions is not None:
+    if "errors" not in recipe.material and predictions is not None:
         raise ValueError(
-            "this row learns from altered masks; leave out --predictions, or give a row that ends in -errors"
+            "this row learns from altered masks; leave out --predictions, or give a row that ends in -errors or -both"
         )
-    if recipe.material == "altered":
-        return AlteredSet.make(cohort, size, seed, progress)
     labels = Renumbering.parse(prediction_labels, cohort.scheme) if prediction_labels else cohort.labels
-    return _segmenter_errors(cohort, predictions, labels, size, progress)
+    made = {
+        "altered": lambda: AlteredSet.make(cohort, size, seed, progress),
+        "errors": lambda: _segmenter_errors(cohort, predictions, labels, size, progress),
+    }
+    return {name: made[name]() for name in recipe.material}
 
 
 def _segmenter_errors(
@@ -204,10 +211,6 @@ def _lengths(cohort: Cohort) -> pd.Series:
     known = cohort.table["measure_mm"]
     unknown = cohort.subset(known.isna().to_numpy())
     return pd.concat([known.dropna(), pd.Series([_length(case, cohort.scheme) for case in unknown], dtype=float)])
-
-
-def _errors_at(size: int) -> Callable[[Cohort, ErrorSet], Pairs]:
-    return lambda cohort, errors: error_pairs(cohort, errors, size)
 
 
 def _require_both(name: str, pairs: Pairs) -> None:

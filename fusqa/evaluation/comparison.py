@@ -83,7 +83,7 @@ class TrainedRow:
 
 def trained_rows(study: Study) -> dict[str, TrainedRow]:
     """Read every row of the paper's table and of the study's, and the autoencoder, as far as `study` ran them."""
-    runs = {row.key: [row.result(seed) for seed in study.profile.seeds] for row in study.rows}
+    runs = {row.key: [row.result(seed) for seed in study.profile.seeds_of(row)] for row in study.rows}
     runs["autoencoder"] = ["autoencoder"]
     rows = {key: row_named(key) for key in dict.fromkeys([*PRINTED, *study.plan.rows])} | {"autoencoder": None}
     found = {}
@@ -152,7 +152,7 @@ def beside_print(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
 
 def validation_auroc(study: Study, row: Row) -> float:
     """AUROC of a row on altered masks of site A's validation patients, mean over seeds; −1 if it was not run."""
-    runs = [study.result(row.result(seed)) for seed in study.profile.seeds]
+    runs = [study.result(row.result(seed)) for seed in study.profile.seeds_of(row)]
     return float(
         np.mean([run["reports"]["paper"][ALTERED]["auroc"] if run["status"] == "run" else -1.0 for run in runs])
     )

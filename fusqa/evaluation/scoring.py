@@ -44,7 +44,7 @@ def scores(sets: Mapping[str, Pairs], probability: Callable[[Pairs], Tensor]) ->
     return pd.concat(parts, ignore_index=True)
 
 
-def reports(table: pd.DataFrame, fixed: float, seed: int, validation: str = ALTERED) -> dict:
+def reports(table: pd.DataFrame, fixed: float, seed: int, validation: Sequence[str] = (ALTERED,)) -> dict:
     """Report on the scores of one model on every set, at a fixed threshold and at one chosen on validation.
 
     Parameters
@@ -55,8 +55,8 @@ def reports(table: pd.DataFrame, fixed: float, seed: int, validation: str = ALTE
         The paper's threshold.
     seed : int
         Of the bootstrap.
-    validation : str
-        The set on which the second threshold is chosen: the kind of masks that the model was trained on.
+    validation : sequence of str
+        The sets on which the second threshold is chosen: the kinds of masks that the model was trained on.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def reports(table: pd.DataFrame, fixed: float, seed: int, validation: str = ALTE
         :class:`fusqa.metrics.Report` as a dictionary. Site B is reported on its balanced test set (:data:`TEST`) and
         on all its predictions (its own name); a set without cases has no report.
     """
-    known = table[table["set"] == validation]
+    known = table[table["set"].isin(validation)]
     chosen = best_threshold(known["good"], known["probability"])
     thresholds = {"paper": fixed, "validation": chosen}
     sets = dict(list(table.groupby("set", sort=False))) | {TEST: table[table["test"] & (table["set"] == AT_B)]}

@@ -73,14 +73,32 @@ def _legend_below(figure: Figure, axis: Axes, columns: int) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
 
 
-def curves(history: pd.DataFrame, title: str) -> Figure:
-    """Training and validation loss, and every further column of `history`, by round."""
-    figure, axis = plt.subplots(figsize=(5, 2.8))
-    long = history.melt("round", var_name="figure", value_name="value")
-    sns.lineplot(long, x="round", y="value", hue="figure", marker="o", ax=axis)
-    axis.set(title=title, xlabel="round", ylabel="")
-    axis.xaxis.get_major_locator().set_params(integer=True)
+def curves(history: pd.DataFrame, title: str, constant: float) -> Figure:
+    """Training and validation loss against the samples seen, and every further column of `history` below them.
+
+    A dotted line marks the loss of a constant answer, ln 2 for as many good as poor masks: what lies on it has learnt
+    nothing. Losses far above it, while batch normalisation lags behind the weights, are cut off.
+    """
+    losses = ["train_loss", "valid_loss"]
+    further = [column for column in history if column not in ("round", "samples", *losses)]
+    figure, axes = plt.subplots(
+        1 + len(further), 1, figsize=(5, 2.6 + 1.4 * len(further)), sharex=True, squeeze=False, layout="constrained",
+        height_ratios=[2] + [1] * len(further),
+    )  # fmt: skip
+    for axis, columns in zip(axes[:, 0], [losses, *[[column] for column in further]], strict=True):
+        for column, marker in zip(columns, "os", strict=False):
+            axis.plot(history["samples"], history[column], marker=marker, label=_CURVES.get(column, column))
+    loss, last = axes[0, 0], axes[-1, 0]
+    loss.axhline(constant, color="black", linestyle=":", linewidth=1, label=f"constant answer, {constant:.3f}")
+    loss.set(title=title, ylabel="loss", ylim=(0, 2 * constant))
+    loss.legend(fontsize=8)
+    for axis, column in zip(axes[1:, 0], further, strict=True):
+        axis.set(ylabel=_CURVES.get(column, column))
+    last.set(xlabel="samples seen")
     return figure
+
+
+_CURVES = {"train_loss": "training", "valid_loss": "validation", "auroc": "AUROC"}
 
 
 def probabilities(scores: pd.DataFrame, threshold: float) -> Figure:

@@ -1,4 +1,4 @@
-"""From arrays in memory to trained networks, with fastai: batches, joint augmentation, fitting, predicting.
+"""From arrays in memory to trained networks, with fastai: batches, their order, fitting, predicting.
 
 Images stay ``uint8`` in memory (or on the device), and whole batches are gathered, converted and augmented as arrays:
 no Python runs per image. A tensor's dimensions say what it holds: ``(B, 1, H, W)`` is a batch of images, ``(B, H, W)``
@@ -7,33 +7,46 @@ of label masks, and everything else is not spatial.
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from IPython import get_ipython
 from IPython.display import clear_output
+from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, RandomSampler
+from torch.utils.data import DataLoader, Dataset, RandomSampler, Sampler
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # fastai 2.8 still calls torch.jit.script when imported
     from fastai.callback import schedule  # noqa: F401  adds fit_one_cycle to Learner
     from fastai.callback.core import Callback
-    from fastai.callback.fp16 import MixedPrecision
     from fastai.callback.tracker import TrackerCallback
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
+    from fastai.metrics import AccumMetric
     from fastai.optimizer import OptimWrapper
     from fastai.torch_core import set_seed
 
-__all__ = ["Resident", "accuracy", "fit", "make_learner", "pictures", "predict", "reproducible"]
+    from fusqa.models.augmentation import Move  # it loads fastai too
 
-SCALE, FLIP, DEGREES = (0.9, 1.1), 0.5, 10.0  # range of magnification, chance of a flip, largest turn to either side
+from fusqa.models.plan import Training
+
+__all__ = [
+    "AUROC",
+    "Paired",
+    "Resident",
+    "computes_in",
+    "fit",
+    "make_learner",
+    "pictures",
+    "predict",
+    "reproducible",
+]
+
 PREDICTED = 64  # samples that are predicted at a time
 
 # Adam with decoupled weight decay and fastai's defaults, in PyTorch's fused form: fastai's own goes over the weights
@@ -85,9 +98,14 @@ def pictures(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array).unsqueeze(1)
 
 
-def accuracy(logit: Tensor, target: Tensor) -> Tensor:
-    """Share of samples whose logit ``(B,)`` has the sign that the target ``(B,)``, 0 or 1, requires."""
-    return ((logit >= 0) == (target > 0.5)).float().mean()
+def auroc(target: np.ndarray, logit: np.ndarray) -> float:
+    """Area under the ROC curve of logits ``(N,)`` against targets ``(N,)`` in 0 … 1; NaN where all have one verdict."""
+    good = target > 0.5
+    return float(roc_auc_score(good, logit)) if good.any() and not good.all() else float("nan")
+
+
+AUROC = AccumMetric(auroc, to_np=True, invert_arg=True)
+"""Metric of a training: :func:`auroc` over the whole validation set."""
 
 
 def _unit(tensor: Tensor) -> Tensor:
@@ -107,41 +125,27 @@ class ToUnit(Callback):
         )
 
 
-class Augment(Callback):
-    """Scale, flip and turn the images and masks of a training batch together: the paper's three augmentations.
+class Precision(Callback):
+    """Run the network in bfloat16 where that is faster; the loss and the weights stay in float32."""
 
-    Images are interpolated bilinearly. A mask takes the nearest pixel, so it never gains a label that it did not have.
-    """
-
-    order = 2
+    order = 10
 
     def before_batch(self):
-        """Draw one transform per sample and apply it to its inputs and its target."""
-        if not self.training:
-            return
-        like = self.xb[0]
-        grid = F.affine_grid(self._draw(len(like), like.device), [len(like), 1, *like.shape[-2:]], align_corners=False)
-        self.learn.xb = tuple(_move(x, grid) for x in self.xb)
-        self.learn.yb = tuple(_move(y, grid) for y in self.yb)
+        """Begin to compute in bfloat16."""
+        self.autocast = torch.autocast(next(self.model.parameters()).device.type, torch.bfloat16)
+        self.autocast.__enter__()
 
-    def _draw(self, samples: int, device: torch.device) -> Tensor:
-        """Random maps from output to input coordinates, ``(B, 2, 3)``."""
-        zoom = 1 / torch.empty(samples).uniform_(*SCALE)
-        angle = torch.deg2rad(torch.empty(samples).uniform_(-DEGREES, DEGREES))
-        mirror = 1 - 2 * (torch.rand(samples) < FLIP).float()
-        cos, sin, zero = zoom * angle.cos(), zoom * angle.sin(), torch.zeros(samples)
-        rows = [torch.stack([mirror * cos, -sin, zero], 1), torch.stack([mirror * sin, cos, zero], 1)]
-        return torch.stack(rows, 1).to(device)
+    def after_pred(self):
+        """Go back to float32 for the loss."""
+        self.autocast.__exit__(None, None, None)
+        self.learn.pred = self.pred.float()
 
 
-def _move(tensor: Tensor, grid: Tensor) -> Tensor:
-    """Resample images or masks on `grid` ``(B, H, W, 2)``; leave what is not spatial."""
-    if tensor.ndim == 4:
-        return F.grid_sample(tensor, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    if tensor.ndim == 3:
-        moved = F.grid_sample(tensor.unsqueeze(1).float(), grid, mode="nearest", align_corners=False)
-        return moved.squeeze(1).to(tensor.dtype)
-    return tensor
+def computes_in(precision: str, device: torch.device | str) -> str:
+    """Return the precision in which `device` runs a training that asks for `precision`: "float32" or "bfloat16"."""
+    if torch.device(device).type == "cuda":
+        return "bfloat16"
+    return precision if torch.cpu.get_capabilities().get("avx512_bf16") else "float32"
 
 
 class KeepBest(TrackerCallback):
@@ -161,20 +165,55 @@ class KeepBest(TrackerCallback):
             self.model.load_state_dict(self.weights)
 
 
+class Paired(Sampler):
+    """Draw each mask with one of the other verdict beside it, of the same case where there is one.
+
+    The two then differ in what makes a mask good or poor, and in little else: a network learns that in half of the
+    samples (measured on altered masks). Both verdicts are seen equally often.
+
+    Parameters
+    ----------
+    good : (N,) bool
+        Verdict of every sample; both must occur.
+    case : (N,) str
+        Whose sample it is.
+    samples, seed : int
+        How many are drawn, and the seed of their order.
+    """
+
+    def __init__(self, good: Sequence[bool], case: Sequence[str], samples: int, seed: int):
+        self.good, self.samples, self.rng = np.asarray(good, bool), samples, np.random.default_rng(seed)
+        of_verdict = {verdict: np.flatnonzero(self.good == verdict) for verdict in (True, False)}
+        of_case = pd.DataFrame({"case": np.asarray(case), "good": self.good}).groupby(["case", "good"]).indices
+        self.partners = [
+            of_case.get((name, not verdict), of_verdict[not verdict])
+            for name, verdict in zip(case, self.good.tolist(), strict=True)
+        ]
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __iter__(self) -> Iterator[int]:
+        drawn: list[int] = []
+        while len(drawn) < self.samples:
+            for sample in self.rng.permutation(len(self.good)):
+                drawn += [int(sample), int(self.rng.choice(self.partners[sample]))]
+        return iter(drawn[: self.samples])
+
+
 def make_learner(
     model: nn.Module,
     loss: nn.Module,
     train: Resident,
     validation: Resident,
-    *,
-    budget: int,
-    rounds: int,
-    batch: int,
+    plan: Training,
     seed: int,
-    decay: float = 0.01,
+    *,
+    order: Sampler | None = None,
+    callbacks: Sequence[Callback] = (),
     metrics: Sequence = (),
 ) -> Learner:
-    """Make a fastai Learner that sees `budget` samples in `rounds` equal rounds and validates after each.
+    """Make a fastai Learner that sees ``plan.budget`` samples in equal rounds and validates after each.
 
     A budget of samples, unlike a number of epochs, makes trainings on data sets of unequal size comparable and the
     duration of a study predictable.
@@ -185,37 +224,41 @@ def make_learner(
         The network and what it minimises.
     train, validation : Resident
         Samples; the module says what a tensor's dimensions mean.
-    budget, rounds, batch : int
-        Samples seen in all, number of rounds, samples per step.
+    plan : Training
+        Samples, rounds, batch, rate, weight decay, precision.
     seed : int
         Seed of the order of the samples.
-    decay : float
-        Weight decay of Adam, decoupled; the default is fastai's.
-    metrics : sequence of callable
-        ``(prediction, target) -> float``, averaged over the validation batches.
+    order : Sampler, optional
+        Which samples a round draws; random ones, each once before any is drawn again, where it is not given.
+    callbacks : sequence of Callback
+        More of what is done to a batch.
+    metrics : sequence
+        fastai metrics, or functions ``(prediction, target) -> float`` that are averaged over the validation batches.
     """
-    order = torch.Generator().manual_seed(seed)
-    sampler = RandomSampler(train, num_samples=max(batch, budget // rounds), generator=order)
-    gather = {"batch_size": batch, "collate_fn": lambda samples: samples}
+    if order is None:
+        chance = torch.Generator().manual_seed(seed)
+        order = RandomSampler(train, num_samples=plan.of_a_round, generator=chance)
+    gather = {"collate_fn": lambda samples: samples}
     loaders = DataLoaders(
-        DataLoader(train, sampler=sampler, drop_last=True, **gather), DataLoader(validation, **gather)
+        DataLoader(train, sampler=order, drop_last=True, batch_size=plan.batch, **gather),
+        DataLoader(validation, batch_size=PREDICTED, **gather),
     )
     model = model.to(train.device, memory_format=torch.channels_last)
-    callbacks = [ToUnit(), Augment(), KeepBest(monitor="valid_loss")]
-    if torch.device(train.device).type == "cuda":
-        callbacks.append(MixedPrecision(amp_mode="bf16"))  # a CPU gains nothing by it
-    made = Learner(loaders, model, loss.to(train.device), ADAM, wd=decay, metrics=list(metrics), cbs=callbacks)
-    made.rounds = rounds
+    cbs = [ToUnit(), Move(), KeepBest(monitor="valid_loss"), *callbacks]
+    if computes_in(plan.precision, train.device) == "bfloat16":
+        cbs.append(Precision())
+    made = Learner(loaders, model, loss.to(train.device), ADAM, wd=plan.decay, metrics=list(metrics), cbs=cbs)
+    made.plan = plan
     return made
 
 
-def fit(learn: Learner, rate: float) -> pd.DataFrame:
-    """Train with a one-cycle schedule that peaks at the learning rate `rate`; return :func:`history`.
+def fit(learn: Learner) -> pd.DataFrame:
+    """Train with a one-cycle schedule that peaks at the plan's learning rate; return :func:`history`.
 
     The progress bar is cleared at the end, so that none stays in an executed notebook.
     """
     with learn.no_logging(), _bar(learn):
-        learn.fit_one_cycle(learn.rounds, rate)
+        learn.fit_one_cycle(learn.plan.rounds, learn.plan.rate)
     return history(learn)
 
 
@@ -230,10 +273,15 @@ def _bar(learn: Learner):
 
 
 def history(learn: Learner) -> pd.DataFrame:
-    """Return losses and metrics by round: columns ``round``, ``train_loss``, ``valid_loss`` and the metrics."""
+    """Return losses and metrics by round.
+
+    Columns ``round``, ``samples`` (seen until then), ``train_loss``, ``valid_loss`` and the metrics.
+    """
     names = learn.recorder.metric_names[1:-1]
     table = pd.DataFrame([list(row) for row in learn.recorder.values], columns=names)
-    table.insert(0, "round", np.arange(1, len(table) + 1))
+    rounds = np.arange(1, len(table) + 1)
+    table.insert(0, "round", rounds)
+    table.insert(1, "samples", rounds * len(learn.dls.train) * learn.plan.batch)
     return table
 
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ReconstructionLoss", "SegmentationLoss", "one_hot", "soft_dice_loss"]
+__all__ = ["ReconstructionLoss", "SegmentationLoss", "average_mask", "one_hot", "soft_dice_loss"]
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:
@@ -40,6 +40,11 @@ class SegmentationLoss(nn.Module):
         """Return the loss of logits ``(B, classes, H, W)`` against labels ``(B, H, W)``."""
         entropy = F.cross_entropy(logits, target.long(), self.weights)
         return 0.5 * entropy + 0.5 * soft_dice_loss(logits.softmax(1), one_hot(target, logits.shape[1]))
+
+
+def average_mask(masks: Tensor, classes: int) -> Tensor:
+    """Share of each class at each pixel of masks ``(N, H, W)``: the answer ``(1, classes, H, W)`` that never looks."""
+    return torch.stack([(masks == label).float().mean(0) for label in range(classes)])[None]
 
 
 def soft_dice_loss(probability: Tensor, hot: Tensor) -> Tensor:

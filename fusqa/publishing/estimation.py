@@ -25,13 +25,14 @@ from fusqa.models.backbones import WeightsUnavailable
 from fusqa.models.learner import Resident, fit, make_learner, predict, reproducible
 from fusqa.models.losses import ReconstructionLoss, SegmentationLoss
 from fusqa.models.networks import Autoencoder, quality_model
+from fusqa.models.plan import Training
 from fusqa.models.segmenters import SEGMENTERS
 from fusqa.simulator.cases import draw_case
 from fusqa.study.catalogue import COHORTS, at_hand
 from fusqa.study.chapters import result_names
 from fusqa.study.material import prediction_record
-from fusqa.study.profile import CohortPlan, Profile, Training
-from fusqa.study.rows import RECIPES, row_named
+from fusqa.study.profile import CohortPlan, Profile
+from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Row, row_named
 from fusqa.study.training import FAMILIARITY_PAIRS
 
 __all__ = ["estimate", "write_estimate"]
@@ -98,27 +99,34 @@ def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.devic
     judged = sum(kept.values()) + profile.validation * plan.A + plan.B  # every set, once the model is trained
 
     @cache
-    def of(topology: str, backbone: str, pretrained: bool, encoding: str, training: Training, material: str) -> float:
+    def of(
+        topology: str,
+        backbone: str,
+        pretrained: bool,
+        encoding: str,
+        training: Training,
+        material: tuple[str, ...],
+    ) -> float:
         try:
             model = quality_model(topology, backbone, pretrained, classes, encoding)
         except WeightsUnavailable:
             return 0.0
         columns = _noise(training.size), mask(training.size), target
         step, forward = _rates(model, nn.BCEWithLogitsLoss(), training, columns, device)
-        validated = (training.rounds + 1) * kept[material]  # after every round, and for what is familiar
+        validated = (training.rounds + 1) * sum(
+            kept[kind] for kind in material
+        )  # after every round, and for what is familiar
         return training.budget * step + (validated + judged + FAMILIARITY_PAIRS) * forward
 
     seconds = {}
     for row in (row_named(key) for key in plan.rows):
         learns = RECIPES[row.recipe]
-        training = getattr(profile.quality, learns.material)
-        once = of(row.topology, row.backbone, row.pretrained, learns.encoding, training, learns.material)
-        seconds |= {row.result(seed): once for seed in profile.seeds}
+        once = of(row.topology, row.backbone, row.pretrained, learns.encoding, profile.training(row), learns.material)
+        seconds |= {row.result(seed): once for seed in profile.seeds_of(row)}
     trainings = 1 + len(POOR_RECIPES[COHORTS[cohort].scheme.name])  # with every alteration, and without each
-    paper = RECIPES["paper"]
-    seconds["unseen"] = trainings * of(
-        "single", "resnet18", False, paper.encoding, profile.quality.omitted, paper.material
-    )
+    reference, paper = Row(*REFERENCE_NETWORK), RECIPES["paper"]
+    plan_without = profile.training_without(reference)
+    seconds["unseen"] = trainings * of(*reference.network, paper.encoding, plan_without, paper.material)
     training = profile.autoencoder
     columns = mask(training.size), mask(training.size)
     step, forward = _rates(Autoencoder(classes), ReconstructionLoss(), training, columns, device)
@@ -144,11 +152,11 @@ def _rates(
     """Seconds that a sample takes in training and in prediction; `columns` are those of one sample."""
     many = [torch.cat([column] * 2 * training.batch) for column in columns]
     samples = Resident(*many, device=device)
-    settings = {"rounds": 1, "batch": training.batch, "seed": 0}
     one = Resident(*columns, device=device)
 
     def train(steps: int) -> None:
-        fit(make_learner(model, loss, samples, one, budget=steps * training.batch, **settings), training.rate)
+        short = training.model_copy(update={"rounds": 1, "budget": steps * training.batch})
+        fit(make_learner(model, loss, samples, one, short, seed=0))
 
     train(1)
     step = _seconds(lambda: train(STEPS)) / (STEPS * training.batch)

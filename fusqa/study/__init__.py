@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "catalogue": ["COHORTS", "at_hand"],
+        "learning": ["CONTROL", "LEARNT", "Evidence", "evidence", "verdict_of"],
         "material": ["AlteredSet", "ErrorSet", "balanced_sample", "load_masks", "prediction_record", "save_masks"],
         "pairs": [
             "ALTERED",
@@ -15,13 +16,15 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "Pairs",
             "altered_pairs",
             "error_pairs",
+            "learning_pairs",
             "predicted_pairs",
             "scored_sets",
+            "study_material",
         ],
         "profile": ["Profile"],
         "results": ["Study", "published"],
         "rows": ["RECIPES", "REFERENCE_NETWORK", "SEGMENTER_TITLES", "Row", "row_named", "title_of"],
         "segmentation": ["native_masks", "segment", "segmenter_arguments", "train_segmenter"],
-        "training": ["VALIDATION", "fit_familiarity", "model_card", "network_arguments", "train"],
+        "training": ["evidence_of", "fit_familiarity", "model_card", "network_arguments", "own_sets", "train"],
     },
 )

@@ -16,12 +16,13 @@ from pydantic import BaseModel, ConfigDict
 from fusqa.files import ROOT
 from fusqa.study.catalogue import COHORTS
 from fusqa.study.profile import Profile
-from fusqa.study.rows import RECIPES, row_named
+from fusqa.study.rows import REFERENCE_NETWORK, Row, row_named
 
 __all__ = ["CASES", "PUBLISHED", "TABLE", "Chapter", "read_chapters", "result_names"]
 
 TABLE = ROOT / "workflow/chapters.yaml"
 CASES, PUBLISHED = "cases", "published"  # needs that no chapter leaves
+TRAINING = "training"  # setting: how one row is trained, put together from several of the profile
 SUFFIX = {"cohort": "", "network": "__{network}", "row": "__{row}__seed{seed}"}
 """How the files of one run are named behind the chapter, by what it is run once for."""
 
@@ -77,7 +78,7 @@ class Chapter(BaseModel):
         if self.per == "network":
             return [{"network": network} for network in plan.segmenters]
         if self.per == "row":
-            return [{"row": row, "seed": seed} for row in plan.rows for seed in profile.seeds]
+            return [{"row": row, "seed": seed} for row in plan.rows for seed in profile.seeds_of(row_named(row))]
         return [{}]
 
     def settings_of(self, profile: Profile, cohort: str, run: dict[str, Any]) -> dict[str, Any]:
@@ -88,10 +89,10 @@ class Chapter(BaseModel):
         ValueError
             Where the profile has no such setting.
         """
-        material = {"material": RECIPES[row_named(run["row"]).recipe].material} if self.per == "row" else {}
         threads = ["threads"] if self.threads else []
-        paths = [path.format(cohort=cohort, **run, **material) for path in (*self.settings, *threads)]
-        values = profile.model_dump()
+        paths = [path.format(cohort=cohort, **run) for path in (*self.settings, *threads)]
+        row = Row(*REFERENCE_NETWORK) if "row" not in run else row_named(run["row"])
+        values = profile.model_dump() | {TRAINING: {row.key: profile.training(row).model_dump()}}
         try:
             return {path: reduce(getitem, path.split("."), values) for path in paths}
         except KeyError as error:
@@ -141,7 +142,7 @@ def read_chapters(path: Path = TABLE) -> dict[str, Chapter]:
             raise ValueError(f"{path}: {chapter.name} runs only on '{chapter.only}', which is none of {sorted(places)}")
         if unknown := set(chapter.needs) - known:
             raise ValueError(f"{path}: {chapter.name} needs {sorted(unknown)}, which no chapter leaves")
-        if unknown := {setting.partition(".")[0] for setting in chapter.settings} - set(Profile.model_fields):
+        if unknown := {path.partition(".")[0] for path in chapter.settings} - {TRAINING, *Profile.model_fields}:
             raise ValueError(f"{path}: {chapter.name} names the settings {sorted(unknown)}, which no profile has")
     return chapters
 

@@ -5,8 +5,9 @@ segmenter's errors on degraded images, and its predictions, the latter two out o
 predictions at site B. Images are kept once, however many masks share them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -28,8 +29,10 @@ __all__ = [
     "Pairs",
     "altered_pairs",
     "error_pairs",
+    "learning_pairs",
     "predicted_pairs",
     "scored_sets",
+    "study_material",
 ]
 
 ALTERED, ERRORS = "altered masks, validation", "segmenter's errors, validation"
@@ -74,6 +77,16 @@ class Pairs:
         """Keep the pairs that a boolean array ``(M,)`` chooses."""
         kept = torch.from_numpy(np.array(chosen, bool))
         return Pairs(self.images, self.image_of[kept], self.masks[kept], self.table[chosen].reset_index(drop=True))
+
+    def joined(self, others: "Pairs") -> "Pairs":
+        """These pairs and then the others, with the columns that both tables have."""
+        columns = [column for column in self.table if column in others.table]
+        return Pairs(
+            torch.cat([self.images, others.images]),
+            torch.cat([self.image_of, others.image_of + len(self.images)]),
+            torch.cat([self.masks, others.masks]),
+            pd.concat([self.table[columns], others.table[columns]], ignore_index=True),
+        )
 
     def exchanged(self, share: float, seed: int) -> "Pairs":
         """Add a share of the good masks once more, as poor: each with an image of another patient.
@@ -156,6 +169,21 @@ def predicted_pairs(study: Study, cohort: Cohort, size: int, network: str | None
 def _mean_dice(table: pd.DataFrame) -> pd.Series:
     """Mean over the labels that are in the mask or in its reference; 0 for a mask that shares nothing with it."""
     return table.filter(regex="^dice_").mean(axis=1).fillna(0.0)
+
+
+def study_material(study: Study, names: Sequence[str]) -> dict[str, AlteredSet | ErrorSet]:
+    """Load what a recipe learns from (:attr:`fusqa.study.rows.Recipe.material`)."""
+    stored = {"altered": (AlteredSet, "altered.npz"), "errors": (ErrorSet, "errors.npz")}
+    return {name: stored[name][0].load(study.need(stored[name][1])) for name in names}
+
+
+def learning_pairs(material: Mapping[str, AlteredSet | ErrorSet], part: Cohort, size: int) -> Pairs:
+    """Pair all masks of a recipe's material that belong to `part` with their images."""
+    made = [
+        altered_pairs(part, masks) if isinstance(masks, AlteredSet) else error_pairs(part, masks, size)
+        for masks in material.values()
+    ]
+    return reduce(Pairs.joined, made)
 
 
 def scored_sets(study: Study, validation: Cohort, size: int) -> dict[str, Pairs]:

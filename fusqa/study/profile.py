@@ -1,45 +1,26 @@
 """The size of a study: what is trained, how long, on how many images; read from a file and checked."""
 
 from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import or_
 from pathlib import Path
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 from fusqa.files import ROOT
+from fusqa.models.plan import Training
 from fusqa.study.catalogue import COHORTS
-from fusqa.study.rows import SEGMENTER_TITLES, row_named
+from fusqa.study.rows import SEGMENTER_TITLES, Row, grid, row_named
 
-__all__ = ["CohortPlan", "Profile", "Training"]
+__all__ = ["CohortPlan", "Profile", "QualityTraining"]
 
 
 class _Strict(BaseModel):
     """Settings that refuse a misspelt name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Training(_Strict):
-    """How a network is trained.
-
-    Attributes
-    ----------
-    size : int
-        Side of its square image in pixels.
-    budget, rounds, batch : int
-        Samples seen in total, rounds that each end in a validation, samples per step.
-    rate : float
-        Peak learning rate of the one-cycle schedule.
-    decay : float
-        Weight decay.
-    """
-
-    size: PositiveInt
-    budget: PositiveInt
-    rounds: PositiveInt
-    batch: PositiveInt
-    rate: PositiveFloat
-    decay: float = Field(default=0.01, ge=0)
 
 
 class Segmenter(Training):
@@ -51,7 +32,7 @@ class Segmenter(Training):
         Of its constructor in :data:`fusqa.models.segmenters.SEGMENTERS`, beside classes and size.
     """
 
-    arguments: dict[str, int | tuple[int, ...]] = {}
+    arguments: dict[str, int | tuple[int, ...]] = Field(default_factory=dict)
 
     @field_validator("arguments")
     @classmethod
@@ -60,20 +41,17 @@ class Segmenter(Training):
         return dict(sorted(given.items()))
 
 
-class Quality(_Strict):
-    """Training of quality models, by what they learn from (:attr:`fusqa.study.rows.Recipe.material`).
+class QualityTraining(Training):
+    """Training of a quality model.
 
     Attributes
     ----------
-    altered, errors : Training
-        Of every row whose recipe has this material.
-    omitted : Training
-        Of the models for which one kind of altered mask is left out, to see what they make of it.
+    paired : bool
+        Whether every mask is drawn with one of the other verdict beside it, of the same case where there is one
+        (:class:`fusqa.models.learner.Paired`).
     """
 
-    altered: Training
-    errors: Training
-    omitted: Training
+    paired: bool = True
 
 
 class CrossValidation(_Strict):
@@ -118,6 +96,8 @@ class Profile(_Strict):
         CPU threads of every training; part of the profile because results depend on it.
     seeds : tuple of int
         Every row is trained once per seed.
+    once : tuple of str
+        Networks that are trained with the first seed only, by a name of :attr:`fusqa.study.rows.Row.parts`.
     validation : float
         Share of site A's patients that is kept for validation.
     per_class : int
@@ -127,8 +107,15 @@ class Profile(_Strict):
     segmentation, segmenters
         What all segmentation networks share, and the training of each, by its name in
         :data:`fusqa.study.rows.SEGMENTER_TITLES`.
-    quality, autoencoder
-        Training of the quality models, of the autoencoder.
+    quality : QualityTraining
+        Training of every row of the grid: the same for all, so that rows can be compared.
+    networks : dict of str to dict
+        Settings of `quality` that a network learns better with, by a name of :attr:`fusqa.study.rows.Row.parts`
+        ("vgg16", "siamese-resnet18"). Where several apply, the narrowest wins.
+    omitted : dict
+        Settings of `quality` for the models for which one kind of altered mask is left out.
+    autoencoder : Training
+        Training of the autoencoder.
     requests : dict of str to Request
         What a job of a chapter may use; "other" for those without an entry of their own.
     """
@@ -137,12 +124,15 @@ class Profile(_Strict):
     title: str
     threads: PositiveInt
     seeds: tuple[int, ...] = Field(min_length=1)
+    once: tuple[str, ...] = ()
     validation: float = Field(gt=0, lt=1)
     per_class: PositiveInt
     cohorts: dict[str, CohortPlan]
     segmentation: CrossValidation
     segmenters: dict[str, Segmenter]
-    quality: Quality
+    quality: QualityTraining
+    networks: dict[str, dict[str, Any]] = {}
+    omitted: dict[str, Any] = {}
     autoencoder: Training
     requests: dict[str, Request]
 
@@ -157,7 +147,7 @@ class Profile(_Strict):
         ValueError
             When a setting is missing, misspelt or out of range, a cohort, a row or a segmenter is not known, the
             segmenters differ in the size of their images (their errors go into one set), or the quality models do
-            (they are compared on the same masks).
+            (they are compared on the same masks), or a network of `networks` is none of the grid.
         """
         path = cls.file(name)
         if not path.is_file():
@@ -170,10 +160,35 @@ class Profile(_Strict):
         _require_known(path, "segmenters", set(profile.segmenters), SEGMENTER_TITLES)
         _require_known(path, "segmenters", {name for plan in plans for name in plan.segmenters}, profile.segmenters)
         _require_one_size(path, "segmenters", profile.segmenters)
-        _require_one_size(path, "quality models", dict(profile.quality))
+        _require_known(path, "networks", {*profile.networks, *profile.once}, _parts())
+        _require_one_size(path, "quality models", {row: profile.training(row_named(row)) for row in profile.rows})
         if "other" not in profile.requests:
             raise ValueError(f"{path}: requests need an entry 'other', for the rules without one of their own")
         return profile
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Names of the rows of all cohorts, each once."""
+        return tuple(dict.fromkeys(row for plan in self.cohorts.values() for row in plan.rows))
+
+    def seeds_of(self, row: Row) -> tuple[int, ...]:
+        """Return the seeds with which a row is trained."""
+        return self.seeds[:1] if set(self.once) & set(row.parts) else self.seeds
+
+    def training(self, row: Row) -> QualityTraining:
+        """How a row is trained: `quality`, with what its network needs otherwise.
+
+        Raises
+        ------
+        ValueError
+            Where a setting of its network is misspelt or out of range.
+        """
+        changes = [self.networks[part] for part in row.parts if part in self.networks]
+        return QualityTraining(**reduce(or_, changes, self.quality.model_dump()))
+
+    def training_without(self, row: Row) -> QualityTraining:
+        """How a row is trained when one kind of altered mask is left out."""
+        return QualityTraining(**self.training(row).model_dump() | self.omitted)
 
     @staticmethod
     def file(name: str | Path) -> Path:
@@ -184,6 +199,11 @@ class Profile(_Strict):
         """Resources of a rule as Snakemake names them: ``runtime`` in minutes and ``mem_mb``."""
         asked = self.requests.get(rule, self.requests["other"])
         return {"runtime": asked.minutes, "mem_mb": asked.memory_mb}
+
+
+def _parts() -> set[str]:
+    """Every name by which a profile can set how a row is trained."""
+    return {part for row in grid().values() for part in row.parts}
 
 
 def _require_known(path: Path, what: str, named: set[str], known: Iterable[str]) -> None:

@@ -23,6 +23,7 @@ SEGMENTER_TITLES = {"fetal-transunet": "Fetal-TransUNet", "unet": "U-Net"}  # th
 
 
 PICTURE, MASK = "picture", "mask"
+GREY, LABELS = "grey", "one-hot"
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,9 @@ class Recipe:
 
     Attributes
     ----------
-    material : {"altered", "errors"}
+    material : tuple of {"altered", "errors"}
         Altered masks, good or poor by construction; or out-of-fold predictions of degraded images, good if the review
-        accepts them and the measurement dates the pregnancy right.
+        accepts them and the measurement dates the pregnancy right; or both.
     encoding : str
         How the mask enters the network, a key of :data:`fusqa.models.networks.ENCODINGS`.
     sees : tuple of {"picture", "mask"}
@@ -43,32 +44,68 @@ class Recipe:
     exchanged : float
         Share of the good masks that it learns from a second time, labelled poor, beside another patient's image: only
         a comparison of image and mask can tell these apart.
-    notes : tuple of str
-        What is added to a row's name in print.
+    varied : bool
+        Whether the grey levels of half of the training images are changed, as another machine might record them.
     """
 
-    material: str
-    encoding: str
+    material: tuple[str, ...]
+    encoding: str = GREY
     sees: tuple[str, ...] = (PICTURE, MASK)
     target: str = "good"
     exchanged: float = 0.0
-    notes: tuple[str, ...] = ()
+    varied: bool = False
+
+    @property
+    def control(self) -> bool:
+        """Whether the image or the mask is hidden on purpose: such a model is not expected to learn."""
+        return len(self.sees) < 2
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What differs from the paper's recipe, in the words that are added to a row's name in print."""
+        differs = {
+            _LEARNS_FROM[self.material]: self.material != (ALTERED_MASKS,),
+            "a channel per label": self.encoding == LABELS,
+            "grey levels varied": self.varied,
+            "mask only": self.sees == (MASK,),
+            "image only": self.sees == (PICTURE,),
+            "images exchanged": self.exchanged > 0,
+            "Dice regression": self.target == "dice",
+        }
+        return tuple(note for note, holds in differs.items() if holds)
 
     @property
     def title(self) -> str:
         """What sets it apart from the other recipes, in print."""
-        return self.notes[-1] if self.notes else "paper's recipe"
+        return ", ".join(self.notes) or "paper's recipe"
 
 
-_ERRORS = "segmenter's errors"
-RECIPES = {
-    "paper": Recipe("altered", "grey"),
-    "errors": Recipe("errors", "one-hot", notes=(_ERRORS,)),
-    "blind": Recipe("errors", "one-hot", sees=(MASK,), notes=(_ERRORS, "mask only")),
-    "maskless": Recipe("errors", "one-hot", sees=(PICTURE,), notes=(_ERRORS, "picture only")),
-    "exchanged": Recipe("errors", "one-hot", exchanged=0.5, notes=(_ERRORS, "pictures exchanged")),
-    "dice": Recipe("errors", "one-hot", target="dice", notes=(_ERRORS, "Dice regression")),
+ALTERED_MASKS, OWN_ERRORS = "altered", "errors"
+_LEARNS_FROM = {
+    (ALTERED_MASKS,): "altered masks",
+    (OWN_ERRORS,): "segmenter's errors",
+    (ALTERED_MASKS, OWN_ERRORS): "altered masks and errors",
 }
+_ALTERED, _ERRORS, _BOTH = _LEARNS_FROM
+RECIPES = {
+    # One thing at a time: what it learns from, how the mask enters the network, whether the image is seen.
+    "paper": Recipe(_ALTERED),
+    "paper-blind": Recipe(_ALTERED, sees=(MASK,)),
+    "paper-labels": Recipe(_ALTERED, LABELS),
+    "paper-varied": Recipe(_ALTERED, varied=True),
+    "errors-grey": Recipe(_ERRORS),
+    "errors": Recipe(_ERRORS, LABELS),
+    "blind": Recipe(_ERRORS, LABELS, sees=(MASK,)),
+    "both": Recipe(_BOTH),
+    "both-labels": Recipe(_BOTH, LABELS),
+    "both-blind": Recipe(_BOTH, LABELS, sees=(MASK,)),
+    "both-varied": Recipe(_BOTH, varied=True),
+    # Other tasks for the same network.
+    "maskless": Recipe(_ERRORS, LABELS, sees=(PICTURE,)),
+    "exchanged": Recipe(_ERRORS, LABELS, exchanged=0.5),
+    "dice": Recipe(_ERRORS, LABELS, target="dice"),
+}
+"""Every way to train, by the last part of a row's name. A recipe differs from another one in as little as possible."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +129,13 @@ class Row:
     def network(self) -> tuple[str, str, bool]:
         """Topology, backbone and start: what two rows share that differ in their recipe."""
         return self.topology, self.backbone, self.pretrained
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names by which a profile can set how the row is trained, from the broadest to the narrowest."""
+        start = "pretrained" if self.pretrained else "scratch"
+        network = f"{self.topology}-{self.backbone}"
+        return self.backbone, f"{self.backbone}-{start}", self.topology, network, f"{network}-{start}", self.key
 
     @property
     def key(self) -> str:

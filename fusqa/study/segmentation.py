@@ -15,9 +15,10 @@ from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.reading import Case
 from fusqa.masks.label_images import to_native
 from fusqa.masks.labels import Scheme
-from fusqa.models.learner import Resident, fit, make_learner, pictures, predict
-from fusqa.models.losses import SegmentationLoss
+from fusqa.models.learner import Resident, computes_in, fit, make_learner, pictures, predict
+from fusqa.models.losses import SegmentationLoss, average_mask
 from fusqa.models.segmenters import SEGMENTERS
+from fusqa.study.learning import Evidence, evidence
 from fusqa.study.material import prediction_record
 from fusqa.study.profile import Segmenter
 
@@ -50,7 +51,7 @@ def segmenter_arguments(plan: Segmenter, scheme: Scheme) -> dict:
 
 def train_segmenter(
     network: str, training: Cohort, validation: Cohort, plan: Segmenter, seed: int, device: torch.device
-) -> tuple[nn.Module, pd.DataFrame]:
+) -> tuple[nn.Module, pd.DataFrame, Evidence]:
     """Train a segmentation network on the reference masks of `training`.
 
     Patients of `validation` choose the round, and nothing else.
@@ -74,21 +75,27 @@ def train_segmenter(
         The trained network.
     DataFrame
         Its history by round.
+    Evidence
+        Whether it has learnt: its loss beside that of an answer that is the same for every image, the share of each
+        label at each pixel of the training masks.
     """
+    classes = training.scheme.classes
     model = SEGMENTERS[network](**segmenter_arguments(plan, training.scheme))
     images, masks = zip(*(part.stack(plan.size) for part in (training, validation)), strict=True)
     references = [torch.from_numpy(part) for part in masks]
+    loss = SegmentationLoss.balanced(references[0], classes)
     learn = make_learner(
         model,
-        SegmentationLoss.balanced(references[0], training.scheme.classes),
+        loss,
         *(Resident(pictures(x), y, device=device) for x, y in zip(images, references, strict=True)),
-        budget=plan.budget,
-        rounds=plan.rounds,
-        batch=plan.batch,
-        decay=plan.decay,
-        seed=seed,
+        plan,
+        seed,
     )
-    return model, fit(learn, plan.rate)
+    history = fit(learn)
+    blind = average_mask(references[0], classes).clamp_min(1e-6).log().expand(len(references[1]), -1, -1, -1)
+    constant = float(loss.cpu()(blind, references[1]))
+    precision = computes_in(plan.precision, device)
+    return model, history, evidence(history, plan, len(training), constant, precision=precision)
 
 
 def native_masks(probability: Tensor, cases: Iterable[Case]) -> dict[str, np.ndarray]:

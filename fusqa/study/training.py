@@ -9,17 +9,27 @@ import torch
 from torch import nn
 
 from fusqa.masks.labels import Scheme
+from fusqa.models.augmentation import VaryGreyLevels
 from fusqa.models.checkpoints import Card
 from fusqa.models.familiarity import Familiarity, Features
-from fusqa.models.learner import accuracy, fit, make_learner, predict
+from fusqa.models.learner import AUROC, Paired, computes_in, fit, make_learner, predict
+from fusqa.study.learning import Evidence, constant_loss, evidence
 from fusqa.study.pairs import ALTERED, ERRORS, Pairs
-from fusqa.study.profile import Training
+from fusqa.study.profile import QualityTraining
 from fusqa.study.rows import RECIPES, Recipe, Row
 
-__all__ = ["FAMILIARITY_PAIRS", "VALIDATION", "fit_familiarity", "model_card", "network_arguments", "train"]
+__all__ = [
+    "FAMILIARITY_PAIRS",
+    "evidence_of",
+    "fit_familiarity",
+    "model_card",
+    "network_arguments",
+    "own_sets",
+    "train",
+]
 
 FAMILIARITY_PAIRS = 256  # at most so many training pairs for familiarity: enough for its few directions
-VALIDATION = {"altered": ALTERED, "errors": ERRORS}  # name of the pairs on which a threshold is chosen, by material
+_OF_MATERIAL = {"altered": ALTERED, "errors": ERRORS}
 
 
 def network_arguments(row: Row, scheme: Scheme) -> dict:
@@ -33,12 +43,17 @@ def network_arguments(row: Row, scheme: Scheme) -> dict:
     }
 
 
+def own_sets(recipe: Recipe) -> tuple[str, ...]:
+    """Names of the scored sets that are of the kind a recipe learns from: its threshold is chosen on them."""
+    return tuple(_OF_MATERIAL[material] for material in recipe.material)
+
+
 def train(
     model: nn.Module,
     recipe: Recipe,
     training: Pairs,
     validation: Pairs,
-    plan: Training,
+    plan: QualityTraining,
     seed: int,
     device: torch.device,
 ) -> pd.DataFrame:
@@ -46,11 +61,44 @@ def train(
 
     `validation` chooses the round and has no other influence.
     """
-    learnt = (pairs.exchanged(recipe.exchanged, seed) for pairs in (training, validation))
+    learnt = [pairs.exchanged(recipe.exchanged, seed) for pairs in (training, validation)]
     shown = (pairs.only(recipe.sees).labelled(recipe.target, device) for pairs in learnt)
-    settings = {"budget": plan.budget, "rounds": plan.rounds, "batch": plan.batch, "decay": plan.decay}
-    return fit(
-        make_learner(model, nn.BCEWithLogitsLoss(), *shown, **settings, seed=seed, metrics=[accuracy]), plan.rate
+    order, table = None, learnt[0].table
+    if plan.paired and table["good"].nunique() == 2:
+        order = Paired(table["good"], table["case"], plan.of_a_round, seed)
+    varied = [VaryGreyLevels(seed)] if recipe.varied else []
+    made = make_learner(
+        model, nn.BCEWithLogitsLoss(), *shown, plan, seed, order=order, callbacks=varied, metrics=[AUROC]
+    )
+    return fit(made)
+
+
+def evidence_of(
+    recipe: Recipe,
+    plan: QualityTraining,
+    history: pd.DataFrame,
+    training: Pairs,
+    validation: Pairs,
+    probability: np.ndarray,
+    device: torch.device,
+    seed: int,
+) -> Evidence:
+    """Judge whether a quality model has learnt, from its `probability` of "good" of the `validation` pairs.
+
+    The loss of a constant answer is that on the validation pairs that chose the round, exchanged ones included.
+    """
+    constant, floor = constant_loss(validation.exchanged(recipe.exchanged, seed).table[recipe.target])
+    scored = validation.table.assign(probability=probability) if recipe.target == "good" else None
+    return evidence(
+        history,
+        plan,
+        len(training.masks),
+        constant,
+        floor=floor,
+        precision=computes_in(plan.precision, device),
+        scored=scored,
+        control=recipe.control,
+        seed=seed,
     )
 
 
@@ -92,11 +140,11 @@ def model_card(
     recipe = RECIPES[row.recipe]
     about = {
         "row": row.key,
-        "material": recipe.material,
+        "material": " and ".join(recipe.material),
         "masks": len(training.masks),
         "patients": int(training.table["patient"].nunique()),
         "length_mm": [float(lengths_mm.min()), float(lengths_mm.max())],
-        "chosen_on": VALIDATION[recipe.material],
+        "chosen_on": ", ".join(own_sets(recipe)),
     }
     return Card(
         "quality", network_arguments(row, scheme), size, scheme.name, threshold, recipe.sees, about, auroc, provenance

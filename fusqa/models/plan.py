@@ -1,0 +1,41 @@
+"""How a network is trained: size, samples, batch, rate; plain settings that a profile states and a result repeats."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+__all__ = ["Training"]
+
+
+class Training(BaseModel):
+    """How a network is trained.
+
+    Attributes
+    ----------
+    size : int
+        Side of its square image in pixels.
+    budget, rounds, batch : int
+        Samples seen in total, rounds that each end in a validation, samples per step.
+    rate : float
+        Peak learning rate of the one-cycle schedule.
+    decay : float
+        Weight decay.
+    precision : {"float32", "bfloat16"}
+        In which a CPU multiplies. It falls back to float32 where the processor does not compute in bfloat16, which
+        would be slow. A graphics card always takes bfloat16.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: PositiveInt
+    budget: PositiveInt
+    rounds: PositiveInt
+    batch: PositiveInt
+    rate: PositiveFloat
+    decay: float = Field(default=0.01, ge=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    @property
+    def of_a_round(self) -> int:
+        """Samples of one round; at least one batch."""
+        return max(self.batch, self.budget // self.rounds)

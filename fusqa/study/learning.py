@@ -1,0 +1,200 @@
+"""Did it learn? The evidence that a training gives of itself, and one verdict from it.
+
+Nothing is concluded from a network that has not learnt its own task. So every training is held against an answer that
+never looks: the same number for every mask. A quality model must beat it on validation patients' masks of the kind it
+learnt from, and its loss must have stopped falling.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fusqa.metrics import classification_report
+from fusqa.models.plan import Training
+
+__all__ = [
+    "CONTROL",
+    "LEARNT",
+    "NOT_LEARNT",
+    "STILL_LEARNING",
+    "Evidence",
+    "constant_loss",
+    "evidence",
+    "is_flat",
+    "verdict_of",
+]
+
+LEARNT, STILL_LEARNING, NOT_LEARNT, CONTROL = "learnt", "still learning", "not learnt", "control"
+LEAST_AUROC = 0.75  # chosen: the lower end of the interval must reach it
+LEAST_EXPLAINED = 0.5  # chosen: share of the constant answer's avoidable loss that a regression must avoid
+LATE = 1 / 8  # of the samples at the end of a training ...
+LITTLE = 0.05  # ... in which a flat curve gains at most this share of all that it gained (chosen)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What shows whether a training learnt its task.
+
+    Attributes
+    ----------
+    verdict : str
+        :data:`LEARNT`: it beats a constant answer clearly and its curve is flat. :data:`STILL_LEARNING`: it beats it,
+        but the curve is not flat or the lead is small and growing. :data:`NOT_LEARNT`: the rest. :data:`CONTROL`: the
+        image or the mask was hidden on purpose, so nothing is expected of it.
+    samples, steps : int
+        Seen in training.
+    epochs : float
+        Samples seen over samples there are.
+    loss, constant, floor : float
+        Lowest validation loss, that of the best constant answer, and the least possible one.
+    flat : bool
+        Whether the loss had stopped falling.
+    auroc, low, high : float or None
+        On the validation material, with its 95 % interval by patient; None for a regression.
+    precision : str
+        In which the network was trained.
+    """
+
+    verdict: str
+    samples: int
+    steps: int
+    epochs: float
+    loss: float
+    constant: float
+    floor: float
+    flat: bool
+    auroc: float | None
+    low: float | None
+    high: float | None
+    precision: str
+
+    @property
+    def explained(self) -> float:
+        """Share of the constant answer's avoidable loss that the network avoids; 1 is perfect, 0 no better."""
+        avoidable = self.constant - self.floor
+        return (self.constant - self.loss) / avoidable if avoidable > 0 else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for a result file."""
+        return asdict(self) | {"explained": round(self.explained, 4)}
+
+    def __str__(self) -> str:
+        scored = f"; AUROC {self.auroc:.3f} ({self.low:.2f}–{self.high:.2f})" if self.auroc is not None else ""
+        curve = "flat" if self.flat else "still falling"
+        return (
+            f"{self.verdict}: {self.samples} samples in {self.steps} steps ({self.epochs:.1f} epochs); validation loss "
+            f"{self.loss:.3f}, {self.constant:.3f} for a constant answer; curve {curve}{scored}"
+        )
+
+
+def constant_loss(target: Iterable[float]) -> tuple[float, float]:
+    """Cross-entropy of the best constant answer to targets in 0 … 1, and of the best possible one.
+
+    The first is ln 2 for as many good as poor masks. The second is zero for verdicts; a share of overlap has an entropy
+    of its own that no answer can undercut.
+    """
+    target = np.asarray(list(target), float)
+    return float(_entropy(target.mean())), float(_entropy(target).mean())
+
+
+def _entropy(p: np.ndarray | float) -> np.ndarray:
+    """Entropy of a share or of several, in nats."""
+    p = np.clip(p, 1e-12, 1 - 1e-12)
+    return -(p * np.log(p) + (1 - p) * np.log(1 - p))
+
+
+def is_flat(history: pd.DataFrame, constant: float) -> bool:
+    """Whether the validation loss gained little in the last eighth of the samples (in the last round at least).
+
+    Parameters
+    ----------
+    history : DataFrame
+        From :func:`fusqa.models.learner.fit`.
+    constant : float
+        Loss of the best constant answer: the gain is measured from there.
+    """
+    late = history["samples"] > (1 - LATE) * history["samples"].max()
+    late.iloc[-1] = True
+    before = min(constant, history.loc[~late, "valid_loss"].min())
+    best = min(before, history["valid_loss"].min())
+    return bool(before - best <= LITTLE * (constant - best)) if best < constant else False
+
+
+def evidence(
+    history: pd.DataFrame,
+    plan: Training,
+    masks: int,
+    constant: float,
+    *,
+    precision: str,
+    floor: float = 0.0,
+    scored: pd.DataFrame | None = None,
+    control: bool = False,
+    seed: int = 0,
+) -> Evidence:
+    """Judge one training.
+
+    Parameters
+    ----------
+    history : DataFrame
+        Losses by round.
+    plan : Training
+        How it was trained.
+    masks : int
+        How many samples there were to learn from.
+    constant, floor : float
+        Validation loss of the best constant answer and of the best possible one (:func:`constant_loss`).
+    precision : str
+        In which it was trained.
+    scored : DataFrame, optional
+        ``good``, ``probability`` and ``patient`` of its own validation material; left out for a regression.
+    control : bool
+        Whether it was trained without the image, or without the mask, on purpose.
+    seed : int
+        Of the bootstrap.
+    """
+    flat, loss = is_flat(history, constant), float(history["valid_loss"].min())
+    auroc = low = high = None
+    if scored is not None and scored["good"].nunique() == 2:
+        report = classification_report(scored["good"], scored["probability"], scored["patient"], seed=seed)
+        auroc, (low, high) = report.auroc, report.intervals["auroc"]
+    samples = int(history["samples"].iloc[-1])
+    found = Evidence(
+        CONTROL,
+        samples,
+        samples // plan.batch,
+        samples / masks,
+        loss,
+        constant,
+        floor,
+        flat,
+        auroc,
+        low,
+        high,
+        precision,
+    )
+    if control:
+        return found
+    return Evidence(**asdict(found) | {"verdict": _verdict(found, scored is not None)})
+
+
+def _verdict(found: Evidence, classifies: bool) -> str:
+    """Judge by the area under the curve where verdicts are learnt, by the loss avoided where a number is."""
+    if classifies:
+        enough = found.low is not None and found.low >= LEAST_AUROC
+        any_skill = found.low is not None and found.low > 0.5
+    else:
+        enough, any_skill = found.explained >= LEAST_EXPLAINED, found.explained > 0
+    if enough and found.flat:
+        return LEARNT
+    return STILL_LEARNING if any_skill and not found.flat else NOT_LEARNT
+
+
+def verdict_of(results: Iterable[Mapping[str, Any]]) -> str:
+    """Verdict on several trainings of one row: the worst of them."""
+    order = (NOT_LEARNT, STILL_LEARNING, LEARNT, CONTROL)
+    verdicts = [result.get("learnt", {}).get("verdict", NOT_LEARNT) for result in results]
+    return min(verdicts, key=order.index) if verdicts else NOT_LEARNT
