@@ -7,6 +7,7 @@ images: a case counts as often as its patient was drawn. The bootstrap is then a
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import binomtest
@@ -18,6 +19,7 @@ __all__ = [
     "bootstrap_weights",
     "classification_report",
     "difference",
+    "holm",
     "interval",
     "mcnemar",
     "mean_interval",
@@ -192,13 +194,30 @@ def report_over_seeds(y: Sequence[bool], p: np.ndarray, groups: Sequence, thresh
     )
 
 
+class Difference(NamedTuple):
+    """Difference between two models, its 95 % interval, and how probable one as large would be without any.
+
+    Attributes
+    ----------
+    value, low, high : float
+        The difference and the ends of its interval.
+    p : float
+        Two-sided: twice the share of bootstrap draws on the other side of zero.
+    """
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
 def difference(
     y: Sequence[bool],
     ours: tuple[np.ndarray, Sequence[float]],
     theirs: tuple[np.ndarray, Sequence[float]],
     groups: Sequence,
     draws: int = DRAWS,
-) -> dict[str, tuple[float, float, float]]:
+) -> dict[str, Difference]:
     """Difference between two models on the same cases: of every figure, with its 95 % interval.
 
     The bootstrap draws the same patients for both models, so that difficulties which they share cancel, and draws among
@@ -216,7 +235,7 @@ def difference(
     Returns
     -------
     dict
-        From a figure to (difference, low, high); an interval that holds 0 ranks neither model above the other.
+        From a figure to its :class:`Difference`; an interval that holds 0 ranks neither model above the other.
     """
     y, weights = np.asarray(y, bool), bootstrap_weights(groups, draws)
     means, drawn = [], []
@@ -225,9 +244,41 @@ def difference(
         called = p >= np.asarray(thresholds)[:, None]
         means.append({name: v.mean() for name, v in _each(y, called, p, np.ones((1, len(y)))).items()})
         drawn.append(_redrawn(_each(y, called, p, weights), [0, number]))
+    apart = {name: drawn[0][name] - drawn[1][name] for name in MERITS}
     return {
-        name: (float(means[0][name] - means[1][name]), *interval(drawn[0][name] - drawn[1][name])) for name in MERITS
+        name: Difference(float(means[0][name] - means[1][name]), *interval(values), _two_sided(values))
+        for name, values in apart.items()
     }
+
+
+def _two_sided(values: np.ndarray) -> float:
+    """Twice the share of bootstrap differences on the rarer side of zero, one draw added so that it is never zero."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return float("nan")
+    rarer = min((values <= 0).sum(), (values >= 0).sum())
+    return float(min(1.0, 2 * (rarer + 1) / (len(values) + 1)))
+
+
+def holm(p: Sequence[float]) -> np.ndarray:
+    """Correct p values for their number (Holm 1979): the chance of any false claim stays below the level.
+
+    Parameters
+    ----------
+    p : (N,) of float
+        Of N comparisons; NaN where one could not be made.
+
+    Returns
+    -------
+    (N,) float
+        The smallest is multiplied by N, the next by N − 1 and so on; none becomes smaller than one before it.
+    """
+    p = np.asarray(p, float)
+    order, known = np.argsort(p), int(np.isfinite(p).sum())
+    corrected = np.full(len(p), np.nan)
+    raised = np.minimum(p[order[:known]] * np.arange(known, 0, -1), 1.0)
+    corrected[order[:known]] = np.maximum.accumulate(raised)
+    return corrected
 
 
 def _each(y: np.ndarray, called: np.ndarray, p: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:

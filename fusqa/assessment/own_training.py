@@ -118,7 +118,7 @@ def train_on(
     model = quality_model(**network_arguments(row, cohort.scheme))
     history = train(model, recipe, training, validation, plan, seed, device)
     probability = predict(model, *validation.only(recipe.sees).inputs()).sigmoid().numpy()
-    learnt = evidence_of(recipe, plan, history, training, validation, probability, device, seed)
+    learnt = evidence_of(recipe, plan, history, training, validation, probability, device, seed, profile.learnt)
     own = ", ".join(own_sets(recipe))
     table = validation.table.assign(set=own, probability=probability)
     threshold = best_threshold(table["good"], probability)

@@ -33,6 +33,9 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "comparison": [
             "beside_print",
             "compare",
+            "learning_table",
+            "learnt_rows",
+            "left_out",
             "rivals",
             "summary",
             "segmenter_figures",

@@ -10,7 +10,8 @@ import pandas as pd
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED, Printed
 from fusqa.evaluation.scoring import CONFUSION, FIGURES, figure, mean_figure
 from fusqa.masks.labels import Scheme
-from fusqa.metrics import SeedsReport, difference, mcnemar, report_over_seeds
+from fusqa.metrics import SeedsReport, difference, holm, mcnemar, report_over_seeds
+from fusqa.study.learning import CONTROL, LEARNT, verdict_of
 from fusqa.study.pairs import ALTERED, AT_B
 from fusqa.study.results import Study
 from fusqa.study.rows import Row, row_named
@@ -19,6 +20,9 @@ __all__ = [
     "TrainedRow",
     "beside_print",
     "compare",
+    "learning_table",
+    "learnt_rows",
+    "left_out",
     "rivals",
     "segmenter_figures",
     "summary",
@@ -27,6 +31,9 @@ __all__ = [
     "trained_rows",
     "validation_auroc",
 ]
+
+
+SIGNIFICANT = 0.05  # of p, corrected
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +62,11 @@ class TrainedRow:
     results: list[dict]
     tables: list[pd.DataFrame]
     reason: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Whether it has learnt its task, in every seed (:mod:`fusqa.study.learning`)."""
+        return verdict_of(self.results)
 
     @property
     def testable(self) -> bool:
@@ -98,6 +110,42 @@ def trained_rows(study: Study) -> dict[str, TrainedRow]:
     return found
 
 
+def learnt_rows(rows: Mapping[str, TrainedRow]) -> dict[str, TrainedRow]:
+    """Return the rows from which something may be concluded: those that have learnt their task, and the controls."""
+    return {key: row for key, row in rows.items() if row.tables and row.verdict in (LEARNT, CONTROL)}
+
+
+def left_out(rows: Mapping[str, TrainedRow]) -> str:
+    """Say which rows were run and have not learnt: they are printed, and nothing is concluded from them."""
+    named = [f"{row.title} ({row.verdict})" for row in rows.values() if row.tables and not learnt_rows({"": row})]
+    if not named:
+        return "Every row that was run has learnt its task."
+    return f"Nothing is concluded from {len(named)} rows that have not learnt their task: {'; '.join(named)}."
+
+
+def learning_table(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
+    """Return the evidence of every training that was run, as text: one line per row, means over its seeds.
+
+    The loss stands beside that of a constant answer; the AUROC is on the row's own validation material, its interval
+    the lowest and the highest end over seeds.
+    """
+    lines = []
+    for row in rows.values():
+        found = pd.DataFrame([result["learnt"] for result in row.results if "learnt" in result])
+        if found.empty:
+            continue
+        area = "–"
+        if found["auroc"].notna().all():
+            area = figure(found["auroc"].mean(), (found["low"].min(), found["high"].max()))
+        lines.append(
+            {"model": row.title, "verdict": row.verdict, "trainings": len(found)}
+            | {"samples": f"{found['samples'].mean():.0f}", "epochs": f"{found['epochs'].mean():.1f}"}
+            | {"loss": f"{found['loss'].mean():.3f}", "constant\nanswer": f"{found['constant'].mean():.3f}"}
+            | {"curve flat": f"{found['flat'].sum()} of {len(found)}", "AUROC,\nown validation": area}
+        )
+    return pd.DataFrame(lines)
+
+
 def table_3(rows: Mapping[str, TrainedRow], threshold: str) -> pd.DataFrame:
     """Return the paper's Table 3 at a threshold, "paper" or "validation", as text.
 
@@ -106,22 +154,23 @@ def table_3(rows: Mapping[str, TrainedRow], threshold: str) -> pd.DataFrame:
     lines = []
     for row in rows.values():
         if not row.testable:
-            lines.append({"model": row.title, CONFUSION: "no test set" if row.tables else "not run"})
+            said = ("no test set", row.verdict) if row.tables else ("not run", "–")
+            lines.append({"model": row.title, "learnt?": said[1], CONFUSION: said[0]})
             continue
         over = row.report(threshold)
         counts = [f"{count:.0f}" if over.seeds == 1 else f"{count:.1f}" for count in over.confusion]
         collapsed = f"\none class only: {over.collapsed} of {over.seeds}" if over.collapsed else ""
         lines.append(
-            {"model": row.title, CONFUSION: "{} {}\n{} {}".format(*counts) + collapsed}
+            {"model": row.title, "learnt?": row.verdict, CONFUSION: "{} {}\n{} {}".format(*counts) + collapsed}
             | {title: figure(over.mean[key], over.intervals[key], over.sd[key]) for key, title in FIGURES.items()}
         )
     return pd.DataFrame(lines)
 
 
 def summary(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
-    """AUROC of every row that was run: columns ``model``, ``value``, ``low``, ``high``."""
+    """AUROC of every row that has learnt: columns ``model``, ``value``, ``low``, ``high``."""
     lines = []
-    for row in rows.values():
+    for row in learnt_rows(rows).values():
         if row.testable:
             over = row.report("validation")
             low, high = over.intervals["auroc"]
@@ -136,7 +185,7 @@ def beside_print(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
     (:meth:`fusqa.evaluation.paper.Printed.implied`).
     """
     lines = []
-    for row in rows.values():
+    for row in learnt_rows(rows).values():
         if row.printed is None or not row.testable:
             continue
         ours = row.report("paper").mean
@@ -151,11 +200,11 @@ def beside_print(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
 
 
 def validation_auroc(study: Study, row: Row) -> float:
-    """AUROC of a row on altered masks of site A's validation patients, mean over seeds; −1 if it was not run."""
+    """AUROC of a row on altered masks of site A's validation patients, mean over seeds; −1 if it has not learnt."""
     runs = [study.result(row.result(seed)) for seed in study.profile.seeds_of(row)]
-    return float(
-        np.mean([run["reports"]["paper"][ALTERED]["auroc"] if run["status"] == "run" else -1.0 for run in runs])
-    )
+    if verdict_of(runs) != LEARNT:
+        return -1.0
+    return float(np.mean([run["reports"]["paper"][ALTERED]["auroc"] for run in runs]))
 
 
 def table_2(cases: pd.DataFrame, errors: Mapping[str, str], seed: int) -> pd.DataFrame:
@@ -196,37 +245,58 @@ def segmenter_figures(part: pd.DataFrame, scheme: Scheme, seed: int) -> dict[str
     }
 
 
-# The field of a row in which two rivals differ, and its value in the one and in the other: the paper's ranking of
-# topologies; then the effect of a segmenter's errors, of the image, and of the need to compare image and mask.
-RIVALS = (
-    ("topology", "single", "synergic"),
-    ("topology", "synergic", "siamese"),
-    ("topology", "single", "siamese"),
-    ("recipe", "errors", "paper"),
-    ("recipe", "errors", "blind"),
-    ("recipe", "exchanged", "errors"),
-)
+# The field of a row in which two rivals differ, and its value in the one and in the other.
+RIVALS = {
+    "topology": (
+        ("topology", "single", "synergic"),
+        ("topology", "synergic", "siamese"),
+        ("topology", "single", "siamese"),
+    ),
+    "what it learns from": (
+        ("recipe", "errors-grey", "paper"),
+        ("recipe", "both", "paper"),
+        ("recipe", "both", "errors-grey"),
+        ("recipe", "errors", "paper-labels"),
+        ("recipe", "both-labels", "paper-labels"),
+        ("recipe", "both-labels", "errors"),
+    ),
+    "how the mask enters": (
+        ("recipe", "paper", "paper-labels"),
+        ("recipe", "errors-grey", "errors"),
+        ("recipe", "both", "both-labels"),
+    ),
+    "whether the image is seen": (
+        ("recipe", "paper", "paper-blind"),
+        ("recipe", "errors", "blind"),
+        ("recipe", "both-labels", "both-blind"),
+    ),
+    "grey levels varied": (("recipe", "paper-varied", "paper"), ("recipe", "both-varied", "both")),
+    "images exchanged": (("recipe", "exchanged", "errors"),),
+    "pretrained": (("pretrained", True, False),),
+}
 
 
-def rivals(rows: Mapping[str, TrainedRow]) -> list[tuple[str, str]]:
-    """Pairs of rows that differ in one field, topology or recipe, as :data:`RIVALS` says."""
-    ran = {key: run.row for key, run in rows.items() if run.tables and run.row}
+def rivals(rows: Mapping[str, TrainedRow]) -> list[tuple[str, str, str]]:
+    """Return pairs of rows that have learnt and differ in one thing: what, first, second, as :data:`RIVALS` lists."""
+    ran = {key: run.row for key, run in learnt_rows(rows).items() if run.row}
     pairs = []
-    for field, first, second in RIVALS:
-        for key, row in ran.items():
-            other = replace(row, **{field: second}).key
-            if getattr(row, field) == first and other in ran:
-                pairs.append((key, other))
+    for what, fields in RIVALS.items():
+        for field, first, second in fields:
+            for key, row in ran.items():
+                other = replace(row, **{field: second}).key
+                if getattr(row, field) == first and other in ran:
+                    pairs.append((what, key, other))
     return pairs
 
 
-def compare(rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str]]) -> pd.DataFrame:
+def compare(rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str, str]]) -> pd.DataFrame:
     """Compare rows on the balanced test set, at the thresholds chosen on validation.
 
-    The differences and their intervals are of all seeds, McNemar's test is of the first seed of each row.
+    The differences, their intervals and p are of all seeds, McNemar's test is of the first seed of each row. Of so many
+    comparisons some would seem clear by chance: p is corrected for their number (Holm 1979), and decides the verdict.
     """
-    lines = []
-    for key, other in pairs:
+    lines, areas = [], []
+    for what, key, other in pairs:
         ours, theirs = rows[key], rows[other]
         cases = ours.cases()
         good, patients = cases["good"].to_numpy(bool), cases["patient"]
@@ -236,14 +306,18 @@ def compare(rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str]]) -> pd.
         only, only_other, p = mcnemar(*right)
         shown = {"AUROC": differences["auroc"], "balanced accuracy": differences["balanced_accuracy"]}
         lines.append(
-            {"first": ours.title, "second": theirs.title}
-            | {f"Δ {name}": "{:+.3f}\n{:+.2f} to {:+.2f}".format(*values) for name, values in shown.items()}
+            {"differ in": what, "first": ours.title, "second": theirs.title}
+            | {f"Δ {name}": "{:+.3f}\n{:+.2f} to {:+.2f}".format(*values[:3]) for name, values in shown.items()}
             | {"only first right,\nonly second": f"{only}, {only_other}", "McNemar p": f"{p:.3f}"}
-            | {"verdict on AUROC": _verdict(*differences["auroc"][1:])}
         )
-    return pd.DataFrame(lines)
+        areas.append(differences["auroc"])
+    corrected = holm([area.p for area in areas])
+    verdicts = [_verdict(area.value, p) for area, p in zip(areas, corrected, strict=True)]
+    return pd.DataFrame(lines).assign(**{"p, Holm": [f"{p:.3f}" for p in corrected], "verdict on AUROC": verdicts})
 
 
-def _verdict(low: float, high: float) -> str:
-    """Which of two models is better, by the interval of their difference."""
-    return "first is better" if low > 0 else "second is better" if high < 0 else "not told apart"
+def _verdict(difference: float, p: float) -> str:
+    """Which of two models is better, by their difference and its p."""
+    if p >= SIGNIFICANT or math.isnan(p):
+        return "not told apart"
+    return "first is better" if difference > 0 else "second is better"

@@ -1,10 +1,10 @@
-"""How a network is trained: size, samples, batch, rate; plain settings that a profile states and a result repeats."""
+"""How a network is trained, and what it must show for it: plain settings that a profile states."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-__all__ = ["Training"]
+__all__ = ["Bar", "Training"]
 
 
 class Training(BaseModel):
@@ -39,3 +39,23 @@ class Training(BaseModel):
     def of_a_round(self) -> int:
         """Samples of one round; at least one batch."""
         return max(self.batch, self.budget // self.rounds)
+
+
+class Bar(BaseModel):
+    """What a training must show to count as learnt; all three are chosen.
+
+    Attributes
+    ----------
+    auroc : float
+        The lower end of the AUROC's interval on its own validation material must reach it.
+    explained : float
+        For a regression: share of the constant answer's avoidable loss that it must avoid.
+    late_gain : float
+        The curve is flat if the last eighth of the samples brings at most this share of all that was gained.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    auroc: float = 0.75
+    explained: float = 0.5
+    late_gain: float = 0.05

@@ -6,14 +6,14 @@ learnt from, and its loss must have stopped falling.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fusqa.metrics import classification_report
-from fusqa.models.plan import Training
+from fusqa.models.plan import Bar, Training
 
 __all__ = [
     "CONTROL",
@@ -28,10 +28,7 @@ __all__ = [
 ]
 
 LEARNT, STILL_LEARNING, NOT_LEARNT, CONTROL = "learnt", "still learning", "not learnt", "control"
-LEAST_AUROC = 0.75  # chosen: the lower end of the interval must reach it
-LEAST_EXPLAINED = 0.5  # chosen: share of the constant answer's avoidable loss that a regression must avoid
-LATE = 1 / 8  # of the samples at the end of a training ...
-LITTLE = 0.05  # ... in which a flat curve gains at most this share of all that it gained (chosen)
+LATE = 1 / 8  # of the samples, at the end of a training: there the curve must be flat
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ def _entropy(p: np.ndarray | float) -> np.ndarray:
     return -(p * np.log(p) + (1 - p) * np.log(1 - p))
 
 
-def is_flat(history: pd.DataFrame, constant: float) -> bool:
+def is_flat(history: pd.DataFrame, constant: float, late_gain: float) -> bool:
     """Whether the validation loss gained little in the last eighth of the samples (in the last round at least).
 
     Parameters
@@ -115,12 +112,15 @@ def is_flat(history: pd.DataFrame, constant: float) -> bool:
         From :func:`fusqa.models.learner.fit`.
     constant : float
         Loss of the best constant answer: the gain is measured from there.
+    late_gain : float
+        Share of the whole gain that may come so late. A curve that never gained has not become flat, unless all of the
+        gain may come late.
     """
     late = history["samples"] > (1 - LATE) * history["samples"].max()
     late.iloc[-1] = True
     before = min(constant, history.loc[~late, "valid_loss"].min())
     best = min(before, history["valid_loss"].min())
-    return bool(before - best <= LITTLE * (constant - best)) if best < constant else False
+    return bool(before - best <= late_gain * (constant - best)) if best < constant else late_gain >= 1
 
 
 def evidence(
@@ -129,6 +129,7 @@ def evidence(
     masks: int,
     constant: float,
     *,
+    bar: Bar,
     precision: str,
     floor: float = 0.0,
     scored: pd.DataFrame | None = None,
@@ -147,6 +148,8 @@ def evidence(
         How many samples there were to learn from.
     constant, floor : float
         Validation loss of the best constant answer and of the best possible one (:func:`constant_loss`).
+    bar : Bar
+        What it must show.
     precision : str
         In which it was trained.
     scored : DataFrame, optional
@@ -156,7 +159,7 @@ def evidence(
     seed : int
         Of the bootstrap.
     """
-    flat, loss = is_flat(history, constant), float(history["valid_loss"].min())
+    flat, loss = is_flat(history, constant, bar.late_gain), float(history["valid_loss"].min())
     auroc = low = high = None
     if scored is not None and scored["good"].nunique() == 2:
         report = classification_report(scored["good"], scored["probability"], scored["patient"], seed=seed)
@@ -178,16 +181,16 @@ def evidence(
     )
     if control:
         return found
-    return Evidence(**asdict(found) | {"verdict": _verdict(found, scored is not None)})
+    return replace(found, verdict=_verdict(found, bar, scored is not None))
 
 
-def _verdict(found: Evidence, classifies: bool) -> str:
+def _verdict(found: Evidence, bar: Bar, classifies: bool) -> str:
     """Judge by the area under the curve where verdicts are learnt, by the loss avoided where a number is."""
     if classifies:
-        enough = found.low is not None and found.low >= LEAST_AUROC
+        enough = found.low is not None and found.low >= bar.auroc
         any_skill = found.low is not None and found.low > 0.5
     else:
-        enough, any_skill = found.explained >= LEAST_EXPLAINED, found.explained > 0
+        enough, any_skill = found.explained >= bar.explained, found.explained > 0
     if enough and found.flat:
         return LEARNT
     return STILL_LEARNING if any_skill and not found.flat else NOT_LEARNT

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 from fusqa.files import ROOT
-from fusqa.models.plan import Training
+from fusqa.models.plan import Bar, Training
 from fusqa.study.catalogue import COHORTS
 from fusqa.study.rows import SEGMENTER_TITLES, Row, grid, row_named
 
@@ -116,6 +116,8 @@ class Profile(_Strict):
         Settings of `quality` for the models for which one kind of altered mask is left out.
     autoencoder : Training
         Training of the autoencoder.
+    learnt : Bar
+        What a training must show before anything is concluded from it.
     requests : dict of str to Request
         What a job of a chapter may use; "other" for those without an entry of their own.
     """
@@ -134,6 +136,7 @@ class Profile(_Strict):
     networks: dict[str, dict[str, Any]] = {}
     omitted: dict[str, Any] = {}
     autoencoder: Training
+    learnt: Bar = Bar()
     requests: dict[str, Request]
 
     @classmethod

@@ -17,6 +17,7 @@ from fusqa.masks.label_images import to_native
 from fusqa.masks.labels import Scheme
 from fusqa.models.learner import Resident, computes_in, fit, make_learner, pictures, predict
 from fusqa.models.losses import SegmentationLoss, average_mask
+from fusqa.models.plan import Bar
 from fusqa.models.segmenters import SEGMENTERS
 from fusqa.study.learning import Evidence, evidence
 from fusqa.study.material import prediction_record
@@ -50,7 +51,7 @@ def segmenter_arguments(plan: Segmenter, scheme: Scheme) -> dict:
 
 
 def train_segmenter(
-    network: str, training: Cohort, validation: Cohort, plan: Segmenter, seed: int, device: torch.device
+    network: str, training: Cohort, validation: Cohort, plan: Segmenter, seed: int, device: torch.device, bar: Bar
 ) -> tuple[nn.Module, pd.DataFrame, Evidence]:
     """Train a segmentation network on the reference masks of `training`.
 
@@ -68,6 +69,8 @@ def train_segmenter(
         Of the order of the cases; :func:`fusqa.models.learner.reproducible` seeds the weights.
     device : torch.device
         Where to train.
+    bar : Bar
+        What it must show to count as learnt.
 
     Returns
     -------
@@ -95,7 +98,7 @@ def train_segmenter(
     blind = average_mask(references[0], classes).clamp_min(1e-6).log().expand(len(references[1]), -1, -1, -1)
     constant = float(loss.cpu()(blind, references[1]))
     precision = computes_in(plan.precision, device)
-    return model, history, evidence(history, plan, len(training), constant, precision=precision)
+    return model, history, evidence(history, plan, len(training), constant, bar=bar, precision=precision)
 
 
 def native_masks(probability: Tensor, cases: Iterable[Case]) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ from fusqa.models.augmentation import VaryGreyLevels
 from fusqa.models.checkpoints import Card
 from fusqa.models.familiarity import Familiarity, Features
 from fusqa.models.learner import AUROC, Paired, computes_in, fit, make_learner, predict
+from fusqa.models.plan import Bar
 from fusqa.study.learning import Evidence, constant_loss, evidence
 from fusqa.study.pairs import ALTERED, ERRORS, Pairs
 from fusqa.study.profile import QualityTraining
@@ -82,6 +83,7 @@ def evidence_of(
     probability: np.ndarray,
     device: torch.device,
     seed: int,
+    bar: Bar,
 ) -> Evidence:
     """Judge whether a quality model has learnt, from its `probability` of "good" of the `validation` pairs.
 
@@ -94,6 +96,7 @@ def evidence_of(
         plan,
         len(training.masks),
         constant,
+        bar=bar,
         floor=floor,
         precision=computes_in(plan.precision, device),
         scored=scored,
