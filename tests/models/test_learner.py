@@ -11,10 +11,22 @@ import torch
 from fastai.callback.core import Callback
 from torch import nn
 
-from fusqa.models import learner
+from fusqa.models import augmentation, learner
+from fusqa.models.augmentation import Move, VaryGreyLevels
 from fusqa.models.checkpoints import Card, load_model, save_model
-from fusqa.models.learner import Augment, Resident, accuracy, fit, make_learner, pictures, predict, reproducible
+from fusqa.models.learner import (
+    AUROC,
+    Paired,
+    Resident,
+    computes_in,
+    fit,
+    make_learner,
+    pictures,
+    predict,
+    reproducible,
+)
 from fusqa.models.networks import Autoencoder, quality_model
+from fusqa.models.plan import Training
 from fusqa.models.segmenters import UNet
 
 
@@ -35,22 +47,15 @@ def resident(images, masks, good):
     return Resident(pictures(images), torch.from_numpy(masks), torch.from_numpy(good.astype(np.float32)))
 
 
-def trained(seed, budget=96):
+PLAN = Training(size=32, budget=96, rounds=2, batch=12, rate=1e-3)
+
+
+def trained(seed, **changes):
     reproducible(seed, threads=1)
     samples = resident(*squares())
     model = quality_model("single", "resnet18", False, classes=2)
-    learn = make_learner(
-        model,
-        nn.BCEWithLogitsLoss(),
-        samples,
-        samples,
-        budget=budget,
-        rounds=2,
-        batch=12,
-        seed=seed,
-        metrics=[accuracy],
-    )
-    return model, fit(learn, 1e-3)
+    plan = PLAN.model_copy(update=changes)
+    return model, fit(make_learner(model, nn.BCEWithLogitsLoss(), samples, samples, plan, seed, metrics=[AUROC]))
 
 
 def test_a_batch_is_gathered_through_the_index():
@@ -64,7 +69,7 @@ def test_a_batch_is_gathered_through_the_index():
 class Look(Callback):
     """Keep what the network was shown."""
 
-    order = Augment.order + 1
+    order = Move.order + 1
 
     def __init__(self):
         self.shown = []
@@ -82,8 +87,8 @@ def test_image_and_mask_move_together_and_no_label_is_invented():
     images = masks * 60
     samples = resident(images, masks, np.ones(8, bool))
     model = quality_model("single", "resnet18", False)
-    learn = make_learner(model, nn.BCEWithLogitsLoss(), samples, samples, budget=8, rounds=1, batch=8, seed=0)
-    fit(learn.add_cb(look), 1e-4)
+    plan = Training(size=64, budget=8, rounds=1, batch=8, rate=1e-4)
+    fit(make_learner(model, nn.BCEWithLogitsLoss(), samples, samples, plan, 0, callbacks=[look]))
     ((image, mask),) = look.shown
     assert set(mask.unique().tolist()) <= {0, 1, 3}
     assert not torch.equal(mask, torch.from_numpy(masks[:8]))
@@ -94,23 +99,24 @@ def test_image_and_mask_move_together_and_no_label_is_invented():
 def no_move(monkeypatch, flip):
     """Neither scale nor turn from here on, and a flip always or never."""
     for name, value in {"SCALE": (1.0, 1.0), "DEGREES": 0.0, "FLIP": flip}.items():
-        monkeypatch.setattr(learner, name, value)
+        monkeypatch.setattr(augmentation, name, value)
 
 
 def test_without_scale_flip_and_turn_nothing_moves(monkeypatch):
     no_move(monkeypatch, flip=0.0)
-    torch.testing.assert_close(Augment()._draw(2, "cpu"), torch.eye(3)[:2].expand(2, 2, 3))
+    torch.testing.assert_close(Move()._draw(2, "cpu"), torch.eye(3)[:2].expand(2, 2, 3))
 
 
 def test_flipped_means_mirrored_left_to_right(monkeypatch):
     no_move(monkeypatch, flip=1.0)
-    matrix = Augment()._draw(1, "cpu")
+    matrix = Move()._draw(1, "cpu")
     torch.testing.assert_close(matrix[0], torch.tensor([[-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]))
 
 
 def test_training_learns_and_keeps_the_best_round():
     model, history = trained(seed=0, budget=480)
-    assert list(history.columns) == ["round", "train_loss", "valid_loss", "accuracy"]
+    assert list(history.columns) == ["round", "samples", "train_loss", "valid_loss", "auroc"]
+    assert history["samples"].tolist() == [240, 480]
     images, masks, good = squares()
     p = predict(model, pictures(images), torch.from_numpy(masks)).sigmoid()
     assert ((p >= 0.5).numpy() == good).mean() > 0.8
@@ -123,6 +129,43 @@ def test_same_seed_same_bits_and_another_seed_others():
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
     assert history["round"].tolist() == [1, 2]
+
+
+def test_a_pair_is_one_case_and_both_verdicts():
+    good = np.array([True, True, False, False, True, False])
+    case = ["a", "a", "a", "b", "b", "c"]
+    drawn = list(Paired(good, case, 400, seed=0))
+    pairs = np.array(drawn).reshape(-1, 2)
+    assert len(drawn) == 400 and (good[pairs[:, 0]] != good[pairs[:, 1]]).all()
+    alike = [case[i] == case[j] for i, j in pairs if "c" not in (case[i], case[j])]
+    assert all(alike)  # c has no good mask: it is shown with one of another case
+    assert set(drawn) == set(range(6))
+    assert drawn == list(Paired(good, case, 400, seed=0)) != list(Paired(good, case, 400, seed=1))
+
+
+def test_bfloat16_is_only_how_it_is_computed():
+    """The same training, nearly the same numbers; weights, loss and predictions stay float32."""
+    (exact, history), (rough, other) = trained(0), trained(0, precision="bfloat16")
+    assert {p.dtype for p in rough.parameters()} == {torch.float32}
+    np.testing.assert_allclose(other["train_loss"], history["train_loss"], atol=0.2)
+    same = all(torch.equal(a, b) for a, b in zip(exact.parameters(), rough.parameters(), strict=True))
+    assert same == (computes_in("bfloat16", "cpu") == "float32")
+    assert computes_in("float32", "cpu") == "float32" and computes_in("float32", "cuda") == "bfloat16"
+
+
+def test_half_of_the_images_get_other_grey_levels_and_no_mask_changes():
+    images, masks, good = squares(64)
+    samples = resident(images, masks, good)
+    look, model = Look(), quality_model("single", "resnet18", False, classes=2)
+    look.order = VaryGreyLevels.order + 0.5  # before the images become floats
+    plan = Training(size=32, budget=64, rounds=1, batch=64, rate=1e-4)
+    callbacks = [VaryGreyLevels(0), look]
+    fit(make_learner(model, nn.BCEWithLogitsLoss(), samples, samples, plan, 0, callbacks=callbacks))
+    ((shown, labels),) = look.shown
+    known = {image.tobytes() for image in images}
+    unchanged = sum(image.numpy().tobytes() in known for image in shown[:, 0])
+    assert 16 < unchanged < 48 and shown.dtype == torch.uint8
+    assert {mask.numpy().tobytes() for mask in labels} <= {mask.tobytes() for mask in masks}
 
 
 def test_prediction_does_not_depend_on_the_batch(monkeypatch):

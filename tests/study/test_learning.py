@@ -1,0 +1,92 @@
+"""Did it learn? One verdict from the curve, the loss of a constant answer, and the area on validation patients."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fusqa.models.plan import Bar, Training
+from fusqa.study.learning import (
+    CONTROL,
+    LEARNT,
+    NOT_LEARNT,
+    STILL_LEARNING,
+    constant_loss,
+    evidence,
+    is_flat,
+    verdict_of,
+)
+
+PLAN = Training(size=64, budget=1600, rounds=8, batch=16, rate=0.001)
+LN2 = float(np.log(2))
+FALLEN = [0.7, 0.6, 0.5, 0.4, 0.35, 0.33, 0.32, 0.315]
+FALLING = [0.7, 0.68, 0.66, 0.62, 0.6, 0.57, 0.5, 0.4]
+STUCK = [0.694, 0.70, 0.693, 0.695, 0.699, 0.6929, 0.694, 0.6928]
+
+
+def history(losses):
+    rounds = np.arange(1, len(losses) + 1)
+    return pd.DataFrame({"round": rounds, "samples": 200 * rounds, "train_loss": losses, "valid_loss": losses})
+
+
+def scored(noise, patients=60):
+    rng = np.random.default_rng(0)
+    good = np.arange(10 * patients) % 2 == 0
+    probability = 1 / (1 + np.exp(-(good - 0.5) / noise - rng.normal(0, 1, len(good))))
+    return pd.DataFrame({"good": good, "probability": probability, "patient": np.arange(len(good)) // 10})
+
+
+def judged(losses, noise, **more):
+    return evidence(history(losses), PLAN, 800, LN2, bar=Bar(), precision="float32", scored=scored(noise), **more)
+
+
+@pytest.mark.parametrize(
+    ("losses", "noise", "verdict"),
+    [
+        (FALLEN, 0.3, LEARNT),
+        (FALLING, 0.3, STILL_LEARNING),  # good already, and the loss still falls
+        (FALLING, 2.0, STILL_LEARNING),
+        (FALLEN, 2.0, NOT_LEARNT),  # better than chance, and nothing more to come
+        (STUCK, 1e9, NOT_LEARNT),  # on ln 2, as the networks of 28 steps were
+    ],
+)
+def test_a_training_is_judged_by_its_curve_and_its_own_validation_masks(losses, noise, verdict):
+    found = judged(losses, noise)
+    assert found.verdict == verdict
+    assert (found.samples, found.steps, found.epochs) == (1600, 100, 2.0)
+    assert found.loss == min(losses) and found.low < found.auroc < found.high
+    assert found.as_dict()["verdict"] == verdict and verdict in str(found)
+
+
+def test_a_control_is_not_judged():
+    assert judged(STUCK, 1e9, control=True).verdict == CONTROL
+
+
+def test_a_regression_is_held_against_its_own_constant_answer():
+    target = [0.9, 0.8, 0.5, 0.95]
+    constant, floor = constant_loss(target)
+    entropy = lambda p: -(p * np.log(p) + (1 - p) * np.log(1 - p))  # noqa: E731
+    assert constant == pytest.approx(entropy(np.mean(target))) and floor == pytest.approx(
+        np.mean(entropy(np.array(target)))
+    )
+
+    def at(share):
+        loss = constant - share * (constant - floor)
+        return evidence(history([loss] * 8), PLAN, 800, constant, bar=Bar(), precision="float32", floor=floor)
+
+    assert at(0.8).verdict == LEARNT and at(0.8).explained == pytest.approx(0.8) and at(0.8).auroc is None
+    assert at(0.3).verdict == NOT_LEARNT
+    assert constant_loss([0, 1, 0, 1]) == pytest.approx((LN2, 0), abs=1e-9)
+
+
+def test_flat_is_a_matter_of_what_the_end_still_brings():
+    assert is_flat(history(FALLEN), LN2, 0.05) and not is_flat(history(FALLING), LN2, 0.05)
+    assert not is_flat(history(STUCK), 0.69, 0.05)  # never below a constant answer
+    assert is_flat(history(STUCK), 0.69, 1.0)
+    many = history(np.r_[np.linspace(0.7, 0.4, 28), np.linspace(0.39, 0.3, 4)])  # the last eighth of 32 rounds
+    assert not is_flat(many, LN2, 0.05)
+
+
+def test_a_row_has_learnt_when_all_of_its_trainings_have():
+    ran = [{"learnt": {"verdict": verdict}} for verdict in (LEARNT, STILL_LEARNING)]
+    assert verdict_of(ran[:1]) == LEARNT and verdict_of(ran) == STILL_LEARNING
+    assert verdict_of([{}]) == verdict_of([]) == NOT_LEARNT  # results from before the question was asked
