@@ -164,30 +164,24 @@ class Profile(_Strict):
         _require_known(path, "segmenters", {name for plan in plans for name in plan.segmenters}, profile.segmenters)
         _require_one_size(path, "segmenters", profile.segmenters)
         _require_known(path, "networks", {*profile.networks, *profile.once}, _parts())
-        _require_one_size(path, "quality models", {row: profile.training(row_named(row)) for row in profile.rows})
+        changed = {"omitted": profile.omitted, **profile.networks}
+        trainings = {name: profile.quality_with(changes) for name, changes in changed.items()}
+        _require_one_size(path, "quality models", {"quality": profile.quality, **trainings})
         if "other" not in profile.requests:
             raise ValueError(f"{path}: requests need an entry 'other', for the rules without one of their own")
         return profile
-
-    @property
-    def rows(self) -> tuple[str, ...]:
-        """Names of the rows of all cohorts, each once."""
-        return tuple(dict.fromkeys(row for plan in self.cohorts.values() for row in plan.rows))
 
     def seeds_of(self, row: Row) -> tuple[int, ...]:
         """Return the seeds with which a row is trained."""
         return self.seeds[:1] if set(self.once) & set(row.parts) else self.seeds
 
-    def training(self, row: Row) -> QualityTraining:
-        """How a row is trained: `quality`, with what its network needs otherwise.
-
-        Raises
-        ------
-        ValueError
-            Where a setting of its network is misspelt or out of range.
-        """
-        changes = [self.networks[part] for part in row.parts if part in self.networks]
+    def quality_with(self, *changes: Mapping[str, Any]) -> QualityTraining:
+        """Settings of `quality` with changes, of which a later one wins."""
         return QualityTraining(**reduce(or_, changes, self.quality.model_dump()))
+
+    def training(self, row: Row) -> QualityTraining:
+        """How a row is trained: `quality`, with what its network needs otherwise."""
+        return self.quality_with(*(self.networks[part] for part in row.parts if part in self.networks))
 
     def training_without(self, row: Row) -> QualityTraining:
         """How a row is trained when one kind of altered mask is left out."""

@@ -7,6 +7,7 @@ from conftest import ROOT, SMOKE
 from fusqa.study.catalogue import COHORTS
 from fusqa.study.chapters import TABLE, read_chapters, result_names
 from fusqa.study.profile import Profile
+from fusqa.study.rows import row_named
 
 CHAPTERS = read_chapters()
 PROFILE = Profile.read(SMOKE)
@@ -50,11 +51,11 @@ def test_needs_are_files_of_every_run_that_leaves_one():
 
 
 def test_settings_are_those_of_the_run():
-    row = {"row": "single-resnet18-scratch-errors", "seed": 0}
-    settings = CHAPTERS["quality_model"].settings_of(PROFILE, "simulated", row)
+    key = "single-resnet18-scratch-errors"
+    settings = CHAPTERS["quality_model"].settings_of(PROFILE, "simulated", {"row": key, "seed": 0})
     assert settings == {
         "validation": PROFILE.validation,
-        "quality.errors": PROFILE.quality.errors.model_dump(),
+        f"training.{key}": PROFILE.training(row_named(key)).model_dump(),
         "threads": PROFILE.threads,
     }
     assert CHAPTERS["cohorts"].settings_of(PROFILE, "hc18", {}) == {"cohorts.hc18.A": 16, "cohorts.hc18.B": 16}

@@ -12,8 +12,8 @@ from fusqa.models.degradation import degrade
 from fusqa.models.learner import predict
 from fusqa.models.networks import TOPOLOGIES, quality_model
 from fusqa.simulator.cases import draw_case
-from fusqa.study.material import ErrorSet
-from fusqa.study.pairs import ACCEPTED_DAYS, error_pairs
+from fusqa.study.material import AlteredSet, ErrorSet
+from fusqa.study.pairs import ACCEPTED_DAYS, error_pairs, learning_pairs
 from fusqa.study.rows import RECIPES, grid
 
 
@@ -147,5 +147,23 @@ def test_a_target_is_a_column_of_the_table(cohort):
 def test_rows_of_other_recipes_stand_beside_the_papers():
     others = {key: row for key, row in grid().items() if row.recipe != "paper"}
     assert {row.recipe for row in others.values()} == set(RECIPES) - {"paper"}
-    assert all(key not in PRINTED and RECIPES[row.recipe].material == "errors" for key, row in others.items())
+    assert not set(others) & set(PRINTED)
     assert len({row.title for row in grid().values()}) == len(grid())
+
+
+def test_recipes_differ_in_one_thing_from_a_neighbour():
+    """What an effect is of is known only where a pair of recipes shares everything else."""
+    settings = {key: vars(recipe) for key, recipe in RECIPES.items()}
+    for key, own in settings.items():
+        apart = [sum(own[name] != other[name] for name in own) for label, other in settings.items() if label != key]
+        assert min(apart) == 1, key
+
+
+def test_both_materials_are_one_after_the_other(cohort):
+    made, altered = errors(cohort), AlteredSet.make(cohort, 32, 0)
+    pairs = learning_pairs({"altered": altered, "errors": made}, cohort, 32)
+    first, second = (learning_pairs({name: one}, cohort, 32) for name, one in (("a", altered), ("e", made)))
+    assert len(pairs.masks) == 60 + 6 and torch.equal(pairs.masks, torch.cat([first.masks, second.masks]))
+    shown = [part.images[part.image_of] for part in (pairs, first, second)]
+    assert torch.equal(shown[0], torch.cat(shown[1:]))
+    assert pairs.table["good"].tolist() == [*first.table["good"], *second.table["good"]]

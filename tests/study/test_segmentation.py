@@ -11,6 +11,7 @@ from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import FETUS
 from fusqa.models.degradation import degrade
 from fusqa.models.learner import pictures, reproducible
+from fusqa.models.plan import Bar
 from fusqa.models.segmenters import SEGMENTERS
 from fusqa.simulator.cases import draw_case
 from fusqa.study.material import prediction_record
@@ -34,7 +35,7 @@ def trained(cohort):
 
 def fitted(cohort, plan=PLAN):
     device = reproducible(0, threads=1)
-    return train_segmenter("unet", *cohort.split(0.25, 0), plan, 0, device)
+    return train_segmenter("unet", *cohort.split(0.25, 0), plan, 0, device, Bar())
 
 
 def one_hot(masks):
@@ -54,7 +55,8 @@ class Certain(nn.Module):
 
 
 def test_a_segmenter_learns_and_its_history_has_every_round(trained):
-    model, history = trained
+    model, history, learnt = trained
+    assert learnt.constant > 0 and learnt.loss == history["valid_loss"].min() and learnt.auroc is None
     assert history["round"].tolist() == [1, 2, 3]
     assert history["valid_loss"].iloc[-1] < history["valid_loss"].iloc[0]
     untrained = SEGMENTERS["unet"](**segmenter_arguments(PLAN, FETUS))
@@ -64,14 +66,14 @@ def test_a_segmenter_learns_and_its_history_has_every_round(trained):
 
 
 def test_the_same_seed_gives_the_same_segmenter(cohort, trained):
-    again, history = fitted(cohort)
+    again, history, _ = fitted(cohort)
     pd.testing.assert_frame_equal(history, trained[1])
     for name, weights in trained[0].state_dict().items():
         assert torch.equal(again.state_dict()[name], weights)
 
 
 def test_a_smaller_budget_is_another_training(cohort, trained):
-    _, history = fitted(cohort, PLAN.model_copy(update={"budget": 8, "rounds": 1}))
+    _, history, _ = fitted(cohort, PLAN.model_copy(update={"budget": 8, "rounds": 1}))
     assert len(history) == 1 and history["valid_loss"].iloc[-1] > trained[1]["valid_loss"].iloc[-1]
 
 

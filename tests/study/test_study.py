@@ -24,7 +24,7 @@ from fusqa.study.material import AlteredSet, balanced_sample, load_masks, predic
 from fusqa.study.pairs import ALTERED, AT_B, altered_pairs
 from fusqa.study.profile import Profile
 from fusqa.study.results import Study
-from fusqa.study.rows import RECIPES, TOPOLOGIES, grid
+from fusqa.study.rows import RECIPES, TOPOLOGIES, grid, row_named
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,6 @@ def cohort(tmp_path_factory) -> Cohort:
 
 TRAINING = {"budget": 8, "rounds": 1, "batch": 4, "rate": 0.1}
 SIZES = {"unet": TRAINING | {"size": 32}, "fetal-transunet": TRAINING | {"size": 64}}
-QUALITY = {name: TRAINING | {"size": size} for name, size in {"altered": 64, "errors": 32, "omitted": 64}.items()}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "profiles").glob("*.yaml")), ids=lambda p: p.stem)
@@ -58,7 +57,14 @@ def test_every_profile_reads(path):
         ({"segmenters": {"vnet": {"size": 32, "budget": 8, "rounds": 1, "batch": 4, "rate": 0.1}}}, "vnet"),
         ({"cohorts": {"ours": {"A": 3, "B": 3, "segmenters": ["unet"], "rows": []}}}, "known cohorts are simulated"),
         ({"segmenters": SIZES}, "segmenters .* share one size of image; theirs are .*'unet': 32"),
-        ({"quality": QUALITY}, "quality models .* share one size of image; theirs are .*'errors': 32"),
+        (
+            {"networks": {"alexnet": {"size": 32}}},
+            "quality models .* share one size of image; theirs are .*'alexnet': 32",
+        ),
+        ({"networks": {"alexnet": {"bugdet": 32}}}, "bugdet"),
+        ({"networks": {"alexnett": {"rate": 0.1}}}, "networks \\['alexnett'\\] are not known"),
+        ({"once": ["vgg"]}, "networks \\['vgg'\\] are not known"),
+        ({"omitted": {"rate": -1}}, "rate"),
         ({"requests": {"review": {"minutes": 3, "memory_mb": 100}}}, "need an entry 'other'"),
     ],
 )
@@ -81,7 +87,22 @@ def test_the_paper_profile_has_the_papers_sizes_and_every_row():
     assert profile.cohorts["simulated"].A == 696 and profile.per_class == 113 and len(profile.seeds) >= 5
     assert set(profile.cohorts["simulated"].rows) >= set(PRINTED)
     assert not profile.segmenters["fetal-transunet"].arguments  # the published R50-ViT-B/16
-    assert profile.quality.altered.size == 224
+    assert profile.quality.size == 224
+
+
+def test_the_narrowest_setting_of_a_network_wins():
+    changes = {
+        "resnet18": {"rate": 0.1},
+        "siamese": {"rate": 0.2, "batch": 8},
+        "siamese-resnet18-scratch": {"rate": 0.3},
+    }
+    profile = Profile.read(SMOKE).model_copy(update={"networks": changes, "once": ("resnet50",), "seeds": (4, 5)})
+    rows = [row_named(f"{row}-scratch") for row in ("single-alexnet", "single-resnet18", "siamese-resnet18")]
+    plans = [profile.training(row) for row in rows]
+    assert [plan.rate for plan in plans] == [profile.quality.rate, 0.1, 0.3]
+    assert [plan.batch for plan in plans] == [profile.quality.batch, profile.quality.batch, 8]
+    assert profile.training_without(rows[1]).budget == profile.omitted["budget"] < plans[1].budget
+    assert profile.seeds_of(rows[0]) == (4, 5) and profile.seeds_of(row_named("siamese-resnet50-pretrained")) == (4,)
 
 
 def test_an_unknown_profile_lists_the_known_ones():
