@@ -35,13 +35,17 @@ FIGURES = {
     "balanced_accuracy": "balanced accuracy",
     "auroc": "AUROC",
 }  # fields of fusqa.metrics.Report that tables print
+DIGITS = {"dice": 4, "delta_mm": 3, "delta_days": 3, "probability": 6}  # of the columns of a table of scores
 CONFUSION = "TP FN\nFP TN"  # heading of the confusion matrix, laid out as the matrix is
 
 
 def scores(sets: Mapping[str, Pairs], probability: Callable[[Pairs], Tensor]) -> pd.DataFrame:
-    """Score every pair of every set: its table with the columns ``set`` and ``probability`` of "good" added."""
+    """Score every pair of every set: its table with the columns ``set`` and ``probability`` of "good" added.
+
+    Numbers are rounded to what is known of them, so that a published study stays small.
+    """
     parts = [pairs.table.assign(set=name, probability=probability(pairs).numpy()) for name, pairs in sets.items()]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True).round(DIGITS)
 
 
 def reports(table: pd.DataFrame, fixed: float, seed: int, validation: Sequence[str] = (ALTERED,)) -> dict:

@@ -1,0 +1,96 @@
+"""Time to quality: processor seconds until a network orders validation patients' altered masks with an AUROC of .90.
+
+``make bench`` runs it, ``python benchmarks/learning.py resnet18 alexnet`` for some backbones. Each is trained twice in
+this process, one after the other: as this study did at first (batches of 32 in random order, float32), and as the
+profile `overnight` says now. Both see the same images of 64 px on one thread, and their validation is timed with them.
+Seconds depend on the machine, their ratio hardly does.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from fastai.callback.core import Callback
+from torch import nn
+
+from fusqa.cohorts.cohort import Cohort
+from fusqa.files import ROOT
+from fusqa.models.backbones import BACKBONES
+from fusqa.models.learner import AUROC, Paired, fit, make_learner, reproducible
+from fusqa.models.networks import quality_model
+from fusqa.simulator.cases import simulate
+from fusqa.study.material import AlteredSet
+from fusqa.study.pairs import Pairs, altered_pairs
+from fusqa.study.profile import Profile, QualityTraining
+from fusqa.study.rows import Row
+
+CASES, SIZE, WANTED, SEED = 696, 64, 0.90, 0
+AT_FIRST = QualityTraining(size=SIZE, budget=19200, rounds=16, batch=32, rate=0.001, paired=False)
+SLOW = {"vgg16": {"rate": 0.0003}, "alexnet": {"rate": 0.0003}}  # rates with which they learnt at first
+
+
+class Clock(Callback):
+    """Processor seconds at the end of every round."""
+
+    order = 70  # after the recorder
+
+    def before_fit(self):
+        self.start, self.seconds = time.process_time(), []
+
+    def after_epoch(self):
+        self.seconds.append(time.process_time() - self.start)
+
+
+def parts() -> list[Pairs]:
+    """Altered masks of the training and of the validation patients of a simulated site A, kept for the next call."""
+    folder = ROOT / "build/bench/A"
+    cohort = Cohort.open(folder) if (folder / "cases.csv").exists() else simulate(folder, "A", CASES, SEED)
+    stored = folder.with_suffix(".npz")
+    if not stored.exists():
+        AlteredSet.make(cohort, SIZE, SEED).save(stored)
+    return [altered_pairs(part, AlteredSet.load(stored)) for part in cohort.split(0.1, SEED)]
+
+
+def learning_curve(backbone: str, plan: QualityTraining, pairs: list[Pairs]) -> pd.DataFrame:
+    """Train the single network of a backbone from scratch: samples, processor seconds and AUROC by round."""
+    device = reproducible(SEED, 1)
+    model, clock = quality_model("single", backbone, False), Clock()
+    table = pairs[0].table
+    order = Paired(table["good"], table["case"], plan.of_a_round, SEED) if plan.paired else None
+    samples = (part.labelled("good", device) for part in pairs)
+    made = make_learner(
+        model, nn.BCEWithLogitsLoss(), *samples, plan, SEED, order=order, callbacks=[clock], metrics=[AUROC]
+    )
+    return fit(made).assign(seconds=clock.seconds)[["samples", "seconds", "auroc"]]
+
+
+def rows(backbones: list[str]) -> Iterator[dict]:
+    """One line per backbone: how long it took at first, and how long it takes now."""
+    pairs, profile = parts(), Profile.read("overnight")
+    for backbone in backbones:
+        now = profile.training(Row("single", backbone, False)).model_copy(update={"size": SIZE})
+        plans = {"at first": AT_FIRST.model_copy(update=SLOW.get(backbone, {})), "now": now}
+        line, needed = {"backbone": BACKBONES[backbone].title}, {}
+        for name, plan in plans.items():
+            curve = learning_curve(backbone, plan, pairs)
+            there = curve[curve["auroc"] >= WANTED]
+            needed[name] = there["seconds"].iloc[0] if len(there) else np.nan
+            line |= {f"AUROC {name}": round(curve["auroc"].max(), 3), f"s to {WANTED} {name}": round(needed[name], 1)}
+        yield line | {"ratio": round(needed["at first"] / needed["now"], 2)}
+
+
+def main() -> None:
+    """Print the table line by line."""
+    torch.set_num_threads(1)
+    asked = sys.argv[1:] or ["resnet18"]
+    print(f"Simulated site A, {CASES} images, {SIZE} px, one thread; {Path(__file__).name}")
+    for line in rows(asked):
+        print(pd.DataFrame([line]).to_string(index=False), flush=True)
+
+
+if __name__ == "__main__":
+    main()
