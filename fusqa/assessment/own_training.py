@@ -121,7 +121,7 @@ def train_on(
     learnt = evidence_of(recipe, plan, history, training, validation, probability, device, seed, profile.learnt)
     own = ", ".join(own_sets(recipe))
     table = validation.table.assign(set=own, probability=probability)
-    threshold = best_threshold(table["good"], probability)
+    threshold = best_threshold(table[recipe.truth], probability)
     report = classification_report(table["good"], probability, table["patient"], threshold, seed=seed).as_dict()
     about = origin(row.result(seed), profile, str(cohort.info["source"]), seed)
     auroc = {own: report["auroc"]}

@@ -270,6 +270,7 @@ RIVALS = {
         ("recipe", "errors", "blind"),
         ("recipe", "both-labels", "both-blind"),
     ),
+    "what counts as good": (("recipe", "reviewed", "errors"), ("recipe", "both-reviewed", "both-labels")),
     "grey levels varied": (("recipe", "paper-varied", "paper"), ("recipe", "both-varied", "both")),
     "images exchanged": (("recipe", "exchanged", "errors"),),
     "pretrained": (("pretrained", True, False),),

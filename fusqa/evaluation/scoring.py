@@ -48,7 +48,9 @@ def scores(sets: Mapping[str, Pairs], probability: Callable[[Pairs], Tensor]) ->
     return pd.concat(parts, ignore_index=True).round(DIGITS)
 
 
-def reports(table: pd.DataFrame, fixed: float, seed: int, validation: Sequence[str] = (ALTERED,)) -> dict:
+def reports(
+    table: pd.DataFrame, fixed: float, seed: int, validation: Sequence[str] = (ALTERED,), truth: str = "good"
+) -> dict:
     """Report on the scores of one model on every set, at a fixed threshold and at one chosen on validation.
 
     Parameters
@@ -61,6 +63,8 @@ def reports(table: pd.DataFrame, fixed: float, seed: int, validation: Sequence[s
         Of the bootstrap.
     validation : sequence of str
         The sets on which the second threshold is chosen: the kinds of masks that the model was trained on.
+    truth : str
+        The column of `table` for which it is chosen there: what the model learnt to tell.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def reports(table: pd.DataFrame, fixed: float, seed: int, validation: Sequence[s
         on all its predictions (its own name); a set without cases has no report.
     """
     known = table[table["set"].isin(validation)]
-    chosen = best_threshold(known["good"], known["probability"])
+    chosen = best_threshold(known[truth], known["probability"])
     thresholds = {"paper": fixed, "validation": chosen}
     sets = dict(list(table.groupby("set", sort=False))) | {TEST: table[table["test"] & (table["set"] == AT_B)]}
     return {

@@ -54,7 +54,8 @@ class Pairs:
     masks : (M, S, S) uint8
         Label masks.
     table : DataFrame
-        One row per mask: ``case``, ``patient``, ``name`` (what the mask is), ``good`` (by construction or by review),
+        One row per mask: ``case``, ``patient``, ``name`` (what the mask is), ``good`` (by construction, by review and
+        date, or by review), ``reviewed`` (the same without the date),
         ``delta_mm``, ``delta_days`` (its effect on the measurement), ``dice`` (with the reference mask, mean over
         labels), ``test`` (drawn for the balanced test set).
     """
@@ -100,7 +101,9 @@ class Pairs:
             return self
         chosen = rng.choice(good, count, replace=False)
         strangers = np.array([rng.choice(np.flatnonzero(patients != patients[row])) for row in chosen])
-        wrong = self.table.iloc[chosen].assign(name="exchanged", good=False, dice=0.0, **dict.fromkeys(_EFFECT, np.nan))
+        wrong = self.table.iloc[chosen].assign(
+            name="exchanged", good=False, reviewed=False, dice=0.0, **dict.fromkeys(_EFFECT, np.nan)
+        )
         return Pairs(
             self.images,
             torch.cat([self.image_of, self.image_of[torch.from_numpy(strangers)]]),
@@ -122,7 +125,9 @@ def altered_pairs(cohort: Cohort, altered: AlteredSet) -> Pairs:
         pictures(cohort.stack(size)[0]),
         torch.tensor([number[case] for case in part.table["case"]]),
         torch.from_numpy(part.masks),
-        part.table[["case", "patient", "name", "good", *_EFFECT]].assign(dice=_mean_dice(part.table), test=False),
+        part.table[["case", "patient", "name", "good", *_EFFECT]].assign(
+            reviewed=part.table["good"], dice=_mean_dice(part.table), test=False
+        ),
     )
 
 
@@ -140,7 +145,9 @@ def error_pairs(cohort: Cohort, errors: ErrorSet, size: int) -> Pairs:
         pictures(np.stack(resized)),
         torch.arange(len(table)),
         torch.from_numpy(np.stack(masks)),
-        table[["case", "patient", *_EFFECT]].assign(name="error", good=accepted, dice=_mean_dice(table), test=False),
+        table[["case", "patient", *_EFFECT]].assign(
+            name="error", good=accepted, reviewed=table["good"].astype(bool), dice=_mean_dice(table), test=False
+        ),
     )
 
 
@@ -162,7 +169,9 @@ def predicted_pairs(study: Study, cohort: Cohort, size: int, network: str | None
         pictures(cohort.stack(size)[0]),
         torch.arange(len(cohort)),
         torch.from_numpy(np.stack(resized)),
-        table[["case", "patient", "good", *_EFFECT, "test"]].assign(name="prediction", dice=_mean_dice(table)),
+        table[["case", "patient", "good", *_EFFECT, "test"]].assign(
+            name="prediction", reviewed=table["good"].astype(bool), dice=_mean_dice(table)
+        ),
     )
 
 

@@ -39,8 +39,9 @@ class Recipe:
         How the mask enters the network, a key of :data:`fusqa.models.networks.ENCODINGS`.
     sees : tuple of {"picture", "mask"}
         What the model is shown. A model that is shown only one of the two shows how far that one leads.
-    target : {"good", "dice"}
-        What it predicts: the verdict, or the mean Dice with the reference mask.
+    target : {"good", "reviewed", "dice"}
+        What it predicts: the verdict by review and date; by the review alone, by which all models are tested; or the
+        mean Dice with the reference mask.
     exchanged : float
         Share of the good masks that it learns from a second time, labelled poor, beside another patient's image: only
         a comparison of image and mask can tell these apart.
@@ -61,6 +62,11 @@ class Recipe:
         return len(self.sees) < 2
 
     @property
+    def truth(self) -> str:
+        """The verdict by which its threshold is chosen: the one that it predicts; "good" if it predicts a Dice."""
+        return "good" if self.target == "dice" else self.target
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What differs from the paper's recipe, in the words that are added to a row's name in print."""
         differs = {
@@ -70,6 +76,7 @@ class Recipe:
             "mask only": self.sees == (MASK,),
             "image only": self.sees == (PICTURE,),
             "images exchanged": self.exchanged > 0,
+            "by review alone": self.target == "reviewed",
             "Dice regression": self.target == "dice",
         }
         return tuple(note for note, holds in differs.items() if holds)
@@ -103,6 +110,8 @@ RECIPES = {
     # Other tasks for the same network.
     "maskless": Recipe(_ERRORS, LABELS, sees=(PICTURE,)),
     "exchanged": Recipe(_ERRORS, LABELS, exchanged=0.5),
+    "reviewed": Recipe(_ERRORS, LABELS, target="reviewed"),
+    "both-reviewed": Recipe(_BOTH, LABELS, target="reviewed"),
     "dice": Recipe(_ERRORS, LABELS, target="dice"),
 }
 """Every way to train, by the last part of a row's name. A recipe differs from another one in as little as possible."""

@@ -65,8 +65,9 @@ def train(
     learnt = [pairs.exchanged(recipe.exchanged, seed) for pairs in (training, validation)]
     shown = (pairs.only(recipe.sees).labelled(recipe.target, device) for pairs in learnt)
     order, table = None, learnt[0].table
-    if plan.paired and table["good"].nunique() == 2:
-        order = Paired(table["good"], table["case"], plan.of_a_round, seed)
+    verdict = table[recipe.truth]
+    if plan.paired and verdict.nunique() == 2:
+        order = Paired(verdict, table["case"], plan.of_a_round, seed)
     varied = [VaryGreyLevels(seed)] if recipe.varied else []
     made = make_learner(
         model, nn.BCEWithLogitsLoss(), *shown, plan, seed, order=order, callbacks=varied, metrics=[AUROC]
@@ -90,7 +91,8 @@ def evidence_of(
     The loss of a constant answer is that on the validation pairs that chose the round, exchanged ones included.
     """
     constant, floor = constant_loss(validation.exchanged(recipe.exchanged, seed).table[recipe.target])
-    scored = validation.table.assign(probability=probability) if recipe.target == "good" else None
+    classifies = recipe.target != "dice"
+    scored = validation.table.assign(good=validation.table[recipe.truth], probability=probability)
     return evidence(
         history,
         plan,
@@ -99,7 +101,7 @@ def evidence_of(
         bar=bar,
         floor=floor,
         precision=computes_in(plan.precision, device),
-        scored=scored,
+        scored=scored if classifies else None,
         control=recipe.control,
         seed=seed,
     )
