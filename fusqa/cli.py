@@ -163,11 +163,6 @@ InputArgument = Annotated[
 ]
 
 
-PredictionsOption = Annotated[
-    Path | None, typer.Option(help="Folder of a segmenter's masks, named as the cases, in place of the cohort's own.")
-]
-
-
 def _given(scheme: str | None, labels: str | None, spacing: list[str] | None) -> tuple:
     """Return what a user says of the files, as :meth:`fusqa.cohorts.reading.Input.open` takes it after the path."""
     from fusqa.masks.labels import SCHEMES
@@ -220,10 +215,11 @@ def segment(
         cases = open_images(cohort, *_given(segmenter.card.scheme, None, spacing))
         faulty = write_masks(segmenter, cases, out, _bar_over(cases))
     typer.echo(f"{out}: {len(cases) - faulty} masks, {faulty} cases without one; {TABLE} lists them")
+    options = " ".join(["--spacing", *spacing]) if spacing else ""
+    typer.echo(f"Judge them: fusqa assess {cohort} --predictions {out} --model QUALITY_MODEL {options}".rstrip())
     if faulty:
         typer.echo("The column 'faults' says why.")
         raise typer.Exit(PROBLEMS)
-    typer.echo(f"Judge them: fusqa assess {cohort} --predictions {out} --model QUALITY_MODEL")
 
 
 @app.command(cls=_Spacing)
@@ -233,7 +229,10 @@ def assess(
     out: Annotated[Path, typer.Option(help="Table to write, one row per case.")] = Path("scores.csv"),
     report: Annotated[Path | None, typer.Option(help="HTML page to write, one file for reading offline.")] = None,
     json: Annotated[Path | None, typer.Option(help="The same for a program, with the model's card.")] = None,
-    predictions: PredictionsOption = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a segmenter's masks, named as the cases: judged in place of COHORT's."),
+    ] = None,
     scheme: SchemeOption = None,
     labels: LabelsOption = None,
     spacing: SpacingOption = None,
