@@ -6,7 +6,7 @@ Modules are imported by the verb that needs them, so that ``fusqa --help`` answe
 
 import logging
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
-    from fusqa.assessment.verdicts import Verdict
+    from fusqa.cohorts.reading import Input
     from fusqa.problems import Problem
 
 __all__ = ["app"]
@@ -57,6 +57,11 @@ def _bar(rows: Iterable, **more: object) -> Iterable:
     from tqdm import tqdm
 
     return tqdm(rows, disable=None, leave=False, **more)
+
+
+def _bar_over(cases: "Input") -> Callable[[Iterable, int], Iterable]:
+    """Return a progress bar for a run over cases, of which some may have been done before."""
+    return lambda results, done: _bar(results, total=len(cases), initial=done)
 
 
 def _version(wanted: bool) -> None:
@@ -190,12 +195,44 @@ def check(
 
 
 @app.command(cls=_Spacing)
+def segment(
+    cohort: Annotated[
+        Path, typer.Argument(help="Cohort (folder with cases.csv and cohort.json), folder of images, or an image.")
+    ],
+    model: Annotated[Path, typer.Option(help="Folder of a segmenter: card.json and weights.safetensors.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the masks and the table segmented.csv to.")],
+    spacing: SpacingOption = None,
+) -> None:
+    """Draw a mask of every image by a trained segmenter; a run that was cut off continues where it stopped."""
+    import cv2
+
+    from fusqa.assessment.images import open_images
+    from fusqa.assessment.segmenting import TABLE, TrainedSegmenter, write_masks
+
+    cv2.setNumThreads(1)  # as in assess
+    with _mistakes():
+        segmenter = TrainedSegmenter.load(model)
+        cases = open_images(cohort, *_given(segmenter.card.scheme, None, spacing))
+        faulty = write_masks(segmenter, cases, out, _bar_over(cases))
+    typer.echo(f"{out}: {len(cases) - faulty} masks, {faulty} cases without one; {TABLE} lists them")
+    options = " ".join(["--spacing", *spacing]) if spacing else ""
+    typer.echo(f"Judge them: fusqa assess {cohort} --predictions {out} --model QUALITY_MODEL {options}".rstrip())
+    if faulty:
+        typer.echo("The column 'faults' says why.")
+        raise typer.Exit(PROBLEMS)
+
+
+@app.command(cls=_Spacing)
 def assess(
     cohort: InputArgument,
     model: Annotated[Path, typer.Option(help="Folder of a model: card.json and weights.safetensors.")],
     out: Annotated[Path, typer.Option(help="Table to write, one row per case.")] = Path("scores.csv"),
     report: Annotated[Path | None, typer.Option(help="HTML page to write, one file for reading offline.")] = None,
     json: Annotated[Path | None, typer.Option(help="The same for a program, with the model's card.")] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a segmenter's masks, named as the cases: judged in place of COHORT's."),
+    ] = None,
     scheme: SchemeOption = None,
     labels: LabelsOption = None,
     spacing: SpacingOption = None,
@@ -203,21 +240,20 @@ def assess(
     """Judge every mask by a trained model; a run that was cut off continues where it stopped."""
     import cv2
 
-    from fusqa.assessment.ledger import ledger, write_json_scores, write_table
+    from fusqa.assessment.images import open_images, with_masks
+    from fusqa.assessment.ledger import ledger, write_table
     from fusqa.assessment.report import write_report
+    from fusqa.assessment.scores import columns, record, write_json_scores
     from fusqa.assessment.verdicts import Assessor
     from fusqa.cohorts.reading import Input
 
     cv2.setNumThreads(1)  # batches are judged side by side: threads within one of them would be in the way
     with _mistakes():
         assessor = Assessor.load(model)
-        cases = Input.open(cohort, *_given(scheme or assessor.card.scheme, labels, spacing))
-
-        def progress(verdicts: Iterable["Verdict"], done: int) -> Iterable["Verdict"]:
-            return _bar(verdicts, total=len(cases), initial=done)
-
-        with ledger(assessor, cases, out, progress) as verdicts:
-            faulty = write_table(verdicts, assessor.card.scheme, out)
+        given = cohort, *_given(scheme or assessor.card.scheme, labels, spacing)
+        cases = with_masks(open_images(*given), predictions) if predictions else Input.open(*given)
+        with ledger(assessor, cases, out, _bar_over(cases), record) as verdicts:
+            faulty = write_table(verdicts, columns(assessor.card.scheme), out)
             if json:
                 write_json_scores(verdicts, {"cohort": cohort.resolve().name, "model": assessor.card}, json)
             if report:

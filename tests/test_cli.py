@@ -75,7 +75,7 @@ def test_version_and_help():
     assert fusqa("--version").stdout == f"fusqa {__version__}\n"
     said = fusqa("--help")
     assert said.returncode == 0
-    assert all(verb in said.stdout for verb in ("simulate", "import", "check", "measure"))
+    assert all(verb in said.stdout for verb in ("simulate", "import", "check", "segment", "assess", "measure"))
     assert called("measure", "--help").returncode == 0
 
 

@@ -1,4 +1,4 @@
-"""One's own masks: a verdict for each, the reasons, a report, and models trained on one's own cohort."""
+"""One's own images and masks: masks drawn, a verdict for each with its reasons, and models of one's own."""
 
 import lazy_loader as lazy
 
@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "onnx_file": ["export"],
         "own_training": ["train_on"],
+        "segmenting": ["TrainedSegmenter"],
         "verdicts": ["Assessor", "Verdict"],
     },
 )

@@ -1,6 +1,6 @@
-"""Verdicts -> a CSV table and a JSON file, whole or not at all; a run that was killed continues where it stopped.
+"""What a network says of every case -> a CSV table, whole or not at all; a killed run continues where it stopped.
 
-During a run its verdicts are kept in a hidden file beside the table, one per line: the ledger. The next run of the same
+During a run its results are kept in a hidden file beside the table, one per line: the ledger. The next run of the same
 model over the same files takes them over; with another model or changed files it starts again. Memory does not grow
 with the cohort, because the ledger is on the disk.
 """
@@ -10,30 +10,40 @@ import fcntl
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO, TypeVar
 
-from fusqa.assessment.verdicts import Assessor, Verdict
 from fusqa.cohorts.reading import Input
-from fusqa.files import to_json, whole
-from fusqa.masks.reviewing import RULES
+from fusqa.files import whole
+from fusqa.masks.measurement import Measurement
+from fusqa.models.checkpoints import Card
 
-__all__ = ["Ledger", "ScoresBusy", "columns", "ledger", "record", "write_json_scores", "write_table"]
+__all__ = ["Ledger", "Progress", "TableBusy", "ledger", "ledger_path", "measured", "rounded", "run_key", "write_table"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters of a cell that a spreadsheet would run as a formula."""
 
-Progress = Callable[[Iterable[Verdict], int], Iterable[Verdict]]
+Result = TypeVar("Result")
+Progress = Callable[[Iterable[Result], int], Iterable[Result]]
 
 
-class ScoresBusy(ValueError):
+class TableBusy(ValueError):
     """Another run writes the same table."""
 
 
+class Answering(Protocol[Result]):
+    """A model that goes through cases: :class:`fusqa.assessment.verdicts.Assessor`, for one."""
+
+    card: Card
+
+    def __call__(self, cases: Input, skip: int) -> Iterator[Result]:
+        """Yield a result for each case, in order, without the first `skip`."""
+
+
 class Ledger:
-    """The verdicts of a run, one JSON record per line of a file.
+    """The results of a run, one JSON record per line of a file.
 
     Parameters
     ----------
@@ -91,87 +101,82 @@ class Ledger:
 
 
 @contextmanager
-def ledger(assessor: Assessor, cases: Input, out: Path, progress: Progress) -> Iterator[Ledger]:
-    """Judge every case, and give the finished ledger to write files from; afterwards it is removed.
+def ledger(
+    model: Answering[Result],
+    cases: Input,
+    out: Path,
+    progress: Progress[Result],
+    record: Callable[[Result], Mapping[str, Any]],
+) -> Iterator[Ledger]:
+    """Let a model go through every case, and give the finished ledger to write files from; afterwards it is removed.
 
     Parameters
     ----------
-    assessor : Assessor
+    model : Answering
         The model.
     cases : Input
-        What to judge.
+        What it goes through.
     out : Path
         The table that will be written; the ledger lies beside it.
     progress : callable
-        Wraps the verdicts and takes how many are there already, as ``tqdm.tqdm`` does with ``initial``.
+        Wraps the results and takes how many are there already, as ``tqdm.tqdm`` does with ``initial``.
+    record : callable
+        One result as plain values, as :func:`fusqa.assessment.scores.record`.
 
     Raises
     ------
-    ScoresBusy
+    TableBusy
         If another run is writing `out`.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    kept = out.with_name(f".{out.name}.partial")
+    kept = ledger_path(out)
     with kept.open("a+", encoding="utf-8") as lines:
         try:
             fcntl.flock(lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ScoresBusy(f"{out} is being written by another run; wait for it, or give another name") from None
-        verdicts = Ledger(lines)
-        done = verdicts.take_over(hashlib.sha256(assessor.card.sha256.encode() + cases.usable().digest()).hexdigest())
-        for verdict in progress(assessor(cases, skip=done), done):
-            verdicts.add(record(verdict))
-        yield verdicts
+            raise TableBusy(f"{out} is being written by another run; wait for it, or give another name") from None
+        records = Ledger(lines)
+        done = records.take_over(run_key(model.card, cases))
+        for result in progress(model(cases, skip=done), done):
+            records.add(record(result))
+        yield records
         kept.unlink(missing_ok=True)
 
 
-def columns(scheme: str) -> list[str]:
-    """Names of the table's columns for masks of a scheme, in order."""
-    rules = [rule.name for rule in RULES[scheme]]
-    return [
-        *("line", "case", "patient", "probability", "verdict", "threshold", "unfamiliar"),
-        *("length_mm", "ga_days", "ga_sd_days", "criteria_met", "criteria", *rules),
-        *("reasons", "warnings", "faults"),
-    ]
+def ledger_path(out: Path) -> Path:
+    """Where the ledger of a table lies while it is not finished."""
+    return out.with_name(f".{out.name}.partial")
 
 
-def record(verdict: Verdict) -> dict[str, Any]:
-    """One verdict as plain values, None for what is not known."""
-    found = verdict.found
+def run_key(card: Card, cases: Input) -> str:
+    """Name a run by its model and by what is read: the first line of its ledger; errors as :meth:`Input.usable`."""
+    return hashlib.sha256(card.sha256.encode() + cases.usable().digest()).hexdigest()
+
+
+def measured(found: Measurement | None) -> dict[str, Any]:
+    """Length and gestational age as plain values, None for what is not known."""
     age = found.gestational_age if found else None
-    row = {
-        "line": verdict.line,
-        "case": verdict.case,
-        "patient": verdict.patient,
-        "probability": _number(verdict.probability, 6),
-        "verdict": verdict.verdict,
-        "threshold": _number(verdict.threshold, 6),
-        "unfamiliar": _number(verdict.unfamiliar, 4),
-        "length_mm": _number(found.mm, 3) if found else None,
+    return {
+        "length_mm": rounded(found.mm, 3) if found else None,
         "ends": [[round(float(at), 2) for at in end] for end in found.ends] if found else None,
-        "ga_days": _number(age.days, 2) if age else None,
-        "ga_sd_days": _number(age.sd, 2) if age else None,
-        "criteria_met": found.met if found else None,
-        "criteria": found.of if found else None,
+        "ga_days": rounded(age.days, 2) if age else None,
+        "ga_sd_days": rounded(age.sd, 2) if age else None,
     }
-    if found:
-        row |= {name: one["met"] for name, one in found.criteria.items()}
-    said = {"reasons": verdict.reasons, "warnings": verdict.warnings, "faults": verdict.faults}
-    return row | {name: [str(sentence) for sentence in sentences] for name, sentences in said.items()}
 
 
-def _number(value: float | None, decimals: int) -> float | None:
+def rounded(value: float | None, decimals: int) -> float | None:
+    """Round a number for a table; None for NaN."""
     return None if value is None or math.isnan(value) else round(float(value), decimals)
 
 
-def write_table(records: Iterable[Mapping[str, Any]], scheme: str, out: Path) -> int:
-    """Write the CSV table, whole or not at all; return how many rows have no verdict."""
-    names, faulty = columns(scheme), 0
+def write_table(records: Iterable[Mapping[str, Any]], names: Sequence[str], out: Path) -> int:
+    """Write the CSV table with the named columns, whole or not at all; return how many rows have faults."""
+    faulty = 0
     with whole(out) as part, part.open("w", encoding="utf-8", newline="") as stream:
         table = csv.DictWriter(stream, names, lineterminator="\n")
         table.writeheader()
         for entry in records:
-            faulty += not entry["verdict"]
+            faulty += bool(entry["faults"])
             table.writerow({name: _cell(entry.get(name)) for name in names})
     return faulty
 
@@ -182,13 +187,3 @@ def _cell(value: Any) -> Any:
         return "yes" if value else "no"
     text = "; ".join(value) if isinstance(value, list) else value
     return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text
-
-
-def write_json_scores(records: Iterable[Mapping[str, Any]], about: Mapping[str, Any], out: Path) -> None:
-    """Write the verdicts for a program to read, whole or not at all: `about` the run, and ``verdicts``, a list."""
-    head = to_json(dict(about)).removesuffix("\n}")
-    with whole(out) as part, part.open("w", encoding="utf-8") as stream:
-        stream.write(head + ',\n  "verdicts": [')
-        for number, entry in enumerate(records):
-            stream.write((",\n    " if number else "\n    ") + json.dumps(entry, ensure_ascii=False))
-        stream.write("\n  ]\n}\n")

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from fusqa.assessment.images import mask_of
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.folders import files_by_name
-from fusqa.cohorts.formats import KINDS
 from fusqa.cohorts.reading import Case, read_labels
 from fusqa.files import write_csv
 from fusqa.masks.label_images import resize_labels
@@ -167,7 +167,7 @@ def _segmenter_errors(
     images, masks, rows, problems = [], [], [], []
     for case in progress(cohort):
         try:
-            predicted = _prediction(folder / case.case, files.get(case.case, []), case, cohort.scheme, labels)
+            predicted = _prediction(mask_of(case.case, folder, files), case, cohort.scheme, labels)
         except CohortError as error:
             problems += error.problems
             continue
@@ -181,15 +181,8 @@ def _segmenter_errors(
     return ErrorSet(np.stack(images), np.stack(masks), pd.DataFrame(rows))
 
 
-def _prediction(name: Path, files: list[Path], case: Case, scheme: Scheme, labels: Renumbering | None) -> np.ndarray:
+def _prediction(path: Path, case: Case, scheme: Scheme, labels: Renumbering | None) -> np.ndarray:
     """Read the predicted mask of one case, in the scheme's labels and the image's size."""
-    if not files:
-        fix = f"add the mask of this case under its name ({', '.join(KINDS)})"
-        raise CohortError([Problem(None, str(name), "is not there", fix)])
-    path, *others = files
-    if others:
-        fix = "keep one of them: which is meant is not known"
-        raise CohortError([Problem(None, str(path), f"has the name of {others[0].name}", fix)])
     mask = read_labels(path, labels).pixels
     if mask.shape != case.mask.shape:
         size = " × ".join(map(str, case.mask.shape[::-1]))

@@ -10,11 +10,9 @@ Nothing here stops at the first fault: a case that cannot be read gets a verdict
 and the others go on. Batches are read and judged side by side, and only a few cases are in memory at a time.
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -22,6 +20,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from fusqa.assessment.batches import side_by_side
 from fusqa.assessment.probabilities import WRAPPERS
 from fusqa.cohorts.manifest import CASES, CaseRow
 from fusqa.cohorts.reading import Case, Input
@@ -29,14 +28,11 @@ from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import SCHEMES, Scheme
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import Measurement, describe
-from fusqa.models.checkpoints import Card, load_familiarity, load_model
+from fusqa.models.checkpoints import Card, load_familiarity, load_kind
 from fusqa.models.familiarity import UNFAMILIAR, Familiarity
 from fusqa.problems import CohortError, Problem
 
 __all__ = ["Assessor", "Verdict"]
-
-BATCH = 8  # cases that are read, measured and judged together: few enough to stay in the cache
-WORKERS = 8  # most batches at a time: each holds its own images
 
 
 @dataclass(frozen=True)
@@ -115,13 +111,12 @@ class Assessor:
         Raises
         ------
         ValueError
-            If the folder holds no model, none that judges masks, or files that do not belong together.
+            If the folder holds no model, none that judges masks, one without a threshold, or files that do not belong
+            together.
         """
-        if not (Path(folder) / "card.json").is_file():
-            raise ValueError(f"{folder} holds no model; give a folder with card.json and weights.safetensors")
-        model, card = load_model(folder)
-        if card.kind not in WRAPPERS or card.threshold is None:
-            raise ValueError(f"{folder} holds a network of kind '{card.kind}'; give one of {', '.join(WRAPPERS)}")
+        model, card = load_kind(folder, WRAPPERS)
+        if card.threshold is None:
+            raise ValueError(f"{folder} holds a model without a threshold; give one of a study, or of fusqa train")
         return cls(model, card, load_familiarity(folder))
 
     @property
@@ -153,26 +148,7 @@ class Assessor:
                 f"{cases.folder} was opened with scheme '{cases.scheme.name}', the model was trained on "
                 f"'{self.card.scheme}'; open it with the model's"
             )
-        left = cases.rows[skip:]
-        batches = [left[at : at + BATCH] for at in range(0, len(left), BATCH)]
-        threads = torch.get_num_threads()
-        workers = min(threads, WORKERS, len(batches))
-        if workers < 2:  # nothing to do in parallel: the network gets all threads
-            for batch in batches:
-                yield from self._verdicts(cases, batch)
-            return
-        # A thread that reads, measures and judges its own batch waits for no other. Threads that share one forward pass
-        # wait for each other at every layer, longer still while one of them reads.
-        pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,))
-        try:
-            waiting = iter(batches)
-            ahead = deque(pool.submit(self._verdicts, cases, batch) for batch in islice(waiting, 2 * workers))
-            while ahead:
-                judged = ahead.popleft().result()
-                ahead.extend(pool.submit(self._verdicts, cases, batch) for batch in islice(waiting, 1))
-                yield from judged
-        finally:
-            pool.shutdown(cancel_futures=True)
+        return side_by_side(cases.rows[skip:], partial(self._verdicts, cases))
 
     def _read(self, cases: Input, row: CaseRow) -> _Ready:
         """Read one case and measure its mask; faults become part of its verdict."""

@@ -7,7 +7,7 @@ distribution of its training pairs (:mod:`fusqa.models.familiarity`) is stored i
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from safetensors.torch import load, save
 from torch import nn
 
 from fusqa.files import write_bytes, write_json
+from fusqa.masks.labels import SCHEMES
 from fusqa.models.familiarity import Familiarity
 from fusqa.models.networks import Autoencoder, quality_model
 from fusqa.models.segmenters import SEGMENTERS
 
-__all__ = ["Card", "load_familiarity", "load_model", "save_model"]
+__all__ = ["Card", "load_familiarity", "load_kind", "load_model", "save_model"]
 
 _WEIGHTS, _FAMILIARITY = "weights.safetensors", "familiarity."  # name of the file; first part of some tensors' names
 
@@ -90,7 +91,7 @@ def load_model(folder: str | Path) -> tuple[nn.Module, Card]:
     FileNotFoundError
         When the folder holds no card.
     ValueError
-        When card and weights do not belong together, the kind is unknown, or the card cannot be read.
+        When card and weights do not belong together, kind or scheme is unknown, or the card cannot be read.
     """
     folder = Path(folder)
     card = _read_card(folder / "card.json")
@@ -99,6 +100,8 @@ def load_model(folder: str | Path) -> tuple[nn.Module, Card]:
         raise ValueError(f"{folder}: card.json does not belong to weights.safetensors; copy both files of one model")
     if card.kind not in KINDS:
         raise ValueError(f"{folder / 'card.json'}: kind '{card.kind}' is not one of {', '.join(KINDS)}")
+    if card.scheme not in SCHEMES:
+        raise ValueError(f"{folder / 'card.json'}: scheme '{card.scheme}' is not one of {', '.join(SCHEMES)}")
     arguments = dict(card.arguments)
     if "pretrained" in arguments:
         arguments["pretrained"] = False
@@ -113,6 +116,22 @@ def load_model(folder: str | Path) -> tuple[nn.Module, Card]:
         said = str(error.args[0]).splitlines()[0]
         raise ValueError(f"{folder / 'card.json'} describes another network than its weights have ({said})") from None
     return model.to(memory_format=torch.channels_last).eval(), card
+
+
+def load_kind(folder: str | Path, kinds: Collection[str]) -> tuple[nn.Module, Card]:
+    """Read a trained network of one of some kinds, keys of :data:`KINDS`, that a user names.
+
+    Raises
+    ------
+    ValueError
+        As :func:`load_model`; and when the folder holds no card, or a network of another kind.
+    """
+    if not (Path(folder) / "card.json").is_file():
+        raise ValueError(f"{folder} holds no model; give a folder with card.json and {_WEIGHTS}")
+    model, card = load_model(folder)
+    if card.kind not in kinds:
+        raise ValueError(f"{folder} holds a network of kind '{card.kind}'; give one of {', '.join(kinds)}")
+    return model, card
 
 
 def _read_card(path: Path) -> Card:

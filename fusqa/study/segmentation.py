@@ -13,17 +13,22 @@ from torch import Tensor, nn
 
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.reading import Case
-from fusqa.masks.label_images import to_native
 from fusqa.masks.labels import Scheme
+<<<<<<< HEAD
 from fusqa.models.learner import Resident, computes_in, fit, make_learner, pictures, predict
 from fusqa.models.losses import SegmentationLoss, average_mask
 from fusqa.models.plan import Bar
+=======
+from fusqa.models.drawing import draw
+from fusqa.models.learner import Resident, fit, make_learner, pictures
+from fusqa.models.losses import SegmentationLoss
+>>>>>>> segment
 from fusqa.models.segmenters import SEGMENTERS
 from fusqa.study.learning import Evidence, evidence
 from fusqa.study.material import prediction_record
 from fusqa.study.profile import Segmenter
 
-__all__ = ["Predictions", "native_masks", "segment", "segmenter_arguments", "train_segmenter"]
+__all__ = ["Predictions", "segment", "segmenter_arguments", "train_segmenter"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,14 +106,6 @@ def train_segmenter(
     return model, history, evidence(history, plan, len(training), constant, bar=bar, precision=precision)
 
 
-def native_masks(probability: Tensor, cases: Iterable[Case]) -> dict[str, np.ndarray]:
-    """Turn class probabilities ``(N, classes, S, S)`` of `cases` into label masks on their images' own grids."""
-    return {
-        case.case: to_native(classes.numpy(), case.image.shape)
-        for case, classes in zip(cases, probability, strict=True)
-    }
-
-
 def segment(model: nn.Module, images: Tensor, cases: Iterable[Case], scheme: Scheme, **about: object) -> Predictions:
     """Segment images and record every mask.
 
@@ -126,8 +123,8 @@ def segment(model: nn.Module, images: Tensor, cases: Iterable[Case], scheme: Sch
         More columns of the table, the same in every row; they stand between ``patient`` and the record.
     """
     cases = list(cases)
-    probability = predict(model, images).softmax(1)
-    native = native_masks(probability, cases)
+    probability, masks = draw(model, images, [case.image.shape for case in cases])
+    native = {case.case: mask for case, mask in zip(cases, masks, strict=True)}
     rows = [
         {"case": case.case, "patient": case.patient} | about | prediction_record(case, native[case.case], scheme)
         for case in cases

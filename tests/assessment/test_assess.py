@@ -22,8 +22,10 @@ from typer.testing import CliRunner
 
 import fusqa.masks.fasp
 import fusqa.masks.measurement
-from fusqa.assessment.ledger import ScoresBusy, ledger, write_table
-from fusqa.assessment.verdicts import BATCH, WORKERS, Assessor
+from fusqa.assessment.batches import BATCH, WORKERS
+from fusqa.assessment.ledger import TableBusy, ledger, write_table
+from fusqa.assessment.scores import columns, record
+from fusqa.assessment.verdicts import Assessor
 from fusqa.cli import app
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.formats import read_image, write_image
@@ -75,8 +77,8 @@ def read_scores(path):
 
 
 def write_scores(assessor, cohort, out, progress):
-    with ledger(assessor, Input.open(cohort), out, progress) as verdicts:
-        return write_table(verdicts, "fetus", out)
+    with ledger(assessor, Input.open(cohort), out, progress, record) as verdicts:
+        return write_table(verdicts, columns("fetus"), out)
 
 
 def test_probabilities_are_those_of_the_network_on_the_same_pairs(cohort, model, tmp_path):
@@ -195,7 +197,7 @@ def test_two_runs_do_not_write_one_table(cohort, model, tmp_path):
     assessor, out = Assessor.load(model), tmp_path / "scores.csv"
 
     def meanwhile(rows, done):
-        with pytest.raises(ScoresBusy, match="another run"):
+        with pytest.raises(TableBusy, match="another run"):
             write_scores(assessor, cohort, out, plainly)
         return rows
 
@@ -308,8 +310,8 @@ def test_a_run_that_is_killed_leaves_nothing_half_written_and_goes_on(cohort, mo
     assert not out.exists() and not (tmp_path / "scores.json").exists()
     before = partial.read_bytes().count(b"\n") - 1
     given, taken = Input.open(plain, spacing=(0.15, 0.15)), []
-    with ledger(Assessor.load(model), given, out, lambda rows, done: taken.append(done) or rows) as verdicts:
-        assert write_table(verdicts, "fetus", out) == 0
+    with ledger(Assessor.load(model), given, out, lambda rows, done: taken.append(done) or rows, record) as verdicts:
+        assert write_table(verdicts, columns("fetus"), out) == 0
     assert taken == [before] and 0 < before < len(given)
     names = [row["case"] for row in read_scores(out)]
     assert names == sorted(names) and len(set(names)) == len(given)

@@ -105,7 +105,7 @@ def test_students_get_the_same_notebooks_without_answers(tmp_path):
 def test_the_page_of_the_command_has_every_verb_and_what_each_help_says():
     written = inserts.command_pages()
     verbs = re.findall(r"^## `fusqa (.+)`$", written, re.M)
-    assert {"check", "measure", "simulate", "import hc18"} <= set(verbs)
+    assert {"check", "segment", "measure", "simulate", "import hc18"} <= set(verbs)
     for verb in verbs:
         said = CliRunner().invoke(app, [*verb.split(), "--help"], env={"COLUMNS": "200"}).output
         options = set(re.findall(r"--[a-z-]+", said)) - {"--help"}
