@@ -1,5 +1,7 @@
 """Crown-rump length: the longest straight line between the head and the body of a fetus."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -19,7 +21,8 @@ def crown_rump_length(mask: np.ndarray, spacing: tuple[float, float], *, contour
     no body, the ends are the farthest pair of the whole contour.
 
     A distance is a convex function of either end, so both ends are corners of a convex hull. A few dozen hull points
-    are compared instead of thousands of contour pixels, with the same result to the last digit.
+    are compared instead of thousands of contour pixels, with the same result to the last digit. Mostly not even the
+    contour is needed: see :func:`_without_contour`.
 
     Parameters
     ----------
@@ -56,6 +59,9 @@ def crown_rump_length(mask: np.ndarray, spacing: tuple[float, float], *, contour
     Length(mm=58.0, ends=((10.0, 34.0), (10.0, 5.0)))
     """
     scale = np.array(check_spacing(spacing))
+    mask = _checked(mask, contour)
+    if found := _without_contour(mask, scale, _REACH[contour]):
+        return found
     sides, corner = _sides(mask, contour)
     ends, distance = _farthest_pair(*(_hull(side) + corner for side in sides), scale)
     return Length(distance, ends)
@@ -104,7 +110,7 @@ def near_longest(
     scale = np.array(check_spacing(spacing))
     if not 0 <= within < 1:  # also true of NaN
         raise ValueError(f"within = {within!r} is not a share of the longest line: give 0 for it alone, 0.01 for 1 %")
-    sides, corner = _sides(mask, contour)
+    sides, corner = _sides(_checked(mask, contour), contour)
     first, second = (np.argwhere(side) + corner for side in sides)
     corners = [_hull(side) + corner for side in sides]
     # The farthest partner of a point is a corner of the hull, so most points are dropped before any pair is made.
@@ -119,12 +125,71 @@ def near_longest(
     return np.stack([first[i], second[j]], 1)[order]
 
 
-def _sides(mask: np.ndarray, contour: str) -> tuple[list[np.ndarray], np.ndarray]:
-    """Contours of head and of body as arrays of 0 and 1 (the same twice if one is missing), and their corner."""
+def _checked(mask: np.ndarray, contour: str) -> np.ndarray:
+    """Return the mask in one piece of memory, or raise ``ValueError`` for wrong labels, shape or contour."""
     mask = np.ascontiguousarray(mask)
     FETUS.require(mask)
     if contour not in _CONTOURS:
         raise ValueError(f"contour {contour!r} is unknown, choose one of {', '.join(_CONTOURS)}")
+    return mask
+
+
+def _without_contour(mask: np.ndarray, scale: np.ndarray, reach: int) -> Length | None:
+    """Crown-rump length from the corners of head and body, or None where the contour has to be traced.
+
+    The contour of the head lies within the head grown by `reach` pixels, that of the body likewise. The corners of the
+    grown hulls are those of head and body, moved `reach` pixels outwards along either axis. If the farthest two lie on
+    the contour, then none of it is farther apart. Where fetus covers one of them, where several pairs are as far apart,
+    and without head or body, only the contour can say which ends to take.
+    """
+    head, body = _corners(mask, ("head", "body"))
+    if not (len(head) and len(body)):
+        return None
+    squared = _squared_mm(head, body, scale, grown=2 * reach)
+    longest = np.flatnonzero(squared == squared.max())
+    i, j = divmod(longest[0], len(body))
+    outwards = np.sign(head[i] - body[j])
+    if len(longest) > 1 or not outwards.all():  # a line along a row or a column moves to either side of it
+        return None
+    ends = head[i] + reach * outwards, body[j] - reach * outwards
+    if any(_is_inside(mask, end, 1 - reach) for end in ends):
+        return None
+    return Length(float(np.sqrt(squared[i, j])), tuple(tuple(float(value) for value in end) for end in ends))
+
+
+def _corners(mask: np.ndarray, names: Sequence[str]) -> list[np.ndarray]:
+    """Corners (n, 2), as row and column, of the convex hull of each label; none of a label that is absent."""
+    width = mask.shape[1]
+    top = int(mask.view(bool).argmax()) // width  # above it, every pixel is 0
+    labels = mask[top:].ravel()
+    last = _label_changes(labels)
+    ends = np.stack([last, last + 1], 1).ravel()  # in order, which spares the hull most of its time
+    border = np.arange(0, labels.size, width)  # a label may go on from the end of one row to the start of the next
+    places = np.concatenate([ends, border, border + width - 1])
+    here = labels[places]
+    places += top * width
+    return [_hull_of(places.compress(here == FETUS.id(name)), width) for name in names]
+
+
+def _label_changes(labels: np.ndarray) -> np.ndarray:
+    """Indices in a flat array of uint8 at which the next element differs."""
+    eights = max(len(labels) - 1, 0) // 8
+    # Eight pixels are compared at a time: the search for a few places among a million takes longer than to compare.
+    here, following = (labels[at : at + 8 * eights].view(np.uint64) for at in (0, 1))
+    blocks = np.flatnonzero(here != following)
+    within = np.flatnonzero((here[blocks] ^ following[blocks]).view(np.uint8) != 0)
+    rest = 8 * eights + np.flatnonzero(labels[8 * eights : -1] != labels[8 * eights + 1 :])
+    return np.concatenate([8 * blocks[within >> 3] + (within & 7), rest])
+
+
+def _is_inside(mask: np.ndarray, end: np.ndarray, margin: int) -> bool:
+    """Whether a pixel and all others within `margin` of it belong to the fetus."""
+    patch = mask[tuple(slice(max(place - margin, 0), max(place + margin + 1, 0)) for place in end)]
+    return patch.size == (2 * margin + 1) ** 2 and bool(FETUS.body(patch).all())
+
+
+def _sides(mask: np.ndarray, contour: str) -> tuple[list[np.ndarray], np.ndarray]:
+    """Contours of head and of body as arrays of 0 and 1 (the same twice if one is missing), and their corner."""
     crop, corner = _crop(mask)
     solid = FETUS.body(crop).astype(np.uint8)
     if not solid.any():
@@ -151,6 +216,7 @@ def _boundary(crop: np.ndarray, solid: np.ndarray) -> list[np.ndarray]:
 
 
 _CONTOURS = {"outer": _outer_contour, "boundary": _boundary}
+_REACH = {"outer": 1, "boundary": 0}  # how far, in pixels, a contour lies outside the mask
 
 
 def _crop(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -163,14 +229,20 @@ def _crop(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _hull(side: np.ndarray) -> np.ndarray:
     """Corners (n, 2), as row and column, of the convex hull of the pixels that are 1 in an array of 0 and 1."""
-    found = np.flatnonzero(side.view(bool))  # a contour has few: several times faster than OpenCV's findNonZero
-    return cv2.convexHull(np.stack(np.divmod(found, side.shape[1]), 1).astype(np.int32)).reshape(-1, 2)
+    # A contour has few pixels: NumPy finds them several times faster than OpenCV's findNonZero.
+    return _hull_of(np.flatnonzero(side.view(bool)), side.shape[1])
 
 
-def _squared_mm(first: np.ndarray, second: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Squared distances (n, m) in mm² between two sets of points (n, 2) and (m, 2)."""
-    between = (first[:, None] - second[None]) * scale  # (n, m, 2) mm
-    return (between**2).sum(-1)
+def _hull_of(places: np.ndarray, width: int) -> np.ndarray:
+    """Corners (n, 2), as row and column, of the convex hull of pixels given by their indices in a flat array."""
+    points = np.stack(np.divmod(places, width), 1).astype(np.int32)
+    return cv2.convexHull(points).reshape(-1, 2) if len(points) else points
+
+
+def _squared_mm(first: np.ndarray, second: np.ndarray, scale: np.ndarray, grown: int = 0) -> np.ndarray:
+    """Squared distances (n, m) in mm² between two sets of points (n, 2) and (m, 2), each axis `grown` pixels longer."""
+    rows, cols = ((np.abs(np.subtract.outer(first[:, n], second[:, n])) + grown) * scale[n] for n in (0, 1))
+    return rows**2 + cols**2
 
 
 def _left_first(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -187,9 +187,10 @@ def test_lines_nearly_as_long_are_all_within_the_share_and_begin_with_the_longes
     assert found[0] <= len(np.unique(lines, axis=0)) == len(lines) <= found[1]  # rounding decides where both differ
 
 
+@pytest.mark.parametrize("degrees", [0, 25, 45, 90, 160])
 @pytest.mark.parametrize("contour", ["outer", "boundary"])
-def test_lines_nearly_as_long_hold_the_measured_one(contour):
-    mask = fetus(degrees=25)
+def test_lines_nearly_as_long_hold_the_measured_one(contour, degrees):
+    mask = fetus(degrees=degrees)
     ends = crown_rump_length(mask, (0.2, 0.3), contour=contour).ends
     assert ends in [tuple(map(tuple, line)) for line in near_longest(mask, (0.2, 0.3), contour=contour).tolist()]
 
