@@ -14,15 +14,10 @@ from torch import Tensor, nn
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.reading import Case
 from fusqa.masks.labels import Scheme
-<<<<<<< HEAD
-from fusqa.models.learner import Resident, computes_in, fit, make_learner, pictures, predict
+from fusqa.models.drawing import draw
+from fusqa.models.learner import Resident, computes_in, fit, make_learner, pictures
 from fusqa.models.losses import SegmentationLoss, average_mask
 from fusqa.models.plan import Bar
-=======
-from fusqa.models.drawing import draw
-from fusqa.models.learner import Resident, fit, make_learner, pictures
-from fusqa.models.losses import SegmentationLoss
->>>>>>> segment
 from fusqa.models.segmenters import SEGMENTERS
 from fusqa.study.learning import Evidence, evidence
 from fusqa.study.material import prediction_record

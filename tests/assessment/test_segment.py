@@ -13,6 +13,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from fusqa.models.samples import pictures
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -29,7 +30,6 @@ from fusqa.masks.measurement import measured_mm
 from fusqa.models.checkpoints import Card, save_model
 from fusqa.models.learner import reproducible
 from fusqa.models.networks import quality_model
-from fusqa.models.samples import pictures
 from fusqa.models.uncertainty import certainty, varied_predictions
 from fusqa.simulator.cases import draw_case
 from fusqa.study.profile import Segmenter
