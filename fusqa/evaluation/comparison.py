@@ -11,7 +11,7 @@ import pandas as pd
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED, Printed
 from fusqa.evaluation.scoring import CONFUSION, FIGURES, figure, mean_figure
 from fusqa.masks.labels import Scheme
-from fusqa.metrics import SeedsReport, difference, holm, mcnemar, report_over_seeds
+from fusqa.metrics import DRAWS, SeedsReport, difference, holm, mcnemar, report_over_seeds
 from fusqa.study.learning import CONTROL, LEARNT, verdict_of
 from fusqa.study.pairs import ALTERED, AT_B
 from fusqa.study.results import PLACE, Study, published
@@ -38,6 +38,9 @@ __all__ = [
 
 
 SIGNIFICANT = 0.05  # of p, corrected
+# A bootstrap cannot find a p below two in its number of draws. Multiplied by the number of comparisons, that must stay
+# well below SIGNIFICANT: here it is 0.01.
+DRAWS_PER_COMPARISON = 200
 NOTHING_LEARNT = "No model of this chapter has learnt its task in this run: nothing is concluded from them."
 
 
@@ -361,12 +364,13 @@ def compare(rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str, str]]) -
     comparisons some would seem clear by chance: p is corrected for their number (Holm 1979), and decides the verdict.
     """
     lines, areas = [], []
+    draws = max(DRAWS, DRAWS_PER_COMPARISON * len(pairs))
     for what, key, other in pairs:
         ours, theirs = rows[key], rows[other]
         cases = ours.cases()
         good, patients = cases["good"].to_numpy(bool), cases["patient"]
         scored = [(row.scores(), row.thresholds("validation")) for row in (ours, theirs)]
-        differences = difference(good, *scored, patients)
+        differences = difference(good, *scored, patients, draws)
         right = [(scores[0] >= limits[0]) == good for scores, limits in scored]
         only, only_other, p = mcnemar(*right)
         shown = {"AUROC": differences["auroc"], "balanced accuracy": differences["balanced_accuracy"]}
