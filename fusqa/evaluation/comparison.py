@@ -159,6 +159,10 @@ class Telling:
     prefix: str
     said: str
 
+    def caption(self, text: str) -> str:
+        """Caption of a figure or table about these rows."""
+        return f"{self.prefix}{text[0].lower()}{text[1:]}" if self.prefix else text
+
 
 def telling_rows(study: Study, asked: Callable[[TrainedRow], bool], place: Path = PLACE) -> Telling:
     """Return the rows that a chapter asks for and may conclude from, of this run or else of the published edition.

@@ -208,6 +208,7 @@ def test_a_run_that_has_learnt_speaks_for_itself(tmp_path):
     study = small(tmp_path / "new", single_resnet18_scratch_errors=LEARNT, autoencoder=LEARNT)
     told = telling_rows(study, lambda row: row.reference, place)
     assert list(told.rows) == [f"{SINGLE}-errors"] and told.study is study and told.prefix == ""
+    assert told.caption("Errors in days.") == "Errors in days."
     assert NOTHING_LEARNT not in told.said and f"{row_named(SINGLE).title} ({NOT_LEARNT})" in told.said
 
 
@@ -216,7 +217,7 @@ def test_where_nothing_has_learnt_the_edition_is_shown_and_named(tmp_path):
     study = small(tmp_path / "new", autoencoder=LEARNT, single_resnet18_scratch_errors=CONTROL)
     told = telling_rows(study, lambda row: row.reference, place)
     assert list(told.rows) == [SINGLE] and told.study.folder == place / "smoke/simulated"
-    assert told.prefix == "Published edition “smoke”: "
+    assert told.caption("Errors in days.") == "Published edition “smoke”: errors in days."
     assert told.said.startswith(NOTHING_LEARNT) and f"{row_named(SINGLE).title} ({NOT_LEARNT})" in told.said
 
 
