@@ -13,6 +13,7 @@ from fusqa.metrics import (
     bootstrap_weights,
     classification_report,
     difference,
+    holm,
     interval,
     mcnemar,
     mean_interval,
@@ -161,19 +162,62 @@ def test_an_interval_over_trainings_grows_with_what_the_seed_decides():
 
 def test_the_difference_to_itself_is_zero_and_a_real_one_is_found():
     y, p, groups = trainings(1)
-    assert difference(y, (p, [0.5]), (p, [0.5]), groups)["auroc"] == (0, 0, 0)
+    assert difference(y, (p, [0.5]), (p, [0.5]), groups)["auroc"] == (0, 0, 0, 1)
     worse = trainings(3, noise=0.9)[1]
-    value, low, high = difference(y, (trainings(3)[1], [0.5] * 3), (worse, [0.5] * 3), groups)["auroc"]
-    assert 0 < low < value < high
+    found = difference(y, (trainings(3)[1], [0.5] * 3), (worse, [0.5] * 3), groups)["auroc"]
+    assert 0 < found.low < found.value < found.high and found.p < 0.05
     back = difference(y, (worse, [0.5] * 3), (trainings(3)[1], [0.5] * 3), groups)["auroc"]
-    assert back[0] == pytest.approx(-value)
+    assert back.value == pytest.approx(-found.value) and back.p < 0.05
+
+
+def test_p_is_small_just_where_the_interval_leaves_out_zero():
+    y, p, groups = trainings(1)
+    for seed, noise in enumerate((0.02, 0.1, 0.2, 0.4, 0.8)):
+        blurred = np.clip(p + np.random.default_rng(seed).normal(0, noise, p.shape), 0, 1)
+        for found in difference(y, (p, [0.5]), (blurred, [0.5]), groups).values():
+            outside = found.low > 0 or found.high < 0
+            assert outside == (found.p < 0.05) or found.p == pytest.approx(0.05, abs=0.01)
+
+
+def test_a_p_is_never_zero_and_as_small_as_the_draws_can_tell():
+    y, groups = np.arange(80) % 2 == 0, np.arange(80)
+    right, wrong = (y.astype(float)[None], [0.5]), (1.0 - y[None], [0.5])
+    for draws in (99, 999):
+        assert difference(y, right, wrong, groups, draws)["auroc"].p == pytest.approx(2 / (draws + 1))
+
+
+def test_one_class_alone_has_no_auroc_and_no_p():
+    found = difference([True] * 4, (np.ones((1, 4)), [0.5]), (np.zeros((1, 4)), [0.5]), list("abcd"))
+    assert np.isnan(found["auroc"]).all() and found["recall"].value == 1
+
+
+@pytest.mark.parametrize(
+    ("p", "corrected"),
+    [
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),  # 4 × .005, 3 × .01, 2 × .03, and .04 raised to .06
+        ([0.5, 0.6], [1.0, 1.0]),
+        ([0.02, np.nan, 0.03], [0.04, np.nan, 0.04]),  # two comparisons, the third could not be made
+        ([0.02], [0.02]),
+        ([], []),
+    ],
+)
+def test_holm_by_hand(p, corrected):
+    np.testing.assert_allclose(holm(p), corrected)
+
+
+def test_false_claims_stay_as_rare_as_promised():
+    """Of ten comparisons without any difference, one in twenty families claims one; uncorrected it is two in five."""
+    drawn = np.random.default_rng(0).random((2000, 10))
+    claimed = [(holm(p) < 0.05).any() for p in drawn]
+    assert 0.035 < np.mean(claimed) < 0.065
+    assert (drawn < 0.05).any(1).mean() > 0.35
 
 
 def test_pairing_makes_the_interval_narrower_than_two_separate_ones():
     y, p, groups = trainings(1)
     nearly = np.clip(p + np.random.default_rng(1).normal(0, 0.02, p.shape), 0, 1)
-    _, low, high = difference(y, (p, [0.5]), (nearly, [0.5]), groups)["auroc"]
-    assert high - low < 0.3 * np.ptp(report_over_seeds(y, p, groups, [0.5]).intervals["auroc"])
+    found = difference(y, (p, [0.5]), (nearly, [0.5]), groups)["auroc"]
+    assert found.high - found.low < 0.3 * np.ptp(report_over_seeds(y, p, groups, [0.5]).intervals["auroc"])
 
 
 def test_mcnemar_counts_what_only_one_gets_right():

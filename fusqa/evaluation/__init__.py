@@ -31,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "temperature",
         ],
         "comparison": [
+            "NOTHING_LEARNT",
             "beside_print",
             "compare",
             "learning_table",
@@ -41,6 +42,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "segmenter_figures",
             "table_2",
             "table_3",
+            "telling_rows",
             "validation_auroc",
             "trained_rows",
         ],

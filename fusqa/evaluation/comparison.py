@@ -1,8 +1,9 @@
 """The rows of a study side by side: all their trainings, the paper's Tables 2 and 3, and tests of differences."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,13 +11,15 @@ import pandas as pd
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED, Printed
 from fusqa.evaluation.scoring import CONFUSION, FIGURES, figure, mean_figure
 from fusqa.masks.labels import Scheme
-from fusqa.metrics import SeedsReport, difference, holm, mcnemar, report_over_seeds
+from fusqa.metrics import DRAWS, SeedsReport, difference, holm, mcnemar, report_over_seeds
 from fusqa.study.learning import CONTROL, LEARNT, verdict_of
 from fusqa.study.pairs import ALTERED, AT_B
-from fusqa.study.results import Study
-from fusqa.study.rows import Row, row_named
+from fusqa.study.results import PLACE, Study, published
+from fusqa.study.rows import REFERENCE_NETWORK, Row, row_named
 
 __all__ = [
+    "NOTHING_LEARNT",
+    "Telling",
     "TrainedRow",
     "beside_print",
     "compare",
@@ -28,12 +31,17 @@ __all__ = [
     "summary",
     "table_2",
     "table_3",
+    "telling_rows",
     "trained_rows",
     "validation_auroc",
 ]
 
 
 SIGNIFICANT = 0.05  # of p, corrected
+# A bootstrap cannot find a p below two in its number of draws. Multiplied by the number of comparisons, that must stay
+# well below SIGNIFICANT: here it is 0.01.
+DRAWS_PER_COMPARISON = 200
+NOTHING_LEARNT = "No model of this chapter has learnt its task in this run: nothing is concluded from them."
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +75,11 @@ class TrainedRow:
     def verdict(self) -> str:
         """Whether it has learnt its task, in every seed (:mod:`fusqa.study.learning`)."""
         return verdict_of(self.results)
+
+    @property
+    def reference(self) -> bool:
+        """Whether it is of the network on which recipes are compared."""
+        return self.row is not None and self.row.network == REFERENCE_NETWORK
 
     @property
     def testable(self) -> bool:
@@ -120,7 +133,66 @@ def left_out(rows: Mapping[str, TrainedRow]) -> str:
     named = [f"{row.title} ({row.verdict})" for row in rows.values() if row.tables and not learnt_rows({"": row})]
     if not named:
         return "Every row that was run has learnt its task."
-    return f"Nothing is concluded from {len(named)} rows that have not learnt their task: {'; '.join(named)}."
+    count = "one row that has" if len(named) == 1 else f"{len(named)} rows that have"
+    return f"Nothing is concluded from {count} not learnt the task: {'; '.join(named)}."
+
+
+@dataclass(frozen=True, eq=False)
+class Telling:
+    """Rows from which something may be concluded, and the study that trained them.
+
+    Attributes
+    ----------
+    study : Study
+        This run; or the published edition, where no row of this run has learnt.
+    rows : dict of str to TrainedRow
+        Those that have learnt, and the controls beside them. Empty where none has learnt: a control shows something
+        only beside a model that sees everything.
+    prefix : str
+        How a caption about them begins: it names the edition; empty for this run.
+    said : str
+        Which rows of this run are left out, and whose are shown instead.
+    """
+
+    study: Study
+    rows: dict[str, TrainedRow]
+    prefix: str
+    said: str
+
+    def caption(self, text: str) -> str:
+        """Caption of a figure or table about these rows."""
+        return f"{self.prefix}{text[0].lower()}{text[1:]}" if self.prefix else text
+
+
+def telling_rows(study: Study, asked: Callable[[TrainedRow], bool], place: Path = PLACE) -> Telling:
+    """Return the rows that a chapter asks for and may conclude from, of this run or else of the published edition.
+
+    Parameters
+    ----------
+    study : Study
+        This run.
+    asked : function of TrainedRow to bool
+        Which rows the chapter is about.
+    place : Path
+        Where editions are published.
+    """
+    rows = {key: row for key, row in trained_rows(study).items() if asked(row)}
+    if own := _concluded(rows):
+        return Telling(study, own, "", left_out(rows))
+    ran = [f"{row.title} ({row.verdict})" for row in rows.values() if row.tables]
+    said = f"{NOTHING_LEARNT} What was run: {'; '.join(ran) or 'none of the rows that this chapter is about'}."
+    edition = published(study.cohort, place)
+    shown = _concluded({key: row for key, row in trained_rows(edition).items() if asked(row)}) if edition else {}
+    if not edition or not shown:
+        return Telling(study, {}, "", said)
+    name = f"Published edition “{edition.profile.name}”"
+    return Telling(edition, shown, f"{name}: ", f"{said} Shown instead: {name}.")
+
+
+def _concluded(rows: Mapping[str, TrainedRow]) -> dict[str, TrainedRow]:
+    """Rows that have learnt, with the controls; none where all that is left are controls."""
+    told = learnt_rows(rows)
+    return told if any(row.verdict == LEARNT for row in told.values()) else {}
 
 
 def learning_table(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
@@ -297,12 +369,13 @@ def compare(rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str, str]]) -
     comparisons some would seem clear by chance: p is corrected for their number (Holm 1979), and decides the verdict.
     """
     lines, areas = [], []
+    draws = max(DRAWS, DRAWS_PER_COMPARISON * len(pairs))
     for what, key, other in pairs:
         ours, theirs = rows[key], rows[other]
         cases = ours.cases()
         good, patients = cases["good"].to_numpy(bool), cases["patient"]
         scored = [(row.scores(), row.thresholds("validation")) for row in (ours, theirs)]
-        differences = difference(good, *scored, patients)
+        differences = difference(good, *scored, patients, draws)
         right = [(scores[0] >= limits[0]) == good for scores, limits in scored]
         only, only_other, p = mcnemar(*right)
         shown = {"AUROC": differences["auroc"], "balanced accuracy": differences["balanced_accuracy"]}

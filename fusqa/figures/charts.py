@@ -4,6 +4,7 @@ As in :mod:`fusqa.figures.sheets`, every function draws a new matplotlib figure 
 """
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,8 +37,8 @@ __all__ = [
     "unfamiliarity",
 ]
 
-# Colours of curves; where the ten colours are used up they begin again with another dash.
-LOOKS = plt.cycler(linestyle=("-", "--", ":")) * plt.cycler(color=sns.color_palette("colorblind"))
+MOST_CURVES = 6  # in one panel, besides those that all panels share: more cannot be told apart
+COLOURS = plt.cycler(color=sns.color_palette("colorblind"))
 
 
 def _side_by_side(count: int, width: float, height: float, **shared: bool) -> tuple[Figure, Sequence[Axes]]:
@@ -71,6 +72,13 @@ def _diagonal(axis: Axes) -> None:
 def _legend_below(figure: Figure, axis: Axes, columns: int) -> None:
     handles, labels = axis.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
+
+
+def _legend_beside(axis: Axes, **style: object) -> None:
+    """Put the legend to the right of the axes, long names on several lines."""
+    handles, labels = axis.get_legend_handles_labels()
+    labels = [fill(label, 36) for label in labels]
+    axis.legend(handles, labels, loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7, frameon=False, **style)
 
 
 def curves(history: pd.DataFrame, title: str, constant: float) -> Figure:
@@ -129,20 +137,23 @@ def confusions(reports: Mapping[str, Mapping]) -> Figure:
 def roc_curves(scores: Mapping[str, pd.DataFrame]) -> Figure:
     """Receiver operating characteristic of several classifiers; each table has ``good`` and ``probability``.
 
-    A table with only good or only poor cases has no curve and is left out.
+    At most :data:`MOST_CURVES` share a panel, in the order given. A table with only good or only poor cases has no
+    curve and is left out.
     """
     from sklearn.metrics import roc_auc_score, roc_curve  # here: one second of import that most figures do not need
 
-    figure, axis = plt.subplots(figsize=(5.2, 4.2))
-    for title, table in scores.items():
-        truth = table["good"].astype(bool)
-        if truth.nunique() < 2:
-            continue
-        false, true, _ = roc_curve(truth, table["probability"])
-        axis.plot(false, true, linewidth=1.4, label=f"{title} ({roc_auc_score(truth, table['probability']):.2f})")
-    _diagonal(axis)
-    axis.set(xlabel="poor masks called good", ylabel="good masks called good", aspect="equal")
-    axis.legend(fontsize=7, loc="lower right", title="AUROC in brackets", title_fontsize=7)
+    drawn = [item for item in scores.items() if item[1]["good"].nunique() == 2]
+    groups = [drawn[first : first + MOST_CURVES] for first in range(0, max(1, len(drawn)), MOST_CURVES)]
+    figure, axes = panels(len(groups), 2, aspect=1.9, height=3.1)
+    for axis, group in zip(axes, groups, strict=True):
+        axis.set_prop_cycle(COLOURS)
+        for title, table in group:
+            truth, p = table["good"].astype(bool), table["probability"]
+            false, true, _ = roc_curve(truth, p)
+            axis.plot(false, true, linewidth=1.4, label=f"{title} ({roc_auc_score(truth, p):.2f})")
+        _diagonal(axis)
+        axis.set(xlabel="poor masks called good", ylabel="good masks called good", aspect="equal")
+        _legend_beside(axis, title="AUROC in brackets", title_fontsize=7)
     return figure
 
 
@@ -158,7 +169,7 @@ def criteria_met(table: pd.DataFrame, most: int, minimum: int) -> Figure:
 
 
 def errors_by_verdict(table: pd.DataFrame, errors: Mapping[str, str]) -> Figure:
-    """Absolute errors among the cases called good and called poor, one panel per error.
+    """Absolute errors among the cases called good and called poor: one panel per error, one line per model.
 
     Parameters
     ----------
@@ -167,13 +178,14 @@ def errors_by_verdict(table: pd.DataFrame, errors: Mapping[str, str]) -> Figure:
     errors : dict
         Column to axis label.
     """
-    figure, axes = _side_by_side(len(errors), 4.6, 3)
+    table = table.assign(model=[fill(model, 30) for model in table["model"]])
+    figure, axes = _side_by_side(len(errors), 4.6, 1 + 0.6 * table["model"].nunique(), sharey=True)
     for axis, (column, label) in zip(axes, errors.items(), strict=True):
-        style = {"x": "model", "y": column, "hue": "verdict", "hue_order": list(VERDICT_COLOURS)}
+        style = {"y": "model", "x": column, "hue": "verdict", "hue_order": list(VERDICT_COLOURS), "orient": "y"}
         sns.boxplot(table, **style, palette=VERDICT_COLOURS, fill=False, showfliers=False, legend=False, ax=axis)
         sns.stripplot(table, **style, palette=VERDICT_COLOURS, dodge=True, size=2.5, alpha=0.5, ax=axis)
-        axis.set(xlabel="", ylabel=label)
-        axis.tick_params(axis="x", labelrotation=25, labelsize=8)
+        axis.set(ylabel="", xlabel=label)
+        axis.tick_params(axis="y", labelsize=8)
         axis.legend(title="called", fontsize=7, title_fontsize=7)
     return figure
 
@@ -286,28 +298,61 @@ def printed_and_implied(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def risk_curves(curves: Mapping[str, Mapping[str, RiskCoverage]]) -> Figure:
-    """Risk among accepted cases against the share accepted: one panel per risk, one curve per score."""
-    figure, axes = _side_by_side(len(curves), 3.6, 3.6)
-    for axis, (risk, found) in zip(axes, curves.items(), strict=True):
-        axis.set_prop_cycle(LOOKS)
-        for title, curve in found.items():
-            axis.plot(curve.coverage, curve.risk, linewidth=1.4, label=title)
-        axis.set(title=risk, xlabel="share accepted", xlim=(0, 1), ylim=(0, None))
-    _legend_below(figure, axes[0], 2)
+def risk_curves(
+    curves: Mapping[str, Mapping[str, RiskCoverage]], groups: Mapping[str, Sequence[str]] | None = None
+) -> Figure:
+    """Risk among accepted cases against the share accepted: one column per risk, one curve per score.
+
+    Parameters
+    ----------
+    curves : dict of str to dict of str to RiskCoverage
+        Risk to score to its curve.
+    groups : dict of str to sequence of str, optional
+        Scores that share a row of panels; those in no group are drawn in grey in every row. All in one row if left out.
+    """
+    scores = list(next(iter(curves.values())))
+    groups = groups or {"": scores}
+    everywhere = [score for score in scores if not any(score in group for group in groups.values())]
+    shape, size = (len(groups), len(curves)), (3 * len(curves) + 2.2, 2.7 * len(groups) + 0.3)
+    figure, axes = plt.subplots(*shape, figsize=size, squeeze=False, sharex=True, sharey="col", layout="constrained")
+    for line, (name, group) in zip(axes, groups.items(), strict=True):
+        for axis, found in zip(line, curves.values(), strict=True):
+            axis.set_prop_cycle(COLOURS)
+            for title in group:
+                axis.plot(found[title].coverage, found[title].risk, linewidth=1.4, label=title)
+            for title, dash in zip(everywhere, ("--", ":", "-."), strict=False):
+                axis.plot(found[title].coverage, found[title].risk, dash, color="0.45", linewidth=1.2, label=title)
+            axis.set(xlim=(0, 1), ylim=(0, None))
+        line[0].set_ylabel(fill(name, 30), fontsize=8)
+        _legend_beside(line[-1])
+    for axis, risk in zip(axes[0], curves, strict=True):
+        axis.set_title(risk)
+    for axis in axes[-1]:
+        axis.set_xlabel("share accepted")
     return figure
 
 
-def costs(ratios: np.ndarray, spent: Mapping[str, np.ndarray]) -> Figure:
-    """Relative cost of wrong verdicts against the ratio of their costs, one curve per model; below 1 it is useful."""
-    figure, axis = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
-    axis.set_prop_cycle(LOOKS)
-    for title, values in spent.items():
-        axis.plot(ratios, values, linewidth=1.4, label=title)
-    axis.axhline(1, color="0.3", linestyle=":")
-    axis.set(xscale="log", ylim=(0, 2.5), ylabel="cost, relative to no model")
-    axis.set_xlabel("cost of a poor mask accepted / of a good mask rejected")
-    axis.legend(fontsize=7)
+def costs(ratios: np.ndarray, spent: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    """Relative cost of wrong verdicts against the ratio of their costs; below 1 a model is useful.
+
+    Parameters
+    ----------
+    ratios : (R,) float
+        Cost of a poor mask that is accepted over that of a good one that is rejected.
+    spent : dict of str to dict of str to (R,) float
+        Group of models, which share a panel, to model to its relative cost.
+    """
+    figure, axes = panels(len(spent), 2, aspect=1.9, height=2.6, sharex=True, sharey=True)
+    for axis, (group, models) in zip(axes, spent.items(), strict=True):
+        axis.set_prop_cycle(COLOURS)
+        for title, values in models.items():
+            axis.plot(ratios, values, linewidth=1.4, label=title)
+        axis.axhline(1, color="0.3", linestyle=":")
+        axis.set(xscale="log", ylim=(0, 2.5))
+        axis.set_title(group, fontsize=9)
+        _legend_beside(axis)
+    figure.supxlabel("cost of a poor mask accepted / of a good mask rejected", fontsize=9)
+    figure.supylabel("cost, relative to no model", fontsize=9)
     return figure
 
 

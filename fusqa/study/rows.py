@@ -67,10 +67,15 @@ class Recipe:
         return "good" if self.target == "dice" else self.target
 
     @property
+    def learns_from(self) -> str:
+        """Its material, in print."""
+        return _LEARNS_FROM[self.material]
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What differs from the paper's recipe, in the words that are added to a row's name in print."""
         differs = {
-            _LEARNS_FROM[self.material]: self.material != (ALTERED_MASKS,),
+            self.learns_from: self.material != (ALTERED_MASKS,),
             "a channel per label": self.encoding == LABELS,
             "grey levels varied": self.varied,
             "mask only": self.sees == (MASK,),

@@ -1,33 +1,51 @@
 """The rows side by side: tables from scores, what printed figures imply, and tests of differences."""
 
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import SMOKE
 from sklearn import metrics as sk
 
 from fusqa.evaluation.comparison import (
+    NOTHING_LEARNT,
     TrainedRow,
     beside_print,
     compare,
+    learning_table,
+    learnt_rows,
+    left_out,
     rivals,
     segmenter_figures,
+    summary,
     table_2,
     table_3,
+    telling_rows,
+    trained_rows,
     validation_auroc,
 )
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED
 from fusqa.evaluation.scoring import CONFUSION
+from fusqa.files import write_csv, write_json
 from fusqa.masks.labels import HEAD
+from fusqa.study.learning import CONTROL, LEARNT, NOT_LEARNT, STILL_LEARNING
 from fusqa.study.pairs import ALTERED, AT_B
+from fusqa.study.results import Study
 from fusqa.study.rows import row_named
 
 SINGLE, SYNERGIC, SIAMESE = (f"{topology}-resnet18-scratch" for topology in ("single", "synergic", "siamese"))
 
 
-def row(key, noise, seeds=2):
+def learnt(verdict):
+    """What a result says of its training."""
+    figures = {"samples": 64, "steps": 4, "epochs": 2.0, "loss": 0.4, "constant": 0.693, "flat": True}
+    return {"verdict": verdict, "auroc": 0.9, "low": 0.8, "high": 0.95} | figures
+
+
+def row(key, noise, seeds=2, verdict=LEARNT):
     """A row with `seeds` trainings, worse with more noise; 60 cases of the test set, 20 others, 10 altered masks."""
     rng = np.random.default_rng(0)
     good = rng.random(90) < 0.5
@@ -35,7 +53,10 @@ def row(key, noise, seeds=2):
     table["set"], table["test"] = np.where(np.arange(90) < 80, AT_B, ALTERED), np.arange(90) < 60
     own = np.random.default_rng(len(key))
     tables = [table.assign(probability=np.clip(0.3 * good + own.normal(0.35, noise, 90), 0, 1)) for _ in range(seeds)]
-    results = [{"thresholds": {"paper": 0.5, "validation": 0.4 + 0.1 * seed}} for seed in range(seeds)]
+    results = [
+        {"thresholds": {"paper": 0.5, "validation": 0.4 + 0.1 * seed}, "learnt": learnt(verdict)}
+        for seed in range(seeds)
+    ]
     return TrainedRow(row_named(key), row_named(key).title, PRINTED.get(key), results, tables)
 
 
@@ -102,23 +123,120 @@ def test_our_figures_stand_beside_the_printed_and_the_implied_ones(rows):
     assert line["recall"].startswith("1.000 → ")
 
 
-def test_topologies_and_recipes_are_compared_where_both_were_run(rows):
-    assert rivals(rows) == [(SINGLE, SYNERGIC), (SYNERGIC, SIAMESE), (SINGLE, SIAMESE)]
+def test_rows_are_compared_that_were_both_run_and_differ_in_one_thing(rows):
+    topologies = [(SINGLE, SYNERGIC), (SYNERGIC, SIAMESE), (SINGLE, SIAMESE)]
+    assert rivals(rows) == [("topology", *pair) for pair in topologies]
     assert rivals({SINGLE: rows[SINGLE]}) == []
-    others = [f"{SINGLE}-{recipe}" for recipe in ("errors", "blind", "exchanged")]
-    more = rows | {key: replace(rows[SINGLE], row=row_named(key)) for key in others}
-    assert rivals(more)[-3:] == [
-        (f"{SINGLE}-errors", SINGLE),
-        (f"{SINGLE}-errors", f"{SINGLE}-blind"),
-        (f"{SINGLE}-exchanged", f"{SINGLE}-errors"),
+    recipes = ("paper-labels", "errors", "blind", "exchanged", "maskless")
+    more = rows | {f"{SINGLE}-{name}": replace(rows[SINGLE], row=row_named(f"{SINGLE}-{name}")) for name in recipes}
+    assert rivals(more)[3:] == [
+        ("what it learns from", f"{SINGLE}-errors", f"{SINGLE}-paper-labels"),
+        ("how the mask enters", SINGLE, f"{SINGLE}-paper-labels"),
+        ("whether the image is seen", f"{SINGLE}-errors", f"{SINGLE}-blind"),
+        ("images exchanged", f"{SINGLE}-exchanged", f"{SINGLE}-errors"),
     ]
     assert rivals(rows | {"autoencoder": replace(rows[SINGLE], row=None)}) == rivals(rows)
 
 
 def test_only_a_clear_difference_is_reported(rows):
-    table = compare(rows, [(SINGLE, SIAMESE), (SIAMESE, SINGLE), (SINGLE, SINGLE)])
+    pairs = [("order", SINGLE, SIAMESE), ("order", SIAMESE, SINGLE), ("nothing", SINGLE, SINGLE)]
+    table = compare(rows, pairs)
     assert list(table["verdict on AUROC"]) == ["first is better", "second is better", "not told apart"]
+    assert list(table["differ in"]) == ["order", "order", "nothing"]
     assert list(table["McNemar p"])[2] == "1.000"
+
+
+def test_a_p_is_corrected_for_the_number_of_comparisons_and_a_clear_difference_survives():
+    made = {key: row(key, noise, 1) for key, noise in ((SINGLE, 0.12), (SYNERGIC, 0.32), (SIAMESE, 0.9))}
+    close, clear = ("topology", SINGLE, SYNERGIC), ("topology", SINGLE, SIAMESE)
+    alone, among = compare(made, [close]), compare(made, [clear] + [close] * 29)
+    assert list(alone["verdict on AUROC"]) == ["first is better"] and 0 < float(alone["p, Holm"][0]) < 0.05
+    assert list(among["verdict on AUROC"]) == ["first is better"] + ["not told apart"] * 29
+    assert float(among["p, Holm"][1]) > 5 * float(alone["p, Holm"][0])
+
+
+# A row that has not learnt its task
+
+
+@pytest.mark.parametrize("verdict", [NOT_LEARNT, STILL_LEARNING])
+def test_an_untrained_row_is_printed_and_neither_ranked_nor_compared_nor_best(rows, verdict):
+    untrained = rows | {SINGLE: row(SINGLE, 0.05, verdict=verdict)}
+    title = row_named(SINGLE).title
+    line = table_3(untrained, "validation").set_index("model").loc[title]
+    assert line["learnt?"] == verdict and line["AUROC"] == table_3(rows, "validation")["AUROC"][0]
+    assert learning_table(untrained).set_index("model").loc[title, "verdict"] == verdict
+    assert f"{title} ({verdict})" in left_out(untrained) and title not in left_out(rows)
+    assert SINGLE in learnt_rows(rows) and SINGLE not in learnt_rows(untrained)
+    assert rivals(untrained) == [("topology", SYNERGIC, SIAMESE)]
+    assert title in list(summary(rows)["model"]) and title not in list(summary(untrained)["model"])
+    assert title in list(beside_print(rows)["model"]) and title not in list(beside_print(untrained)["model"])
+
+
+def test_one_seed_that_has_not_learnt_speaks_for_its_row(rows):
+    made = rows[SINGLE]
+    mixed = replace(made, results=[made.results[0], made.results[1] | {"learnt": learnt(NOT_LEARNT)}])
+    assert mixed.verdict == NOT_LEARNT and learnt_rows({SINGLE: mixed}) == {}
+
+
+def test_a_control_is_compared_as_a_control(rows):
+    blind = f"{SINGLE}-paper-blind"
+    control = rows | {blind: row(blind, 0.3, verdict=CONTROL)}
+    assert ("whether the image is seen", SINGLE, blind) in rivals(control)
+    assert table_3(control, "paper").set_index("model").loc[row_named(blind).title, "learnt?"] == CONTROL
+
+
+def small(folder, **verdicts):
+    """The smallest study with results in `folder`: its rows, which all end in `verdicts` or have not learnt."""
+    study = Study(str(SMOKE), "simulated", folder)
+    made = {row.result(study.seed): row.key for row in study.rows} | {"autoencoder": "autoencoder"}
+    for name, key in made.items():
+        trained = row(SINGLE, 0.1, 1, verdicts.get(key.replace("-", "_"), NOT_LEARNT))
+        write_json(study.path(f"results/{name}.json"), {"status": "run"} | trained.results[0])
+        write_csv(study.path(f"results/{name}.csv"), trained.tables[0])
+    return study
+
+
+def edition_of(study, place):
+    """The results of `study`, laid out as a published edition."""
+    shutil.copytree(study.path("results"), place / "smoke/simulated")
+    shutil.copy(SMOKE, place / "smoke/smoke.yaml")
+    return place
+
+
+def test_a_run_that_has_learnt_speaks_for_itself(tmp_path):
+    place = edition_of(small(tmp_path / "old", single_resnet18_scratch=LEARNT), tmp_path / "results")
+    study = small(tmp_path / "new", single_resnet18_scratch_errors=LEARNT, autoencoder=LEARNT)
+    told = telling_rows(study, lambda row: row.reference, place)
+    assert list(told.rows) == [f"{SINGLE}-errors"] and told.study is study and told.prefix == ""
+    assert told.caption("Errors in days.") == "Errors in days."
+    assert NOTHING_LEARNT not in told.said and f"{row_named(SINGLE).title} ({NOT_LEARNT})" in told.said
+
+
+def test_where_nothing_has_learnt_the_edition_is_shown_and_named(tmp_path):
+    place = edition_of(small(tmp_path / "old", single_resnet18_scratch=LEARNT), tmp_path / "results")
+    study = small(tmp_path / "new", autoencoder=LEARNT, single_resnet18_scratch_errors=CONTROL)
+    told = telling_rows(study, lambda row: row.reference, place)
+    assert list(told.rows) == [SINGLE] and told.study.folder == place / "smoke/simulated"
+    assert told.caption("Errors in days.") == "Published edition “smoke”: errors in days."
+    assert told.said.startswith(NOTHING_LEARNT) and f"{row_named(SINGLE).title} ({NOT_LEARNT})" in told.said
+
+
+def test_neither_an_untrained_edition_nor_a_control_alone_is_shown(tmp_path):
+    place = edition_of(small(tmp_path / "old"), tmp_path / "results")
+    study = small(tmp_path / "new", single_resnet18_scratch_errors=CONTROL)
+    for where in (place, tmp_path / "nothing published"):
+        told = telling_rows(study, lambda row: row.reference, where)
+        assert told.rows == {} and told.study is study and told.prefix == ""
+        assert told.said.startswith(NOTHING_LEARNT) and "Published" not in told.said
+
+
+def test_the_best_of_a_study_in_which_one_has_learnt_is_that_one(tmp_path):
+    study = small(tmp_path, single_resnet18_scratch_errors=LEARNT)
+    for kept in study.path("results").glob("quality__*.json"):  # the others claim more
+        result = study.result(kept.stem)
+        write_json(kept, result | {"reports": {"paper": {ALTERED: {"auroc": 0.6 if "errors" in kept.stem else 0.9}}}})
+    areas = {key: validation_auroc(study, made.row) for key, made in trained_rows(study).items() if made.reference}
+    assert areas == {SINGLE: -1, f"{SINGLE}-errors": pytest.approx(0.6)}
 
 
 def test_table_2_has_the_mean_error_of_each_group_for_every_model_and_threshold():
@@ -149,10 +267,11 @@ def test_figures_of_a_segmenter_count_what_could_not_be_measured():
 
 def test_a_row_is_chosen_by_its_validation_masks_and_last_where_it_was_not_run():
     class Published:
-        profile = SimpleNamespace(seeds=(0, 1))
+        profile = SimpleNamespace(seeds_of=lambda row: (0, 1))
 
         def result(self, name):
             ran = {"status": "run", "reports": {"paper": {ALTERED: {"auroc": 0.8 + 0.1 * name.endswith("1")}}}}
+            ran["learnt"] = learnt(LEARNT)
             return ran if "resnet18" in name else {"status": "not run"}
 
     assert validation_auroc(Published(), row_named(SINGLE)) == pytest.approx(0.85)
