@@ -36,12 +36,15 @@ def advice(study: Study) -> pd.DataFrame:
 
 
 def told_scores(study: Study) -> list[str]:
-    """Names of the scores in ``results/baselines.csv`` that may be ranked: not those of rows that have not learnt."""
+    """Names of the scores in ``results/baselines.csv`` that may be ranked.
+
+    These are the scores without a quality network, those of rows that have learnt, and, where some have, of controls.
+    """
     named = {MODELS[row.recipe]: row for row in study.rows if row.network == REFERENCE_NETWORK}
     verdicts = {name: _verdict(study, row) for name, row in named.items()}
+    telling = (LEARNT, CONTROL) if LEARNT in verdicts.values() else (LEARNT,)
     verdicts["Autoencoder"] = verdict_of([study.result("autoencoder")])
-    scores = study.result("baselines")["scores"]
-    return [name for name in scores if verdicts.get(name, LEARNT) in (LEARNT, CONTROL)]
+    return [name for name in study.result("baselines")["scores"] if verdicts.get(name, LEARNT) in telling]
 
 
 class _NotRun(LookupError):
@@ -171,9 +174,9 @@ def _without_a_model(study: Study) -> str:
 
 
 def _wrong_image(study: Study) -> str:
+    learnt, said = _learnt(study, TELLING), []
     shown = study.result("diagnosis")
-    said = []
-    for recipe in _learnt(study, TELLING):
+    for recipe in learnt:
         title = RECIPES[recipe].title
         for masks, part in (("predictions of site B", "auroc"), ("altered masks", "auroc_altered")):
             areas = shown.get(part, {}).get(title, {})
@@ -210,7 +213,8 @@ def _threshold(study: Study) -> str:
 
 
 def _unseen(study: Study) -> str:
-    table, model = study.table("unseen"), RECIPES[_quoted(study)].title
+    model = RECIPES[_quoted(study)].title
+    table = study.table("unseen")
     own = table["name"] == "none"
     of = {}
     for name in table.loc[~own, "name"].unique():
