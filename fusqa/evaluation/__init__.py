@@ -5,7 +5,7 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
-        "advising": ["ADVICE", "advice"],
+        "advising": ["ADVICE", "MODELS", "advice", "told_scores"],
         "auditing": [
             "ROUNDINGS",
             "PER_CLASS",
@@ -46,7 +46,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "validation_auroc",
             "trained_rows",
         ],
-        "diagnosis": ["recipe_models"],
+        "diagnosis": ["NOTHING_LEARNT", "TELLING", "example_model", "image_use", "recipe_models", "telling"],
         "paper": ["PRINTED_CRITERIA", "PRINTED_ERRORS"],
         "realism": [
             "GRID_MM",

@@ -1,137 +1,237 @@
 """Advice that follows from a study, each piece with the figures behind it.
 
-The advice itself holds no number. The figures come from the result files, so that they change with the study.
+The advice itself holds no number and expects no answer. The figures come from the result files, so that they change
+with the study, and from models that have learnt their task, so that they mean something.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
+from fusqa.evaluation.diagnosis import OTHER, OWN, TELLING
 from fusqa.evaluation.risk import risk_coverage
 from fusqa.evaluation.unseen import UNSEEN
+from fusqa.study.learning import CONTROL, LEARNT, verdict_of
 from fusqa.study.pairs import ALTERED, AT_B
 from fusqa.study.results import Study
-from fusqa.study.rows import RECIPES, row_named
+from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Recipe, Row
 
-__all__ = ["ADVICE", "advice"]
+__all__ = ["ADVICE", "MODELS", "advice", "told_scores"]
 
-PAPER, OWN_ERRORS = "single-resnet18-scratch", "single-resnet18-scratch-errors"
 # as results/baselines.csv names them
 MODELS = {key: f"Quality model, {recipe.title}" for key, recipe in RECIPES.items()}
+QUOTED = ("errors", "both-labels", "paper")  # where one model is quoted, it is the first of these that has learnt
 ALPHA = 0.1  # the promise of the chapter on calibration that is quoted
 
 
 def advice(study: Study) -> pd.DataFrame:
     """Return every piece of advice with what this study found: columns ``advice``, ``found``.
 
-    Where a study lacks the results behind a piece, as an edition from before they existed does, ``found`` says so.
+    Where a study lacks the results behind a piece, or its models have not learnt, ``found`` says so.
     """
     return pd.DataFrame([{"advice": what, "found": _found(study, of)} for what, of in ADVICE.items()])
 
 
+def told_scores(study: Study) -> list[str]:
+    """Names of the scores in ``results/baselines.csv`` that may be ranked.
+
+    These are the scores without a quality network, those of rows that have learnt, and, where some have, of controls.
+    """
+    named = {MODELS[row.recipe]: row for row in study.rows if row.network == REFERENCE_NETWORK}
+    verdicts = {name: _verdict(study, row) for name, row in named.items()}
+    telling = (LEARNT, CONTROL) if LEARNT in verdicts.values() else (LEARNT,)
+    verdicts["Autoencoder"] = verdict_of([study.result("autoencoder")])
+    return [name for name in study.result("baselines")["scores"] if verdicts.get(name, LEARNT) in telling]
+
+
 class _NotRun(LookupError):
-    """The study lacks the results behind a piece of advice."""
+    """What a piece of advice rests on was not run, has not learnt, or cannot be counted; the message says which."""
 
 
 def _found(study: Study, of: Callable[[Study], str]) -> str:
     try:
         return of(study)
     except (_NotRun, FileNotFoundError) as error:
-        return f"not part of this study: {error}"
+        return f"no answer from this study: {error}"
 
 
-def _require(study: Study, *rows: str) -> None:
-    """Raise :class:`_NotRun` unless the study has these rows."""
-    if absent := [row_named(row).title for row in rows if row not in study.plan.rows]:
-        raise _NotRun(" and ".join(absent))
+def _runs(study: Study, row: Row) -> list[dict]:
+    """Results of a row's trainings that were run."""
+    if row.key not in study.plan.rows:
+        return []
+    results = [study.result(row.result(seed)) for seed in study.profile.seeds_of(row)]
+    return [result for result in results if result["status"] == "run"]
+
+
+def _verdict(study: Study, row: Row) -> str:
+    return verdict_of(_runs(study, row))
+
+
+def _row(recipe: str) -> Row:
+    """The row of a recipe on the network on which recipes are compared."""
+    return Row(*REFERENCE_NETWORK, recipe)
+
+
+def _learnt(study: Study, recipes: Iterable[str]) -> list[str]:
+    """Return those of `recipes` whose model has learnt its task; raise :class:`_NotRun` where none has."""
+    rows = {recipe: _row(recipe) for recipe in recipes}
+    found = [recipe for recipe, row in rows.items() if _verdict(study, row) == LEARNT]
+    if not found:
+        failed = [f"{row.title} has not learnt its task" for row in rows.values() if _runs(study, row)]
+        raise _NotRun("; ".join(failed) or f"{' and '.join(row.title for row in rows.values())} not run")
+    return found
+
+
+def _quoted(study: Study) -> str:
+    """Return the recipe whose model is quoted where one must do."""
+    return _learnt(study, QUOTED)[0]
 
 
 def _auroc(good: pd.Series, score: pd.Series) -> float:
     """AUROC, if both good and poor masks are among those scored."""
     good = good.astype(bool)
     if good.nunique() < 2:
-        raise _NotRun("masks of both verdicts")
+        raise _NotRun("masks of both verdicts are lacking")
     return float(roc_auc_score(good, score))
 
 
-def _auroc_on(study: Study, key: str, name: str) -> float:
-    """AUROC of a row's first seed on one set of masks."""
-    _require(study, key)
-    table = study.table(row_named(key).result(study.seed))
+def _auroc_on(study: Study, recipe: str, name: str) -> float:
+    """AUROC of a recipe's first training on one set of masks."""
+    table = study.table(_row(recipe).result(study.seed))
     part = table[table["set"] == name]
     return _auroc(part["good"], part["probability"])
 
 
+def _did_it_learn(study: Study) -> str:
+    verdicts = [_verdict(study, row) for row in study.rows if _runs(study, row)]
+    controls = verdicts.count(CONTROL)
+    counted = f"{verdicts.count(LEARNT)} of {len(verdicts) - controls} quality models that were run have learnt"
+    return counted + f"; {controls} more are controls" * (controls > 0)
+
+
 def _tested_on(study: Study) -> str:
-    altered, site_b = (_auroc_on(study, PAPER, name) for name in (ALTERED, AT_B))
-    tested = f"AUROC {altered:.2f} on altered masks, {site_b:.2f} on a segmenter's predictions of site B"
-    return f"{row_named(PAPER).title}: {tested}"
+    said = [
+        f"{RECIPES[recipe].title}, AUROC {_auroc_on(study, recipe, ALTERED):.2f} on altered masks and "
+        f"{_auroc_on(study, recipe, AT_B):.2f} on a segmenter's predictions of site B"
+        for recipe in _learnt(study, QUOTED)
+    ]
+    return "; ".join(said)
+
+
+_BY_ENCODING = {
+    "grey levels": ("paper", "errors-grey", "both"),
+    "a channel per label": ("paper-labels", "errors", "both-labels"),
+}
+"""Recipes that differ in nothing but what they learn from, by how the mask enters."""
 
 
 def _own_errors(study: Study) -> str:
-    before, after = (_auroc_on(study, key, AT_B) for key in (PAPER, OWN_ERRORS))
-    return f"the same network on predictions of site B: AUROC {before:.2f} from altered masks, {after:.2f} from errors"
+    learnt = _learnt(study, [recipe for recipes in _BY_ENCODING.values() for recipe in recipes])
+    said = []
+    for encoding, recipes in _BY_ENCODING.items():
+        areas = {_material(RECIPES[one]): _auroc_on(study, one, AT_B) for one in recipes if one in learnt}
+        if areas:
+            listed = ", ".join(f"{area:.2f} from {material}" for material, area in areas.items())
+            said.append(f"with the mask as {encoding}, AUROC {listed}")
+    return f"the same network on predictions of site B: {'; '.join(said)}"
+
+
+def _material(recipe: Recipe) -> str:
+    return " and ".join({"altered": "altered masks", "errors": "errors"}[material] for material in recipe.material)
+
+
+_ONE_THING = ("what it learns from", "how the mask enters", "whether the image is seen")  # of comparison.RIVALS
+
+
+def _one_thing(study: Study) -> str:
+    compared = [line for line in study.result("classification")["compared"] if line.get("differ in") in _ONE_THING]
+    if not compared:
+        raise _NotRun("no two rows that have learnt differ in one of these alone")
+    said = []
+    for what, lines in groupby(sorted(compared, key=lambda line: _ONE_THING.index(line["differ in"])), _differs_in):
+        pairs = list(lines)
+        apart = [float(line["Δ AUROC"].split()[0]) for line in pairs]
+        clear = sum(line["verdict on AUROC"] != "not told apart" for line in pairs)
+        said.append(f"{what}, ΔAUROC {min(apart):+.2f} to {max(apart):+.2f}, clear in {clear} of {len(pairs)} pairs")
+    return f"on the balanced test set: {'; '.join(said)}"
+
+
+def _differs_in(line: dict) -> str:
+    return line["differ in"]
 
 
 def _without_a_model(study: Study) -> str:
-    table, trained = study.table("baselines"), set(MODELS.values())
-    of = {name: _auroc(table["good"], table[name]) for name in study.result("baselines")["scores"]}
-    simple = max((name for name in of if name not in trained), key=of.get)
-    model = max((name for name in of if name in trained), key=of.get)
+    learnt = _learnt(study, [recipe for recipe, about in RECIPES.items() if not about.control])
+    table, models = study.table("baselines"), {MODELS[recipe] for recipe in learnt}
+    of = {name: _auroc(table["good"], table[name]) for name in told_scores(study)}
+    simple = max((name for name in of if name not in MODELS.values()), key=of.get)
+    model = max((name for name in of if name in models), key=of.get)
     best = f"best without a quality network: {simple}, AUROC {of[simple]:.2f}"
     return f"{best}; best quality network: {model}, {of[model]:.2f}"
 
 
 def _wrong_image(study: Study) -> str:
-    _require(study, OWN_ERRORS)
-    shown = study.result("diagnosis").get("auroc", {}).get(RECIPES["errors"].title)
-    if not shown:  # an edition from before images were exchanged
-        raise _NotRun("exchanged images, in results/diagnosis.json")
-    own, other = shown["as trained"], shown["another's picture"]
-    return f"trained on errors: AUROC {own:.2f} with the right image, {other:.2f} with another patient's"
+    learnt, said = _learnt(study, TELLING), []
+    shown = study.result("diagnosis")
+    for recipe in learnt:
+        title = RECIPES[recipe].title
+        for masks, part in (("predictions of site B", "auroc"), ("altered masks", "auroc_altered")):
+            areas = shown.get(part, {}).get(title, {})
+            if None not in (areas.get(OWN), areas.get(OTHER)):
+                said.append(f"{title}, {masks}: {areas[OWN]:.2f} → {areas[OTHER]:.2f}")
+    if not said:  # masks of one verdict, or of one patient
+        raise _NotRun("no AUROC with exchanged images in results/diagnosis.json")
+    return f"AUROC with the right image → with another patient's: {'; '.join(said)}"
 
 
 def _days(study: Study) -> str:
-    _require(study, OWN_ERRORS)
-    table = study.table("baselines").dropna(subset=["delta_days"])
-    curve = risk_coverage(table["delta_days"].abs(), table[MODELS["errors"]])
+    recipe, table = _quoted(study), study.table("baselines").dropna(subset=["delta_days"])
+    curve = risk_coverage(table["delta_days"].abs(), table[MODELS[recipe]])
     left = {share: np.interp(share, curve.coverage, curve.risk) for share in (1.0, 0.8, 0.5)}
     said = ", ".join(f"{days:.1f} days with {100 * share:.0f} % accepted" for share, days in left.items())
-    return f"mean error of the date: {said}"
+    return f"mean error of the date, masks ordered by the model of {RECIPES[recipe].title}: {said}"
 
 
 _PASSED = ("abroad", "abroad_good", "home", "home_good")  # shares, as results/calibration.json names them
 
 
 def _threshold(study: Study) -> str:
-    _require(study, OWN_ERRORS)
-    promises = study.result("calibration")["promises"]
-    quoted = next(one for one in promises if one["key"] == OWN_ERRORS and one["alpha"] == ALPHA)
-    passed = {where: "–" if quoted[where] is None else f"{100 * quoted[where]:.0f} %" for where in _PASSED}
-    promised = f"the threshold promises that at most {100 * ALPHA:.0f} % of the poor masks pass"
+    recipe, promises = _quoted(study), study.result("calibration")["promises"]
+    quoted = [one for one in promises if one["key"] == _row(recipe).key and one["alpha"] == ALPHA]
+    if not quoted:
+        raise _NotRun(f"results/calibration.json has no threshold of {_row(recipe).title}")
+    passed = {where: "–" if quoted[0][where] is None else f"{100 * quoted[0][where]:.0f} %" for where in _PASSED}
+    promised = (
+        f"{RECIPES[recipe].title}: the threshold promises that at most {100 * ALPHA:.0f} % of the poor masks pass"
+    )
     elsewhere = "chosen at site A it lets {abroad} of them pass, and {abroad_good} of the good ones".format(**passed)
     own = "chosen on half of site B's patients, {home} and {home_good}".format(**passed)
     return f"{promised}; {elsewhere}; {own}"
 
 
 def _unseen(study: Study) -> str:
-    _require(study, OWN_ERRORS)
-    table, model = study.table("unseen"), RECIPES["errors"].title
+    model = RECIPES[_quoted(study)].title
+    table = study.table("unseen")
     own = table["name"] == "none"
     of = {}
     for name in table.loc[~own, "name"].unique():
         part = table[own | ((table["name"] == name) & (table["severity"] == 1))]
         of[UNSEEN[name].title] = _auroc(part["name"] == "none", part[model])
     worst, best = min(of, key=of.get), max(of, key=of.get)
-    return f"trained on errors: AUROC {of[best]:.2f} for “{best}”, {of[worst]:.2f} for “{worst}”"
+    return f"{model}: AUROC {of[best]:.2f} for “{best}”, {of[worst]:.2f} for “{worst}”"
 
 
 ADVICE: dict[str, Callable[[Study], str]] = {
+    "Ask first whether the model has learnt its own task. Nothing follows from one that has not.": _did_it_learn,
     "Ask what a model was tested on. Altered masks and a segmenter's errors are two different tests.": _tested_on,
     "Collect your segmenter's own errors, on degraded images if need be, and see whether training on them helps.": (
         _own_errors
+    ),
+    "Compare one thing at a time: what a model learns from, how the mask enters, whether it sees the image.": (
+        _one_thing
     ),
     "Try what needs no quality model first.": _without_a_model,
     "Hide the image, or show a wrong one. A model whose scores stay the same judges the mask's shape alone.": (

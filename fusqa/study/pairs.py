@@ -5,7 +5,7 @@ segmenter's errors on degraded images, and its predictions, the latter two out o
 predictions at site B. Images are kept once, however many masks share them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -100,20 +100,40 @@ class Pairs:
         if not count:
             return self
         chosen = rng.choice(good, count, replace=False)
-        strangers = np.array([rng.choice(np.flatnonzero(patients != patients[row])) for row in chosen])
+        strangers = _of_another_patient(patients, chosen, rng)
         wrong = self.table.iloc[chosen].assign(
             name="exchanged", good=False, reviewed=False, dice=0.0, **dict.fromkeys(_EFFECT, np.nan)
         )
         return Pairs(
             self.images,
-            torch.cat([self.image_of, self.image_of[torch.from_numpy(strangers)]]),
+            torch.cat([self.image_of, self.image_of[strangers]]),
             torch.cat([self.masks, self.masks[torch.from_numpy(chosen)]]),
             pd.concat([self.table, wrong], ignore_index=True),
         )
 
+    def with_other_images(self, seed: int) -> "Pairs":
+        """Show every mask with the image of another patient, drawn at random.
+
+        Raises
+        ------
+        ValueError
+            When all pairs are of one patient.
+        """
+        patients = self.table["patient"].to_numpy()
+        if len(set(patients)) < 2:
+            raise ValueError(f"all {len(patients)} pairs are of one patient: there is no other patient's image")
+        strangers = _of_another_patient(patients, range(len(patients)), np.random.default_rng(seed))
+        return replace(self, image_of=self.image_of[strangers])
+
     def labelled(self, target: str, device: torch.device) -> Resident:
         """Samples (image, mask, column `target` of the table) in memory on `device`."""
         return Resident(*self.inputs(), torch.from_numpy(self.table[target].to_numpy(np.float32)), device=device)
+
+
+def _of_another_patient(patients: np.ndarray, rows: Iterable[int], rng: np.random.Generator) -> Tensor:
+    """Draw for each of `rows` a row of another patient, ``(len(rows),)`` int64."""
+    drawn = [rng.choice(np.flatnonzero(patients != patients[row])) for row in rows]
+    return torch.tensor(drawn, dtype=torch.int64)
 
 
 def altered_pairs(cohort: Cohort, altered: AlteredSet) -> Pairs:

@@ -2,22 +2,29 @@
 
 import json
 import re
+import shutil
 
+import nbformat
 import numpy as np
+import pandas as pd
 import pytest
-from conftest import SMOKE
+import yaml
+from conftest import ROOT, SMOKE
 from sklearn.metrics import roc_auc_score
 
-from fusqa.evaluation.advising import ADVICE, MODELS, advice
+from fusqa.evaluation.advising import ADVICE, MODELS, advice, told_scores
 from fusqa.evaluation.calibration import acceptance_threshold
-from fusqa.evaluation.diagnosis import recipe_models
+from fusqa.evaluation.diagnosis import example_model, recipe_models
 from fusqa.evaluation.risk import risk_coverage
 from fusqa.evaluation.unseen import UNSEEN
 from fusqa.masks.alterations import POOR_RECIPES
 from fusqa.masks.labels import FETUS, HEAD
-from fusqa.study.pairs import AT_B, ERRORS
-from fusqa.study.results import Study
-from fusqa.study.rows import SEGMENTER_TITLES, row_named
+from fusqa.publishing.execution import execute
+from fusqa.study.learning import CONTROL, LEARNT, evidence, verdict_of
+from fusqa.study.pairs import ALTERED, AT_B, ERRORS
+from fusqa.study.results import Study, published
+from fusqa.study.rows import RECIPES, SEGMENTER_TITLES, row_named
+from fusqa.study.training import own_sets
 
 SCHEMES = {"simulated": FETUS, "hc18": HEAD}
 
@@ -33,17 +40,34 @@ def scores(study, key):
     return study.table(row_named(key).result(study.seed))
 
 
+def verdict(study, key):
+    return verdict_of(study.result(row_named(key).result(seed)) for seed in study.profile.seeds)
+
+
 def test_every_judge_gives_the_scores_that_its_row_stored(study):
     """Weights and card from the disk, the same pairs: chapters ask the model as it was trained."""
     panel = recipe_models(study)
     of_the_panel = {key for key in study.plan.rows if key.startswith("single-resnet18-scratch")}
-    assert {model.key for model in panel} == of_the_panel
-    auroc = study.result("diagnosis")["auroc"]
-    for model in panel:
-        at_b = scores(study, model.key).query("set == @AT_B")
-        if at_b["good"].nunique() == 2:
-            found = roc_auc_score(at_b["good"], at_b["probability"])
-            assert auroc[model.title]["as trained"] == pytest.approx(found, abs=1e-6)
+    assert {model.key for model in panel} == {key for key in of_the_panel if verdict(study, key) in (LEARNT, CONTROL)}
+    found = study.result("diagnosis")
+    for part, name in (("auroc", AT_B), ("auroc_altered", ALTERED)):
+        assert set(found[part]) == {model.title for model in panel}
+        for model in panel:
+            asked = scores(study, model.key)
+            asked = asked[asked["set"] == name]
+            if asked["good"].nunique() == 2:
+                area = roc_auc_score(asked["good"], asked["probability"])
+                assert found[part][model.title]["as trained"] == pytest.approx(area, abs=1e-6)
+
+
+def test_every_recipe_is_asked_with_other_images_on_both_sets_of_masks(study):
+    found = study.result("diagnosis")
+    for part in ("auroc", "auroc_altered", "good_probability", "good_probability_altered"):
+        for shown in found[part].values():
+            assert list(shown) == ["as trained", "another's picture", "no picture", "no mask"]
+    for part in ("pictures", "pictures_altered"):
+        assert [line["model"] for line in found[part]] == list(found["auroc"])  # one line per model
+    assert {line["model"] for line in found["moved"]} <= set(found["auroc"])
 
 
 def test_judges_are_asked_about_the_masks_of_every_segmenter(study):
@@ -57,8 +81,15 @@ def test_judges_are_asked_about_the_masks_of_every_segmenter(study):
 
 
 def test_each_poor_alteration_is_left_out_once(study):
-    left_out = [line["alteration"] for line in study.result("unseen")["omitted"]]
+    found = study.result("unseen")
+    left_out = [line["alteration"] for line in found["omitted"]]
     assert left_out == list(POOR_RECIPES[SCHEMES[study.cohort].name])
+    assert list(found["omitted_learnt"]) == ["nothing", *left_out]
+    for line in found["omitted"]:
+        for name, column in ((line["alteration"], "without it"), ("nothing", "trained with it")):
+            shown = {text for heading, text in line.items() if heading.endswith(column)}
+            judged = found["omitted_learnt"][name]["verdict"]
+            assert shown == {judged} if judged != LEARNT else all(re.match(r"\d\.\d{3}\n", text) for text in shown)
 
 
 def test_unseen_errors_are_scored_by_every_model_that_sees_the_mask(study):
@@ -66,9 +97,12 @@ def test_unseen_errors_are_scored_by_every_model_that_sees_the_mask(study):
     kinds = {name for name, kind in UNSEEN.items() if scheme.name not in kind.known_to}
     assert set(table["name"]) == {"none"} | kinds
     assert (table.loc[table["name"] == "none", "severity"] == 0).all()
-    for model in recipe_models(study):
-        assert table[model.title].between(0, 1).all()
-    assert len(study.result("unseen")["segmenters"]) == 4
+    seeing = [model.title for model in recipe_models(study) if "mask" in model.recipe.sees]
+    assert table[seeing].ge(0).all(axis=None) and table[seeing].le(1).all(axis=None)
+    found = study.result("unseen")
+    assert [line["model"] for line in found["noticed"]] == seeing
+    assert all(len(line) == 2 + len(kinds) for line in found["noticed"])
+    assert len(found["segmenters"]) == 4
 
 
 def test_baselines_are_about_the_same_cases_as_the_review(study):
@@ -109,11 +143,11 @@ def test_every_piece_of_advice_has_its_figures(study):
     table = advice(study)
     assert list(table["advice"]) == list(ADVICE)
     lacks = ["masks of both verdicts"] * (study.table("baselines")["good"].nunique() < 2)
-    lacks += ["segmenter's errors"] * ("single-resnet18-scratch-errors" not in study.plan.rows)
+    lacks += ["has not learnt its task", "no two rows that have learnt", "no AUROC with exchanged images"]
     for what, found in zip(table["advice"], table["found"], strict=True):
         assert not re.search(r"\d", what)  # advice is prose
         assert "nan" not in found
-        assert re.search(r"\d\.\d|\d %", found) or any(lack in found for lack in lacks), (what, found)
+        assert re.search(r"\d\.\d|\d %|\d of \d", found) or any(lack in found for lack in lacks), (what, found)
 
 
 def test_an_old_edition_says_what_it_lacks(small_study, tmp_path):
@@ -122,7 +156,92 @@ def test_an_old_edition_says_what_it_lacks(small_study, tmp_path):
             raise FileNotFoundError(f"{name} is not part of the published edition")
 
     old = Old(str(SMOKE), "simulated", tmp_path)
-    assert advice(old)["found"].str.contains("not part of this study: .* is not part of the published edition").all()
+    assert advice(old)["found"].str.contains("no answer from this study: .* is not part of the published edition").all()
+
+
+# A study in which nothing has learnt
+
+
+@pytest.fixture(scope="module")
+def unlearnt(small_study, tmp_path_factory):
+    """The small study, held to the bar of every profile that sets none: its trainings are far too short for that."""
+    folder = tmp_path_factory.mktemp("unlearnt")
+    settings = yaml.safe_load(SMOKE.read_text())
+    del settings["learnt"]
+    profile = folder / "unlearnt.yaml"
+    profile.write_text(yaml.safe_dump(settings))
+    shutil.copytree(small_study.folder / "simulated", folder / "build/unlearnt/simulated")
+    study = Study(str(profile), "simulated", folder / "build")
+    for row in study.rows:
+        judge_again(study, row)
+    return study
+
+
+def judge_again(study, row):
+    """Give a training the verdict of the study's own bar, from the curve and the scores that it left."""
+    path = study.path(f"results/{row.result(study.seed)}.json")
+    result = json.loads(path.read_text())
+    if result["status"] != "run":
+        return
+    table, recipe = scores(study, row.key), RECIPES[row.recipe]
+    result["learnt"] = evidence(
+        pd.DataFrame(result["history"]),
+        study.profile.training(row),
+        masks=round(result["learnt"]["samples"] / result["learnt"]["epochs"]),
+        constant=result["learnt"]["constant"],
+        bar=study.profile.learnt,
+        precision=result["learnt"]["precision"],
+        scored=table[table["set"].isin(own_sets(recipe))],
+        control=recipe.control,
+    ).as_dict()
+    path.write_text(json.dumps(result))
+
+
+def test_so_short_a_training_does_not_reach_the_bar(unlearnt):
+    run = [row for row in unlearnt.rows if unlearnt.result(row.result(unlearnt.seed))["status"] == "run"]
+    assert run and all(verdict(unlearnt, row.key) != LEARNT for row in run)
+    assert recipe_models(unlearnt) == []
+    assert not example_model(unlearnt).learnt
+    assert not {MODELS[row.recipe] for row in run} & set(told_scores(unlearnt))
+
+
+def test_no_advice_rests_on_a_model_that_has_not_learnt(unlearnt):
+    found = dict(advice(unlearnt).itertuples(index=False))
+    first, *others = found.values()
+    assert re.fullmatch(r"0 of \d quality models that were run have learnt", first)
+    assert all(said.startswith("no answer from this study: ") and not re.search(r"\d\.\d", said) for said in others)
+    assert "Single ResNet-18, from scratch has not learnt its task" in others[0]
+
+
+@pytest.mark.parametrize("chapter", ["diagnosis", "unseen", "own_data", "advice", "edition", "ten_minutes"])
+def test_a_chapter_of_models_that_have_not_learnt_concludes_nothing(unlearnt, chapter):
+    """The whole chapter by Papermill, solutions of exercises included."""
+    page = unlearnt.path(f"notebooks/{chapter}.ipynb")
+    unlearnt.path(f"results/{chapter}.json").unlink()
+    given = {
+        "profile": str(unlearnt.build.parent / "unlearnt.yaml"),
+        "build": str(unlearnt.build),
+        "cohort": "simulated",
+        "seed": 0,
+    }
+    execute(ROOT / f"notebooks/{chapter}.ipynb", page, given)
+    printed = "".join(
+        output.get("text", "") for cell in nbformat.read(page, as_version=4).cells for output in cell.get("outputs", ())
+    )
+    said = r"No model of .* has learnt its task"
+    shows_an_edition = chapter == "ten_minutes" and published("simulated") is not None
+    assert re.search(said, printed) or shows_an_edition, printed
+    result = unlearnt.result(chapter)
+    for part in TOLD.get(chapter, ()):
+        assert not result[part], part
+
+
+TOLD = {
+    "diagnosis": ("called", "pictures", "pictures_altered", "auroc", "auroc_altered", "moved", "auroc_by_segmenter"),
+    "unseen": ("noticed", "by_model", "omitted_if_learnt"),
+    "own_data": ("lines",),
+}
+"""What a chapter's result says of models, and must leave empty."""
 
 
 def test_the_audit_and_the_dating_are_about_the_fetus_alone(small_study):

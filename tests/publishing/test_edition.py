@@ -148,12 +148,12 @@ def require_scores(edition):
                 assert float(line[f"AUROC,\n{question}"].split()[0]) == pytest.approx(found, abs=6e-4)
     unseen = edition.table("unseen")
     titles = {kind.title: name for name, kind in UNSEEN.items()}
-    for line in edition.result("unseen")["errors"]:
-        full = (unseen["name"] == titles[line["error"]]) & (unseen["severity"] == 1)
-        part = unseen[full | (unseen["name"] == "none")]
+    for line in edition.result("unseen")["noticed"]:
         for column, shown in line.items():
             if column.startswith("AUROC"):
-                found = sk.roc_auc_score(part["name"] == "none", part[column.split("\n")[1]])
+                full = (unseen["name"] == titles[column.split("\n")[1]]) & (unseen["severity"] == 1)
+                part = unseen[full | (unseen["name"] == "none")]
+                found = sk.roc_auc_score(part["name"] == "none", part[line["model"]])
                 assert float(shown.split()[0]) == pytest.approx(found, abs=6e-4)
 
 

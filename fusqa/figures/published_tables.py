@@ -1,0 +1,31 @@
+"""Tables of the published edition, where a run has none of its own."""
+
+import json
+
+import pandas as pd
+
+from fusqa.figures.showing import show_table
+from fusqa.study.results import published
+
+__all__ = ["show_published"]
+
+
+def show_published(cohort: str, result: str, part: str, caption: str) -> None:
+    """Publish lines of the published edition as a table, or say that it has none.
+
+    Parameters
+    ----------
+    cohort : str
+        A key of :data:`fusqa.study.catalogue.COHORTS`.
+    result, part : str
+        The lines are entry `part` of ``results/<result>.json``.
+    caption : str
+        What the table shows; the name of the edition is put before it.
+    """
+    edition, source = published(cohort), f"results/{result}.json"
+    file = edition.path(source) if edition else None
+    lines = json.loads(file.read_text(encoding="utf-8")).get(part) if file and file.is_file() else None
+    if lines:
+        show_table(pd.DataFrame(lines), f"Published edition “{edition.profile.name}”: {caption}", source)
+    else:
+        print("The published edition has no such table either.")
