@@ -46,7 +46,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "validation_auroc",
             "trained_rows",
         ],
-        "diagnosis": ["NOTHING_LEARNT", "TELLING", "example_model", "image_use", "recipe_models", "telling"],
+        "diagnosis": ["TELLING", "example_model", "image_use", "recipe_models", "telling"],
         "paper": ["PRINTED_CRITERIA", "PRINTED_ERRORS"],
         "realism": [
             "GRID_MM",

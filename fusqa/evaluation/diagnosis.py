@@ -17,7 +17,6 @@ from fusqa.study.results import Study
 from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Recipe
 
 __all__ = [
-    "NOTHING_LEARNT",
     "NO_IMAGE",
     "NO_MASK",
     "OTHER",
@@ -31,7 +30,6 @@ __all__ = [
     "telling",
 ]
 
-NOTHING_LEARNT = "No model of this run has learnt its task: nothing is concluded from them."
 TELLING = ("paper", "errors", "both-labels", "both-varied")  # recipes that are shown map by map and curve by curve
 OWN, OTHER, NO_IMAGE, NO_MASK = "as trained", "another's picture", "no picture", "no mask"  # as result files say
 
