@@ -13,7 +13,6 @@ import nibabel
 import numpy as np
 import pytest
 import torch
-from fusqa.models.samples import pictures
 from PIL import Image
 from typer.testing import CliRunner
 
