@@ -56,6 +56,7 @@ def test_settings_are_those_of_the_run():
     assert settings == {
         "validation": PROFILE.validation,
         f"training.{key}": PROFILE.training(row_named(key)).model_dump(),
+        "learnt": PROFILE.learnt.model_dump(),
         "threads": PROFILE.threads,
     }
     assert CHAPTERS["cohorts"].settings_of(PROFILE, "hc18", {}) == {"cohorts.hc18.A": 16, "cohorts.hc18.B": 16}
