@@ -40,8 +40,7 @@ def told_scores(study: Study) -> list[str]:
 
     These are the scores without a quality network, those of rows that have learnt, and, where some have, of controls.
     """
-    named = {MODELS[row.recipe]: row for row in study.rows if row.network == REFERENCE_NETWORK}
-    verdicts = {name: _verdict(study, row) for name, row in named.items()}
+    verdicts = {MODELS[recipe]: _verdict(study, _row(recipe)) for recipe in RECIPES}
     telling = (LEARNT, CONTROL) if LEARNT in verdicts.values() else (LEARNT,)
     verdicts["Autoencoder"] = verdict_of([study.result("autoencoder")])
     return [name for name in study.result("baselines")["scores"] if verdicts.get(name, LEARNT) in telling]
@@ -130,6 +129,8 @@ _BY_ENCODING = {
 
 def _own_errors(study: Study) -> str:
     learnt = _learnt(study, [recipe for recipes in _BY_ENCODING.values() for recipe in recipes])
+    if len({RECIPES[recipe].material for recipe in learnt}) < 2:
+        raise _NotRun(f"all models that have learnt did so from {_material(RECIPES[learnt[0]])}")
     said = []
     for encoding, recipes in _BY_ENCODING.items():
         areas = {_material(RECIPES[one]): _auroc_on(study, one, AT_B) for one in recipes if one in learnt}
@@ -147,15 +148,20 @@ _ONE_THING = ("what it learns from", "how the mask enters", "whether the image i
 
 
 def _one_thing(study: Study) -> str:
-    compared = [line for line in study.result("classification")["compared"] if line.get("differ in") in _ONE_THING]
+    told = {row.title for row in study.rows if _verdict(study, row) in (LEARNT, CONTROL)}
+    compared = [
+        line
+        for line in study.result("classification")["compared"]
+        if line.get("differ in") in _ONE_THING and {line["first"], line["second"]} <= told
+    ]
     if not compared:
         raise _NotRun("no two rows that have learnt differ in one of these alone")
     said = []
     for what, lines in groupby(sorted(compared, key=lambda line: _ONE_THING.index(line["differ in"])), _differs_in):
         pairs = list(lines)
-        apart = [float(line["Δ AUROC"].split()[0]) for line in pairs]
+        apart = max(abs(float(line["Δ AUROC"].split()[0])) for line in pairs)
         clear = sum(line["verdict on AUROC"] != "not told apart" for line in pairs)
-        said.append(f"{what}, ΔAUROC {min(apart):+.2f} to {max(apart):+.2f}, clear in {clear} of {len(pairs)} pairs")
+        said.append(f"{what}, AUROC up to {apart:.2f} apart, clear in {clear} of {len(pairs)} pairs")
     return f"on the balanced test set: {'; '.join(said)}"
 
 

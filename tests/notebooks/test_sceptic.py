@@ -144,6 +144,7 @@ def test_every_piece_of_advice_has_its_figures(study):
     assert list(table["advice"]) == list(ADVICE)
     lacks = ["masks of both verdicts"] * (study.table("baselines")["good"].nunique() < 2)
     lacks += ["has not learnt its task", "no two rows that have learnt", "no AUROC with exchanged images"]
+    lacks += ["all models that have learnt did so from", "has no threshold of"]
     for what, found in zip(table["advice"], table["found"], strict=True):
         assert not re.search(r"\d", what)  # advice is prose
         assert "nan" not in found
@@ -173,26 +174,29 @@ def unlearnt(small_study, tmp_path_factory):
     shutil.copytree(small_study.folder / "simulated", folder / "build/unlearnt/simulated")
     study = Study(str(profile), "simulated", folder / "build")
     for row in study.rows:
-        judge_again(study, row)
+        table, recipe = scores(study, row.key), RECIPES[row.recipe]
+        judge_again(study, row.result(study.seed), study.profile.training(row), table, recipe)
+    judge_again(study, "autoencoder", study.profile.autoencoder)
     return study
 
 
-def judge_again(study, row):
+def judge_again(study, name, plan, table=None, recipe=None):
     """Give a training the verdict of the study's own bar, from the curve and the scores that it left."""
-    path = study.path(f"results/{row.result(study.seed)}.json")
+    path = study.path(f"results/{name}.json")
     result = json.loads(path.read_text())
     if result["status"] != "run":
         return
-    table, recipe = scores(study, row.key), RECIPES[row.recipe]
+    before = result["learnt"]
     result["learnt"] = evidence(
         pd.DataFrame(result["history"]),
-        study.profile.training(row),
-        masks=round(result["learnt"]["samples"] / result["learnt"]["epochs"]),
-        constant=result["learnt"]["constant"],
+        plan,
+        masks=round(before["samples"] / before["epochs"]),
+        constant=before["constant"],
+        floor=before["floor"],
         bar=study.profile.learnt,
-        precision=result["learnt"]["precision"],
-        scored=table[table["set"].isin(own_sets(recipe))],
-        control=recipe.control,
+        precision=before["precision"],
+        scored=table[table["set"].isin(own_sets(recipe))] if recipe else None,
+        control=bool(recipe and recipe.control),
     ).as_dict()
     path.write_text(json.dumps(result))
 
@@ -208,7 +212,7 @@ def test_so_short_a_training_does_not_reach_the_bar(unlearnt):
 def test_no_advice_rests_on_a_model_that_has_not_learnt(unlearnt):
     found = dict(advice(unlearnt).itertuples(index=False))
     first, *others = found.values()
-    assert re.fullmatch(r"0 of \d quality models that were run have learnt", first)
+    assert re.match(r"0 of \d quality models that were run have learnt", first)
     assert all(said.startswith("no answer from this study: ") and not re.search(r"\d\.\d", said) for said in others)
     assert "Single ResNet-18, from scratch has not learnt its task" in others[0]
 
