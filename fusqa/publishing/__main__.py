@@ -13,6 +13,7 @@ from click import Context
 from typer.core import TyperGroup
 
 from fusqa.publishing.tools import PublishingError
+from fusqa.study.results import PLACE
 
 
 class Verbs(TyperGroup):
@@ -79,11 +80,15 @@ def print_pdf(book: Annotated[Path, typer.Argument(help="Folder of a bound book:
 def publish(
     profile: Annotated[str, typer.Argument(help="Profile whose study is published.")],
     build: BuildOption = Path("build"),
+    place: Annotated[Path, typer.Option(help="Where editions are kept.")] = PLACE,
 ) -> None:
-    """Make a finished study the published edition."""
+    """Make a study, finished or half-way, the published edition."""
     from fusqa.publishing.editions import publish
 
-    typer.echo(f"published: {publish(profile, build)}; commit it")
+    made = publish(profile, build, place)
+    typer.echo(f"published: {made.folder}, {made.results} results; commit it")
+    if made.missing:
+        typer.echo(f"{len(made.missing)} results are not there yet: {', '.join(made.missing)}")
 
 
 @app.command()

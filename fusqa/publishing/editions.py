@@ -1,6 +1,6 @@
 """The published edition: the result files of the largest study so far, kept with the code and shown in every book.
 
-``python -m fusqa.publishing publish PROFILE`` copies the results of a finished study from ``build/PROFILE`` to
+``python -m fusqa.publishing publish PROFILE`` copies the results of a study from ``build/PROFILE`` to
 ``results/PROFILE``: JSON and CSV only, with the profile they were made with. One edition is published at a time.
 """
 
@@ -9,41 +9,53 @@ import shlex
 import shutil
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from fusqa.publishing.tools import PublishingError
 from fusqa.study.chapters import result_names
 from fusqa.study.profile import Profile
 from fusqa.study.results import PLACE
 
-__all__ = ["publish"]
+__all__ = ["Publication", "publish"]
 
 LARGEST_MB = 20  # of a whole edition; chosen so that a repository stays small
 
 
-def publish(name: str, build: Path, place: Path = PLACE) -> Path:
-    """Copy the results of a finished study to `place`, whole or not at all, in place of what was published before.
+class Publication(NamedTuple):
+    """What was published.
 
-    Returns
-    -------
-    Path
-        The folder of the edition.
+    Attributes
+    ----------
+    folder : Path
+        The edition.
+    results : int
+        How many results of the study it holds.
+    missing : list of str
+        Those that the study has not made yet; chapters that need one say so.
+    """
+
+    folder: Path
+    results: int
+    missing: list[str]
+
+
+def publish(name: str, build: Path, place: Path = PLACE) -> Publication:
+    """Copy the results of a study to `place`, whole or not at all, in place of what was published before.
+
+    A study may be published half-way, so that what took hours is kept; a later call publishes more of it.
 
     Raises
     ------
     PublishingError
-        When the study is not finished, was made from code with uncommitted changes, or is too large.
+        When the study has no results, was made from code with uncommitted changes, or is too large.
     """
     profile = Profile.read(name)
     study = build / profile.name
-    cohorts = [cohort for cohort in profile.cohorts if (study / cohort / "results").is_dir()]
-    wanted = [
-        f"{cohort}/results/{result}.json"
-        for cohort in cohorts or ["simulated"]
-        for result in result_names(profile, cohort)
-    ]
-    if missing := [file for file in wanted if not (study / file).is_file()]:
-        found = f"{study} holds no finished study: {len(missing)} results are missing, such as {missing[0]}"
-        raise PublishingError(f"{found}; run: make study PROFILE={shlex.quote(name)}")
+    cohorts = [cohort for cohort in profile.cohorts if any((study / cohort / "results").glob("*.json"))]
+    if not cohorts:
+        raise PublishingError(f"{study} holds no results; run: make study PROFILE={shlex.quote(name)}")
+    wanted = [f"{cohort}/results/{result}.json" for cohort in cohorts for result in result_names(profile, cohort)]
+    missing = [file for file in wanted if not (study / file).is_file()]
     place.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".publishing-", dir=place) as scratch:
         made = Path(scratch) / profile.name
@@ -54,7 +66,7 @@ def publish(name: str, build: Path, place: Path = PLACE) -> Path:
         for old in place.glob("*/*.yaml"):
             shutil.rmtree(old.parent)
         made.rename(place / profile.name)
-    return place / profile.name
+    return Publication(place / profile.name, len(wanted) - len(missing), missing)
 
 
 def _require_sound(made: Path) -> None:
