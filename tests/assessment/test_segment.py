@@ -27,7 +27,7 @@ from fusqa.cohorts.writing import write_cohort
 from fusqa.masks.labels import FETUS
 from fusqa.masks.measurement import measured_mm
 from fusqa.models.checkpoints import Card, save_model
-from fusqa.models.learner import pictures
+from fusqa.models.learner import pictures, reproducible
 from fusqa.models.losses import SegmentationLoss
 from fusqa.models.networks import quality_model
 from fusqa.models.segmenters import UNet
@@ -51,13 +51,13 @@ def cohort(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(cohort, tmp_path_factory):
     """Folder of a U-Net that was trained for a few steps, as a study leaves it."""
-    torch.manual_seed(0)
+    reproducible(0, threads=1)
     images, masks = Cohort.open(cohort).stack(SIZE)
     shown, target = pictures(images) / 255, torch.from_numpy(masks)
     arguments = {"classes": FETUS.classes, "size": SIZE, "width": 8}
     network, loss = UNet(**arguments), SegmentationLoss.balanced(target, FETUS.classes)
     step = torch.optim.Adam(network.parameters(), 0.01)
-    for _ in range(40):
+    for _ in range(120):
         step.zero_grad()
         loss(network(shown), target).backward()
         step.step()
