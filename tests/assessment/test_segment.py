@@ -27,7 +27,7 @@ from fusqa.cohorts.writing import write_cohort
 from fusqa.masks.labels import FETUS
 from fusqa.masks.measurement import measured_mm
 from fusqa.models.checkpoints import Card, save_model
-from fusqa.models.learner import pictures
+from fusqa.models.learner import pictures, reproducible
 from fusqa.models.losses import SegmentationLoss
 from fusqa.models.networks import quality_model
 from fusqa.models.segmenters import UNet
@@ -51,13 +51,13 @@ def cohort(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(cohort, tmp_path_factory):
     """Folder of a U-Net that was trained for a few steps, as a study leaves it."""
-    torch.manual_seed(0)
+    reproducible(0, threads=1)
     images, masks = Cohort.open(cohort).stack(SIZE)
     shown, target = pictures(images) / 255, torch.from_numpy(masks)
     arguments = {"classes": FETUS.classes, "size": SIZE, "width": 8}
     network, loss = UNet(**arguments), SegmentationLoss.balanced(target, FETUS.classes)
     step = torch.optim.Adam(network.parameters(), 0.01)
-    for _ in range(40):
+    for _ in range(120):
         step.zero_grad()
         loss(network(shown), target).backward()
         step.step()
@@ -309,7 +309,7 @@ def test_two_runs_do_not_write_into_one_folder(cohort, model, tmp_path):
 
 def test_a_run_that_is_killed_leaves_only_whole_masks_and_goes_on(cohort, model, tmp_path):
     """SIGKILL, the real one, in the midst of a run."""
-    folder, out = tmp_path / "many", tmp_path / "out"
+    folder, out, whole = tmp_path / "many", tmp_path / "out", "[!.]*.png"  # what is being written is hidden
     folder.mkdir()
     for copy in range(20):
         for case in list(Cohort.open(cohort).table["image"][1:6]):
@@ -317,12 +317,12 @@ def test_a_run_that_is_killed_leaves_only_whole_masks_and_goes_on(cohort, model,
     command = [sys.executable, "-m", "fusqa", "segment", folder, "--model", model, "--out", out, "--spacing", "0.15"]
     run = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while len(list(out.glob("*.png"))) < 20 and run.poll() is None:
+    while len(list(out.glob(whole))) < 20 and run.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.005)
     os.kill(run.pid, signal.SIGKILL)
     assert run.wait() == -signal.SIGKILL, "it was done before it could be killed"
-    kept = {path: path.stat().st_mtime_ns for path in out.glob("*.png") if not path.name.startswith(".")}
+    kept = {path: path.stat().st_mtime_ns for path in out.glob(whole)}
     assert not (out / TABLE).exists() and 20 <= len(kept) < 100
     assert all(read_mask(path).pixels.max() < FETUS.classes for path in kept)
     assert fusqa("segment", folder, "--model", model, "--out", out, "--spacing", "0.15").exit_code == 0
