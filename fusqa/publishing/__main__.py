@@ -13,7 +13,6 @@ from click import Context
 from typer.core import TyperGroup
 
 from fusqa.publishing.tools import PublishingError
-from fusqa.study.results import PLACE
 
 
 class Verbs(TyperGroup):
@@ -80,7 +79,7 @@ def print_pdf(book: Annotated[Path, typer.Argument(help="Folder of a bound book:
 def publish(
     profile: Annotated[str, typer.Argument(help="Profile whose study is published.")],
     build: BuildOption = Path("build"),
-    place: Annotated[Path, typer.Option(help="Where editions are kept.")] = PLACE,
+    place: Annotated[Path, typer.Option(help="Where editions are kept.")] = Path("results"),
 ) -> None:
     """Make a study, finished or half-way, the published edition."""
     from fusqa.publishing.editions import publish
