@@ -65,7 +65,7 @@ lock:  ## choose every version anew, within the ranges of pyproject.toml
 	"$$uv" pip compile --universal --generate-hashes --python-version 3.11 --extra dev --upgrade --quiet \
 	  pyproject.toml --output-file requirements.lock --no-header
 
-study: $(READY)  ## run the study: PROFILE=quick|classroom|paper, JOBS=2 processors, or ENGINE=slurm
+study: $(READY)  ## run the study: PROFILE=quick|classroom|overnight|paper, JOBS=2 processors, or ENGINE=slurm
 	$(RUN)
 
 book: $(READY)  ## run the study where needed and bind the book: PROFILE and JOBS as above
@@ -74,7 +74,7 @@ book: $(READY)  ## run the study where needed and bind the book: PROFILE and JOB
 pdf: book  ## the book of PROFILE in one PDF file, printed by Chromium
 	$(VENV)/bin/python -m fusqa.publishing print $(BOOK)
 
-publish: $(READY)  ## make the finished study of PROFILE the edition in results/ that every book shows
+publish: $(READY)  ## make the study of PROFILE, finished or half-way, the edition in results/ that every book shows
 	$(VENV)/bin/python -m fusqa.publishing publish $(call quoted,$(PROFILE))
 
 test: $(READY)  ## the whole test suite

@@ -123,10 +123,11 @@ def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.devic
         learns = RECIPES[row.recipe]
         once = of(row.topology, row.backbone, row.pretrained, learns.encoding, profile.training(row), learns.material)
         seconds |= {row.result(seed): once for seed in profile.seeds_of(row)}
-    trainings = 1 + len(POOR_RECIPES[COHORTS[cohort].scheme.name])  # with every alteration, and without each
-    reference, paper = Row(*REFERENCE_NETWORK), RECIPES["paper"]
-    plan_without = profile.training_without(reference)
-    seconds["unseen"] = trainings * of(*reference.network, paper.encoding, plan_without, paper.material)
+    if profile.omitted is not None:
+        trainings = 1 + len(POOR_RECIPES[COHORTS[cohort].scheme.name])  # with every alteration, and without each
+        reference, paper = Row(*REFERENCE_NETWORK), RECIPES["paper"]
+        plan_without = profile.training_without(reference)
+        seconds["unseen"] = trainings * of(*reference.network, paper.encoding, plan_without, paper.material)
     training = profile.autoencoder
     columns = mask(training.size), mask(training.size)
     step, forward = _rates(Autoencoder(classes), ReconstructionLoss(), training, columns, device)

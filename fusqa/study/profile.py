@@ -113,7 +113,7 @@ class Profile(_Strict):
         Settings of `quality` that a network learns better with, by a name of :attr:`fusqa.study.rows.Row.parts`
         ("vgg16", "siamese-resnet18"). Where several apply, the narrowest wins.
     omitted : dict
-        Settings of `quality` for the models for which one kind of altered mask is left out.
+        Settings of `quality` for the models for which one kind of altered mask is left out. Without it none is trained.
     autoencoder : Training
         Training of the autoencoder.
     learnt : Bar
@@ -134,7 +134,7 @@ class Profile(_Strict):
     segmenters: dict[str, Segmenter]
     quality: QualityTraining
     networks: dict[str, dict[str, Any]] = {}
-    omitted: dict[str, Any] = {}
+    omitted: dict[str, Any] | None = None
     autoencoder: Training
     learnt: Bar = Bar()
     requests: dict[str, Request]
@@ -164,7 +164,7 @@ class Profile(_Strict):
         _require_known(path, "segmenters", {name for plan in plans for name in plan.segmenters}, profile.segmenters)
         _require_one_size(path, "segmenters", profile.segmenters)
         _require_known(path, "networks", {*profile.networks, *profile.once}, _parts())
-        changed = {"omitted": profile.omitted, **profile.networks}
+        changed = {"omitted": profile.omitted or {}, **profile.networks}
         trainings = {name: profile.quality_with(changes) for name, changes in changed.items()}
         _require_one_size(path, "quality models", {"quality": profile.quality, **trainings})
         if "other" not in profile.requests:
@@ -185,7 +185,7 @@ class Profile(_Strict):
 
     def training_without(self, row: Row) -> QualityTraining:
         """How a row is trained when one kind of altered mask is left out."""
-        return QualityTraining(**self.training(row).model_dump() | self.omitted)
+        return QualityTraining(**self.training(row).model_dump() | (self.omitted or {}))
 
     @staticmethod
     def file(name: str | Path) -> Path:
