@@ -5,6 +5,7 @@ Modules are imported by the verb that needs them, so that ``fusqa --help`` answe
 """
 
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -319,6 +320,33 @@ def export(
         assessor = Assessor.load(model)
         apart = export(assessor.model, assessor.card, out)
     typer.echo(f"{out}: probabilities differ from the model's by {apart:.1g} at most; the card is in its metadata")
+
+
+@app.command()
+def weights(
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", help="Folder of files downloaded elsewhere, under their own names."),
+    ] = None,
+) -> None:
+    """Fetch the ImageNet weights of every backbone into torch's cache, checked; say what is missing."""
+    from fusqa.models.weights import fetch, imagenet_weights
+
+    failed = []
+    for one in imagenet_weights():
+        reason = fetch(one, folder, progress=sys.stderr.isatty())
+        typer.echo(f"{one.title:<19} {one.file.name if one.url else '–':<26} {one.state}")
+        failed += [(one, reason)] if reason else []
+    for one, reason in failed:
+        typer.echo(f"{one.title}: {reason}", err=True)
+    if failed:
+        place = failed[0][0].file.parent
+        typer.echo(
+            f"Download the missing files where there is a network, and name their folder: fusqa weights --from FOLDER. "
+            f"They are copied to {place}.",
+            err=True,
+        )
+        raise typer.Exit(PROBLEMS)
 
 
 def _table(problems: "Sequence[Problem]") -> str:
