@@ -242,14 +242,15 @@ def assessing() -> Iterator[dict]:
 
 
 MEMORY = """
-import resource, sys
+import sys
 from fusqa.cli import app
+from fusqa.study.provenance import peak_mb
 try:
     source, model, out, report = sys.argv[1:]
     app(["assess", source, "--model", model, "--out", out, "--report", report, "--spacing", "0.2"])
 except SystemExit as status:
     assert not status.code
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_mb())
 """
 
 
