@@ -30,7 +30,7 @@ from fusqa.assessment.verdicts import Assessor
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.reading import Input
 from fusqa.files import to_json
-from fusqa.masks.alterations import altered_masks
+from fusqa.masks.alterations import altered_masks, replay
 from fusqa.masks.crown_rump import crown_rump_length
 from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import FETUS
@@ -42,6 +42,7 @@ from fusqa.study.material import AlteredSet
 from fusqa.study.profile import ROOT
 
 SIZE, BATCH, STEPS = 64, 32, 30
+SQUARE = np.ones((3, 3), bool)
 
 
 def best(call: Callable, repeats: int, *arguments) -> float:
@@ -125,26 +126,57 @@ def datablock(images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> float:
             return best(lambda: learn.fit(1), 2) / steps
 
 
-def alterations() -> Iterator[dict]:
-    """Ten altered masks, against the six morphological ones by scipy.ndimage and by MONAI on the whole image."""
-    mask = draw_case("A", 0, 0).mask
-    body = mask == FETUS.id("body")
-    square, tensor = np.ones((3, 3), bool), torch.from_numpy(body)[None, None].float()
+SCIPY = {
+    "keep": lambda layer: layer,
+    "dilate": lambda layer, steps: ndimage.binary_dilation(layer, SQUARE, iterations=steps),
+    "erode": lambda layer, steps: ndimage.binary_erosion(layer, SQUARE, iterations=steps, border_value=1),
+    "grow": lambda layer, radius_px: ndimage.distance_transform_edt(~layer) <= radius_px,
+    "shrink": lambda layer, radius_px: ndimage.distance_transform_edt(layer) > radius_px,
+    "delete": np.zeros_like,
+    "mirror": np.flipud,
+}
 
-    def with_scipy():
-        for times in (1, 1, 30):
-            ndimage.binary_dilation(body, square, iterations=times)
-            ndimage.binary_erosion(body, square, iterations=times)
+
+def by_scipy(mask: np.ndarray, recipe: dict) -> np.ndarray:
+    """Follow a recipe with SciPy and NumPy, each label in its box as ours is."""
+    numbers = {key: value for key, value in recipe.items() if key not in ("operation", "label", "to")}
+    if recipe["operation"] == "keep":
+        return mask.copy()
+    number = FETUS.id(recipe["label"])
+    if recipe["operation"] == "relabel":
+        return np.where(mask == number, np.uint8(FETUS.id(recipe["to"])), mask)
+    margin = int(np.ceil(max(numbers.values(), default=0))) + 1
+    found = ndimage.find_objects(mask)[number - 1]
+    box = tuple(slice(max(side.start - margin, 0), side.stop + margin) for side in found)
+    box = (slice(None), box[1]) if recipe["operation"] == "mirror" else box
+    layers = FETUS.layers(mask[box])
+    layers[recipe["label"]] = SCIPY[recipe["operation"]](layers[recipe["label"]], **numbers)
+    out = mask.copy()
+    out[box] = FETUS.paint(layers)
+    return out
+
+
+def alterations() -> Iterator[dict]:
+    """Ten altered masks against the same ten by SciPy, and against six morphological ones by MONAI."""
+    masks = [draw_case("A", 0, number).mask for number in range(5)]
+    recipes = [(mask, ten.recipe) for mask in masks for ten in altered_masks(mask, np.random.default_rng(0))]
+    if not all(np.array_equal(by_scipy(*given), replay(*given)) for given in recipes):
+        raise SystemExit("SciPy makes other masks of the same recipes: the row would compare unlike things")
+    drawn = best(lambda: [altered_masks(mask, np.random.default_rng(0)) for mask in masks], 10) / len(masks)
+    ours = best(lambda: [replay(*given) for given in recipes], 10) / len(masks)
+    theirs = best(lambda: [by_scipy(*given) for given in recipes], 10) / len(masks)
+    mask = masks[0]
+    what = f"ten altered masks, {mask.shape[1]}×{mask.shape[0]}"
+    yield row(f"{what}, from their recipes", ours, "scipy.ndimage, the same ten from the same recipes", theirs)
+    yield row(f"{what}, recipes drawn too", drawn, "scipy.ndimage, the same ten from given recipes", theirs)
+    tensor = torch.from_numpy(mask == FETUS.id("body"))[None, None].float()
 
     def with_monai():
         for side in (3, 3, 61):  # one large square does what thirty small ones do
             dilate(tensor, side)
             erode(tensor, side)
 
-    ours = best(lambda: altered_masks(mask, np.random.default_rng(0)), 10)
-    what = f"ten altered masks, {mask.shape[1]}×{mask.shape[0]}"
-    yield row(what, ours, "scipy.ndimage, six of them", best(with_scipy, 3))
-    yield row(what, ours, "MONAI, six of them", best(with_monai, 2))
+    yield row(f"{what}, recipes drawn too", drawn, "MONAI, six of the kind on the whole image", best(with_monai, 2))
 
 
 def lengths() -> Iterator[dict]:
@@ -242,14 +274,15 @@ def assessing() -> Iterator[dict]:
 
 
 MEMORY = """
-import resource, sys
+import sys
 from fusqa.cli import app
+from fusqa.study.provenance import peak_mb
 try:
     source, model, out, report = sys.argv[1:]
     app(["assess", source, "--model", model, "--out", out, "--report", report, "--spacing", "0.2"])
 except SystemExit as status:
     assert not status.code
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_mb())
 """
 
 

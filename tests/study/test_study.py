@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -132,6 +134,19 @@ def test_results_carry_their_provenance_and_are_read_back(tmp_path):
     assert result["provenance"] | {"seed": 4, "profile": "smoke", "cohort": "simulated"} == result["provenance"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", result["provenance"]["date"])
     assert study.table("figures")["case"].tolist() == ["007"]
+
+
+def test_the_most_memory_is_of_this_process_and_not_of_the_one_that_started_it():
+    told = "from fusqa.study.provenance import peak_mb; print(peak_mb())"
+    parent = f"""
+import subprocess, sys
+held = b"x" * (400 << 20)
+{told}
+print(subprocess.run([sys.executable, "-c", {told!r}], check=True, capture_output=True, text=True).stdout)
+"""
+    done = subprocess.run([sys.executable, "-c", parent], check=True, capture_output=True, text=True)
+    of_parent, of_child = map(float, done.stdout.split())
+    assert of_child + 300 < of_parent
 
 
 # Sets of masks
