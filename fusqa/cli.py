@@ -171,19 +171,23 @@ def check(
     scheme: SchemeOption = None,
     labels: LabelsOption = None,
     spacing: SpacingOption = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print what was looked at and the problems as JSON.")] = False,
 ) -> None:
-    """Read every image and mask, and list all that is wrong."""
-    from fusqa.cohorts.checking import check
+    """Read every image and mask, say what was looked at, and list all that is wrong."""
+    from fusqa.cohorts.checking import look_through
     from fusqa.cohorts.reading import Input
     from fusqa.files import to_json
 
     with _mistakes():
         cases = Input.open(cohort, *_given(scheme, labels, spacing))
-        problems = check(cases, _bar)
+        found = look_through(cases, _bar)
+    problems = found.problems
     if json:
-        typer.echo(to_json(problems))
+        typer.echo(to_json(found))
     else:
+        typer.echo(found)
+        for file, warning in found.warnings:
+            typer.echo(f"beware: {file}: {warning}")
         typer.echo(_table(problems) if problems else f"{cohort}: nothing is wrong")
     if problems:
         raise typer.Exit(PROBLEMS if cases.rows or (cohort / "cases.csv").is_file() else UNUSABLE)

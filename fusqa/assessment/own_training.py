@@ -190,7 +190,7 @@ def _prediction(name: Path, files: list[Path], case: Case, scheme: Scheme, label
     if others:
         fix = "keep one of them: which is meant is not known"
         raise CohortError([Problem(None, str(path), f"has the name of {others[0].name}", fix)])
-    mask = read_labels(path, labels).pixels
+    mask = read_labels(path, scheme, labels).pixels
     if mask.shape != case.mask.shape:
         size = " × ".join(map(str, case.mask.shape[::-1]))
         raise CohortError([Problem(None, str(path), "has another size than its image", f"bring it to {size} pixels")])
