@@ -4,7 +4,10 @@ Exit status: 0 all is well; 1 the cohort has problems; 2 the command was misused
 Modules are imported by the verb that needs them, so that ``fusqa --help`` answers at once.
 """
 
+import io
 import logging
+import re
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -59,6 +62,13 @@ def _bar(rows: Iterable, **more: object) -> Iterable:
     return tqdm(rows, disable=None, leave=False, **more)
 
 
+def _require_files(*outputs: Path | None) -> None:
+    """Refuse a folder in place of a file before the work, not after."""
+    for path in filter(None, outputs):
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; give the name of a file in it")
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from fusqa import __version__
@@ -74,6 +84,9 @@ def main(
     ] = False,
 ) -> None:
     """Fetal ultrasound segmentation quality assessment."""
+    for stream in (sys.stdout, sys.stderr):  # a file's name may hold what a terminal's encoding does not
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # What other readers log about a strange file is for programmers; our own messages say what is wrong with it.
     warnings.filterwarnings("ignore", module=r"PIL|pydicom|nibabel")
     for reader in ("PIL", "pydicom", "nibabel"):
@@ -134,7 +147,7 @@ class _Spacing(TyperCommand):
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        float(text.replace(",", "."))
     except ValueError:
         return False
     return True
@@ -210,8 +223,11 @@ def assess(
     from fusqa.assessment.ledger import ledger, write_json_scores, write_table
     from fusqa.assessment.report import write_report
     from fusqa.assessment.verdicts import Assessor
+    from fusqa.cohorts.manifest import legible
     from fusqa.cohorts.reading import Input
 
+    with _mistakes():
+        _require_files(out, report, json)
     cv2.setNumThreads(1)  # batches are judged side by side: threads within one of them would be in the way
     with _mistakes():
         assessor = Assessor.load(model)
@@ -223,7 +239,7 @@ def assess(
         with ledger(assessor, cases, out, progress) as verdicts:
             faulty = write_table(verdicts, assessor.card.scheme, out)
             if json:
-                write_json_scores(verdicts, {"cohort": cohort.resolve().name, "model": assessor.card}, json)
+                write_json_scores(verdicts, {"cohort": legible(cohort.resolve().name), "model": assessor.card}, json)
             if report:
                 write_report(verdicts, cases, assessor.card, report)
     typer.echo(f"{out}: {len(cases) - faulty} verdicts, {faulty} cases without one")
@@ -284,6 +300,7 @@ def export(
     from fusqa.assessment.verdicts import Assessor
 
     with _mistakes():
+        _require_files(out)
         assessor = Assessor.load(model)
         apart = export(assessor.model, assessor.card, out)
     typer.echo(f"{out}: probabilities differ from the model's by {apart:.1g} at most; the card is in its metadata")
@@ -314,9 +331,14 @@ def measure(
 
 
 def _spacing(values: Sequence[str]) -> tuple[float, float]:
-    """Turn ``["0.2"]``, ``["0.2,0.15"]`` or ``["0.2", "0.15"]`` into (row_mm, col_mm)."""
+    """Turn ``["0.2"]``, ``["0.2,0.15"]`` or ``["0.2", "0.15"]`` into (row_mm, col_mm).
+
+    ``0,68`` is a number with a decimal comma: no spacing is 0, so it can be nothing else.
+    """
+    values = [re.sub(r"^0,(\d+)$", r"0.\1", value.strip()) for value in values]
     texts = [text for value in values for text in value.split(",")]
     if not (1 <= len(texts) <= 2 and all(map(_is_number, texts))):
-        raise typer.BadParameter("give one number or two, such as 0.2 or 0.2 0.15", param_hint="--spacing")
+        hint = "give one number or two, with decimal points, such as 0.2 or 0.2 0.15"
+        raise typer.BadParameter(hint, param_hint="--spacing")
     row_mm, col_mm = map(float, (texts[0], texts[-1]))
     return row_mm, col_mm

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from fusqa.cohorts.cohort import Cohort
-from fusqa.cohorts.folders import files_by_name
+from fusqa.cohorts.folders import composed, files_by_name
 from fusqa.cohorts.formats import KINDS
-from fusqa.cohorts.reading import Case, read_labels
+from fusqa.cohorts.reading import Case, beside, read_labels
 from fusqa.files import write_csv
 from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import Renumbering, Scheme
@@ -104,6 +104,8 @@ def train_on(
     CohortError
         With every prediction that cannot be used.
     """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; give the name of a folder for the model")
     if (out / "card.json").exists():
         raise ValueError(f"{out} holds a model already; give another folder, or remove this one")
     recipe = RECIPES[row.recipe]
@@ -167,7 +169,7 @@ def _segmenter_errors(
     images, masks, rows, problems = [], [], [], []
     for case in progress(cohort):
         try:
-            predicted = _prediction(folder / case.case, files.get(case.case, []), case, cohort.scheme, labels)
+            predicted = _prediction(folder / case.case, files.get(composed(case.case), []), case, cohort.scheme, labels)
         except CohortError as error:
             problems += error.problems
             continue
@@ -190,7 +192,12 @@ def _prediction(name: Path, files: list[Path], case: Case, scheme: Scheme, label
     if others:
         fix = "keep one of them: which is meant is not known"
         raise CohortError([Problem(None, str(path), f"has the name of {others[0].name}", fix)])
-    mask = read_labels(path, scheme, labels).pixels
+    try:
+        mask = beside(read_labels(path, scheme, labels), case.file)[0].pixels
+    except CohortError:
+        raise
+    except ValueError as error:
+        raise CohortError([Problem(None, str(path), *message_and_fix(error))]) from None
     if mask.shape != case.mask.shape:
         size = " × ".join(map(str, case.mask.shape[::-1]))
         raise CohortError([Problem(None, str(path), "has another size than its image", f"bring it to {size} pixels")])

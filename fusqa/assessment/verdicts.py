@@ -200,7 +200,9 @@ class Assessor:
             return replace(blank, reasons=(str(error),), warnings=case.warnings)
         reasons = tuple(f"{one['title']}: {one['why']}" for one in found.criteria.values() if not one["met"])
         expert = disagreement(case.measure_mm, found.mm, self.scheme)
-        warnings = [*case.warnings, *found.warnings, *filter(None, [found.gestational_age.reason, expert])]
+        warnings = [*case.warnings, *found.warnings, *filter(None, [found.gestational_age.reason])]
+        if expert:
+            warnings.append(f"the mask {expert}")
         low, high = self.card.training.get("length_mm") or (None, None)
         if low is not None and not low <= found.mm <= high:
             warnings.append(

@@ -27,8 +27,9 @@ from fusqa.cohorts.stored import SAVE_MASK, Spacing, StoredImage, UnfitFile, ali
 
 __all__ = ["BARE_STARTS", "dicom_image", "dicom_mask"]
 
-BARE_STARTS = (b"\x02\x00\x00\x00", b"\x08\x00\x00\x00", b"\x08\x00\x05\x00", b"\x08\x00\x08\x00")
-"""First bytes of files without DICOM's preamble, which old machines leave out: a tag of group 2 or 8."""
+_FIRST_TAGS = ((2, 0x00), *((8, element) for element in (0x00, 0x01, 0x05, 0x08, 0x12, 0x13, 0x14, 0x16, 0x18)))
+BARE_STARTS = tuple(bytes((group, 0, element, 0)) for group, element in _FIRST_TAGS)
+"""First bytes of files without DICOM's preamble, which old machines leave out: the first tag of group 2 or 8."""
 
 LOSSLESS = {
     *(JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless, HTJ2KLossless, HTJ2KLosslessRPCL, RLELossless),

@@ -19,7 +19,7 @@ from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow, legible, path_
 from fusqa.cohorts.polygons import annotated_images, member_stem
 from fusqa.problems import Problem
 
-__all__ = ["ENDINGS", "Folder", "files_by_name", "find_cases", "is_file", "left_aside"]
+__all__ = ["ENDINGS", "Folder", "composed", "files_by_name", "find_cases", "is_file", "left_aside"]
 
 ENDINGS = ("_mask", "_seg", "_segmentation", "_label", "_labels", "_annotation")
 """How the name of a mask may end beside that of its image, in small letters."""
@@ -58,7 +58,9 @@ def find_cases(path: Path) -> Folder:
     A file is a mask of its own.
     """
     if is_file(path):
-        return Folder([_row(_name(path.name), mask=path.name)])
+        name = path.name
+        unprintable = tuple(_outside(path.parent, {"mask": name})) if legible(name) != name else ()
+        return Folder([_row(legible(_name(name)), unprintable, mask=legible(name) if unprintable else name)])
     if not path.is_dir():
         fix = f"give the folder that holds {CASES} and {INFO}"
         return Folder(problems=[Problem(None, str(path), "is not a folder", fix)])
@@ -77,7 +79,7 @@ def files_by_name(folder: Path) -> dict[str, list[Path]]:
     """Files of a folder, and of folders within, that can be read, by their names without the ending, both in order."""
     found: dict[str, list[Path]] = {}
     for file in _readable(folder, "", deep=True):
-        found.setdefault(_composed(_name(file.rpartition("/")[2])), []).append(folder / file)
+        found.setdefault(composed(_name(file.rpartition("/")[2])), []).append(folder / file)
     return found
 
 
@@ -98,7 +100,7 @@ def _name(file: str) -> str:
     return file[: len(file) - len(ending_of(file))]
 
 
-def _composed(name: str) -> str:
+def composed(name: str) -> str:
     """One form for a name that a Mac takes apart into letters and accents, and other systems do not (NFD, NFC)."""
     return unicodedata.normalize("NFC", name)
 
@@ -141,9 +143,9 @@ def _claims(folder: Path, files: Iterator[str], inside: str) -> Claims:
     for file in files:
         members = annotated_images(folder / file) if file.lower().endswith(".json") else None
         if members is None:
-            claims.setdefault(_composed(_name(file.removeprefix(f"{inside}/"))), []).append(file)
+            claims.setdefault(composed(_name(file.removeprefix(f"{inside}/"))), []).append(file)
         for member in members or ():
-            claims.setdefault(_composed(member_stem(member)), []).append(f"{file}#{member}")
+            claims.setdefault(composed(member_stem(member)), []).append(f"{file}#{member}")
     return claims
 
 

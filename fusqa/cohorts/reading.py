@@ -25,7 +25,7 @@ from fusqa.masks.length import check_spacing
 from fusqa.masks.measurement import Measurement, describe
 from fusqa.problems import CohortError, Problem, message_and_fix
 
-__all__ = ["Case", "Input", "RowFiles", "disagreement", "mask_faults", "read_files", "read_labels"]
+__all__ = ["Case", "Input", "RowFiles", "beside", "disagreement", "mask_faults", "read_files", "read_labels"]
 
 _VOLUME = ("affine matrix", "directions", "order of axes")  # orientations of formats whose axes have no fixed order
 FAR_OFF, FAR_OFF_MM = (
@@ -54,6 +54,8 @@ class Case:
         Gestational age in days.
     warnings : tuple of str
         What to beware of in its files.
+    file : StoredImage or None
+        The image with what its file states, to lay other masks beside it.
     """
 
     case: str
@@ -65,6 +67,7 @@ class Case:
     measure_mm: float | None = None
     ga_days: float | None = None
     warnings: tuple[str, ...] = ()
+    file: StoredImage | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +188,7 @@ class Input:
             measure_mm=_known(row.number("measure_mm")),
             ga_days=_known(row.number("ga_days")),
             warnings=files.warnings,
+            file=files.image,
         )
 
     def measure(self) -> Measurement:
@@ -249,10 +253,12 @@ def read_files(folder: Path, row: CaseRow, scheme: Scheme | None, labels: Renumb
     warnings: list[str] = []
     if mask is not None:
         try:
-            mask, warnings = _beside(mask, image)
+            mask, warnings = beside(mask, image)
+            shape = image and image.pixels.shape
         except ValueError as error:
             problems.append(Problem(row.line, row.cells["mask"], *message_and_fix(error)))
-        faults = mask_faults(mask.pixels, image and image.pixels.shape, scheme)
+            shape = None  # their sizes need not agree along other axes
+        faults = mask_faults(mask.pixels, shape, scheme)
         problems += [Problem(row.line, row.cells["mask"], *fault) for fault in faults]
     spacing, source = None, ""
     if not problems:  # a file that cannot be read states no spacing either
@@ -265,8 +271,19 @@ def read_files(folder: Path, row: CaseRow, scheme: Scheme | None, labels: Renumb
     return RowFiles(image, mask, spacing and tuple(spacing), source, (*said, *warnings), tuple(problems))
 
 
-def _beside(mask: StoredImage, image: StoredImage | None) -> tuple[StoredImage, list[str]]:
-    """Return the mask in the order of its image's pixels, by the places of both; ``ValueError`` if they lie apart."""
+def beside(mask: StoredImage, image: StoredImage | None) -> tuple[StoredImage, list[str]]:
+    """Lay a mask onto its image by the places of both.
+
+    Returns
+    -------
+    mask, warnings : StoredImage, list of str
+        The mask in the order of the image's pixels.
+
+    Raises
+    ------
+    ValueError
+        If the two lie apart in space, or at another angle.
+    """
     look = "compare it with the screen once"
     doubts = [
         f"the {name} is stored mirrored or transposed by its {file.orientation}, and was turned; {look}"
@@ -356,13 +373,13 @@ def _stated_alone(files: Sequence[StoredImage | None], stated: Sequence[Sequence
     raise ValueError(f"states no pixel spacing; {fix}")
 
 
-def disagreement(measure_mm: float | None, found_mm: float, scheme: Scheme) -> str:
+def disagreement(measure_mm: float | None, found_mm: float, scheme: Scheme, share: float = FAR_OFF) -> str:
     """Say how far an expert's length and that of the mask lie apart; empty where they agree or one is not known."""
     apart = abs(found_mm - (np.nan if measure_mm is None else measure_mm))
-    if not apart > FAR_OFF_MM or not apart > FAR_OFF * measure_mm:  # also of NaN
+    if not apart > FAR_OFF_MM or not apart > share * measure_mm:  # also of NaN
         return ""
     more = f"{apart / measure_mm:.0%} {'above' if found_mm > measure_mm else 'below'}"
-    return f"its mask measures {found_mm:.1f} mm, {more} the expert's {scheme.symbol} of {measure_mm:.1f} mm"
+    return f"measures {found_mm:.1f} mm, {more} the expert's {scheme.symbol} of {measure_mm:.1f} mm"
 
 
 def _known(number: float) -> float | None:

@@ -206,9 +206,8 @@ class Renumbering:
         ValueError
             If a name stands for nothing.
         """
-        known = (
-            {"background": 0} | {label.name: label.id for label in scheme.labels} | dict(given.names if given else {})
-        )
+        known = {"background": 0} | {label.name: label.id for label in scheme.labels}
+        known |= given.names if given else {}
         numbers = dict(given.numbers) if given else {0: 0}
         unknown = []
         for number, name in stated.items():
