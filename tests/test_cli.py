@@ -194,6 +194,7 @@ def test_measure_a_known_length(tmp_path):
     [
         ["--spacing", "0.4", "0.2"],
         ["--spacing", "0.4,0.2"],
+        ["--spacing", "0,4", "0,2"],
         ["--spacing=0.4", "0.2"],
         ["--spacing", "0.4", "--spacing", "0.2"],
     ],
@@ -298,6 +299,18 @@ def test_import_hc18(tmp_path):
     assert fusqa("check", tmp_path / "out").returncode == 0
     said = refused("import", "hc18", tmp_path / "hc18", tmp_path / "out", run=fusqa)
     assert said.startswith(f"fusqa: {tmp_path}/out/cases.csv: is there already")
+
+
+@pytest.mark.parametrize("share", [0.75, 0.95, 1.1])
+def test_an_import_of_resized_pictures_is_refused(tmp_path, share):
+    """The table is as published, and pixels are of another size than it says."""
+    draw_hc18(tmp_path / "hc18", 2)
+    for path in (tmp_path / "hc18/training_set").iterdir():
+        pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(path), cv2.resize(pixels, None, fx=share, fy=share, interpolation=cv2.INTER_NEAREST))
+    said = refused("import", "hc18", tmp_path / "hc18", tmp_path / "out")
+    assert said.count("were the images resized?") == 2 and "000_HC_Annotation.png: measures" in said
+    assert not (tmp_path / "out/cases.csv").exists()
 
 
 def test_import_from_elsewhere(tmp_path):

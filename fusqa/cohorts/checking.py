@@ -3,13 +3,13 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from fusqa.cohorts.manifest import CASES, CaseRow
-from fusqa.cohorts.reading import Input, RowFiles, disagreement, read_files
+from fusqa.cohorts.reading import FAR_OFF, Input, RowFiles, disagreement, read_files
 from fusqa.masks.measurement import measured_mm
 from fusqa.problems import Problem
 
@@ -100,6 +100,7 @@ def look_through(
     found = Findings(aside=cases.aside, problems=list(cases.problems))
     names = {0: "background"} | {label.id: label.name for label in cases.scheme.labels} if cases.scheme else {}
     first_with: dict[bytes, CaseRow] = {}
+    ratios: list[float] = []  # of what the mask measures to what the expert did
     for row in progress(cases.rows):
         files = read_files(cases.folder, row, cases.scheme, cases.labels)
         found.add(files, names)
@@ -108,21 +109,27 @@ def look_through(
         if files.image is not None and cases.listed:
             found.problems += _copies(row, files.image.pixels, first_with)
             found.problems += _oversized(row, files.image.pixels)
-        if cases.listed and not files.problems:
-            found.problems += _otherwise_measured(row, files, cases)
+        if not (files.problems or files.mask is None or np.isnan(row.number("measure_mm"))):
+            expert_mm, own_mm = row.number("measure_mm"), measured_mm(files.mask.pixels, files.spacing, cases.scheme)
+            ratios.append(own_mm / expert_mm)
+            if said := disagreement(expert_mm, own_mm, cases.scheme):
+                found.warnings.append((row.cells["mask"], said))
+    found.problems += _other_scale(ratios)
     if cases.listed:
         found.problems.sort(key=lambda problem: (problem.row or 0, problem.file))
     return found
 
 
-def _otherwise_measured(row: CaseRow, files: RowFiles, cases: Input) -> Iterator[Problem]:
-    """Yield a problem if the mask and the expert's length disagree: other pixels, another unit, or another image."""
-    if files.mask is None or np.isnan(row.number("measure_mm")):
-        return
-    found_mm = measured_mm(files.mask.pixels, files.spacing, cases.scheme)
-    if said := disagreement(row.number("measure_mm"), found_mm, cases.scheme):
-        fix = "were the images resized? Check row_mm and col_mm, measure_mm, and that the mask is of this image"
-        yield Problem(row.line, row.cells["mask"], said, fix)
+def _other_scale(ratios: Sequence[float]) -> Iterator[Problem]:
+    """Yield a problem if the masks as a whole contradict the experts' lengths: then one of the two is on another scale.
+
+    One mask alone may be poor, and a warning does for it.
+    """
+    usual = float(np.nanmedian(ratios)) if np.isfinite(ratios).any() else 1.0
+    if abs(usual - 1) > FAR_OFF:
+        more = f"{abs(usual - 1):.0%} {'above' if usual > 1 else 'below'}"
+        fix = "were the images resized? Check row_mm, col_mm and measure_mm"
+        yield Problem(None, CASES, f"its masks measure {more} measure_mm, half of them at least", fix)
 
 
 def _copies(row: CaseRow, image: np.ndarray, first_with: dict[bytes, CaseRow]) -> Iterator[Problem]:

@@ -1,5 +1,6 @@
 """Files of hospitals: what is read of each kind, and what is said of those that hold something else."""
 
+import json
 import struct
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -249,6 +251,15 @@ SAMPLES = {
     ".nii": lambda path: nifti(path, GREY),
     ".nii.gz": lambda path: nifti(path, GREY),
     ".dcm": lambda path: dicom(path, GREY, PixelSpacing=[0.2, 0.15]),
+    ".nrrd": lambda path: sitk.WriteImage(sitk.GetImageFromArray(GREY), str(path)),
+    ".mha": lambda path: sitk.WriteImage(sitk.GetImageFromArray(GREY), str(path)),
+    ".json": lambda path: path.write_text(json.dumps(LABELME)),
+}
+
+LABELME = {
+    "imageHeight": ROWS,
+    "imageWidth": COLUMNS,
+    "shapes": [{"label": "head", "shape_type": "polygon", "points": [[5, 5], [30, 6], [12, 30]]}],
 }
 
 

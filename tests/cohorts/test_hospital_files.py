@@ -32,6 +32,7 @@ from fusqa.cohorts.checking import check, look_through
 from fusqa.cohorts.formats import read_image, read_mask, write_image
 from fusqa.cohorts.reading import Input
 from fusqa.masks.labels import FETUS
+from fusqa.masks.measurement import measured_mm
 from fusqa.problems import CohortError
 
 SPACING = (0.2, 0.15)
@@ -511,3 +512,31 @@ def test_one_coco_file_holds_the_masks_of_all_images(folder):
     np.testing.assert_array_equal(cases.read(cases.rows[0]).mask, painted())
     assert set(np.unique(cases.read(cases.rows[1]).mask)) == {0, 1, 2}
     assert check(cases) == []
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Known numbers
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def with_table(folder, share):
+    """Make a cohort of three cases of which an expert measured `share` times what the masks measure."""
+    lines = ["case,patient,site,image,mask,row_mm,col_mm,measure_mm,ga_days"]
+    mm = measured_mm(MASK, (1.0, 1.0), FETUS)
+    for number, factor in enumerate(share):
+        write_image(folder / f"images/{number}.png", GREY + np.uint8(number))
+        write_image(folder / f"masks/{number}.png", MASK)
+        lines.append(f"{number},p{number},A,images/{number}.png,masks/{number}.png,1,1,{mm * factor:.2f},")
+    (folder / "cases.csv").write_text("\n".join(lines))
+    (folder / "cohort.json").write_text('{"scheme": "fetus", "source": "s", "licence": "l"}')
+
+
+def test_masks_on_another_scale_than_the_lengths_are_a_fault_and_one_that_is_off_is_a_warning(folder):
+    with_table(folder, (1.0, 1.02, 4 / 3))
+    found = look_through(folder)
+    assert found.problems == []
+    ((file, warning),) = found.warnings
+    assert file == "masks/2.png" and "25% below the expert's CRL" in warning
+    with_table(folder, (4 / 3, 1.3, 4 / 3))
+    (fault,) = said(folder)
+    assert fault.startswith("cases.csv: its masks measure 25% below measure_mm") and "resized?" in fault
