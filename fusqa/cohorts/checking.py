@@ -109,7 +109,8 @@ def look_through(
         if files.image is not None and cases.listed:
             found.problems += _copies(row, files.image.pixels, first_with)
             found.problems += _oversized(row, files.image.pixels)
-        if not (files.problems or files.mask is None or np.isnan(row.number("measure_mm"))):
+        known = cases.scheme and not files.problems and files.mask is not None
+        if known and not np.isnan(row.number("measure_mm")):
             expert_mm, own_mm = row.number("measure_mm"), measured_mm(files.mask.pixels, files.spacing, cases.scheme)
             ratios.append(own_mm / expert_mm)
             if said := disagreement(expert_mm, own_mm, cases.scheme):
