@@ -264,11 +264,11 @@ def read_files(folder: Path, row: CaseRow, scheme: Scheme | None, labels: Renumb
     if not problems:  # a file that cannot be read states no spacing either
         try:
             (*spacing, source), contradictions = _spacing(row, [image, mask])
-            warnings += contradictions
+            warnings = [*contradictions, *warnings]
         except ValueError as error:
             problems.append(Problem(row.line, row.cells["image"] or row.cells["mask"], *message_and_fix(error)))
     said = [f"{name}: {one}" for name, file in read.items() if file for one in file.warnings]
-    return RowFiles(image, mask, spacing and tuple(spacing), source, (*said, *warnings), tuple(problems))
+    return RowFiles(image, mask, spacing and tuple(spacing), source, (*warnings, *said), tuple(problems))
 
 
 def beside(mask: StoredImage, image: StoredImage | None) -> tuple[StoredImage, list[str]]:
