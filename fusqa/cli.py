@@ -4,7 +4,9 @@ Exit status: 0 all is well; 1 the cohort has problems; 2 the command was misused
 Modules are imported by the verb that needs them, so that ``fusqa --help`` answers at once.
 """
 
+import io
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -65,6 +67,13 @@ def _bar_over(cases: "Input") -> Callable[[Iterable, int], Iterable]:
     return lambda results, done: _bar(results, total=len(cases), initial=done)
 
 
+def _require_files(*outputs: Path | None) -> None:
+    """Refuse a folder in place of a file before the work, not after."""
+    for path in filter(None, outputs):
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; give the name of a file in it")
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from fusqa import __version__
@@ -80,6 +89,9 @@ def main(
     ] = False,
 ) -> None:
     """Fetal ultrasound segmentation quality assessment."""
+    for stream in (sys.stdout, sys.stderr):  # a file's name may hold what a terminal's encoding does not
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # What other readers log about a strange file is for programmers; our own messages say what is wrong with it.
     warnings.filterwarnings("ignore", module=r"PIL|pydicom|nibabel")
     for reader in ("PIL", "pydicom", "nibabel"):
@@ -140,7 +152,7 @@ class _Spacing(TyperCommand):
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        float(text.replace(",", "."))
     except ValueError:
         return False
     return True
@@ -177,19 +189,23 @@ def check(
     scheme: SchemeOption = None,
     labels: LabelsOption = None,
     spacing: SpacingOption = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print what was looked at and the problems as JSON.")] = False,
 ) -> None:
-    """Read every image and mask, and list all that is wrong."""
-    from fusqa.cohorts.checking import check
+    """Read every image and mask, say what was looked at, and list all that is wrong."""
+    from fusqa.cohorts.checking import look_through
     from fusqa.cohorts.reading import Input
     from fusqa.files import to_json
 
     with _mistakes():
         cases = Input.open(cohort, *_given(scheme, labels, spacing))
-        problems = check(cases, _bar)
+        found = look_through(cases, _bar)
+    problems = found.problems
     if json:
-        typer.echo(to_json(problems))
+        typer.echo(to_json(found))
     else:
+        typer.echo(found)
+        for file, warning in found.warnings:
+            typer.echo(f"beware: {file}: {warning}")
         typer.echo(_table(problems) if problems else f"{cohort}: nothing is wrong")
     if problems:
         raise typer.Exit(PROBLEMS if cases.rows or (cohort / "cases.csv").is_file() else UNUSABLE)
@@ -246,8 +262,11 @@ def assess(
     from fusqa.assessment.report import write_report
     from fusqa.assessment.scores import columns, record, write_json_scores
     from fusqa.assessment.verdicts import Assessor
+    from fusqa.cohorts.manifest import legible
     from fusqa.cohorts.reading import Input
 
+    with _mistakes():
+        _require_files(out, report, json)
     cv2.setNumThreads(1)  # batches are judged side by side: threads within one of them would be in the way
     with _mistakes():
         assessor = Assessor.load(model)
@@ -256,7 +275,7 @@ def assess(
         with ledger(assessor, cases, out, _bar_over(cases), record) as verdicts:
             faulty = write_table(verdicts, columns(assessor.card.scheme), out)
             if json:
-                write_json_scores(verdicts, {"cohort": cohort.resolve().name, "model": assessor.card}, json)
+                write_json_scores(verdicts, {"cohort": legible(cohort.resolve().name), "model": assessor.card}, json)
             if report:
                 write_report(verdicts, cases, assessor.card, report)
     typer.echo(f"{out}: {len(cases) - faulty} verdicts, {faulty} cases without one")
@@ -317,6 +336,7 @@ def export(
     from fusqa.assessment.verdicts import Assessor
 
     with _mistakes():
+        _require_files(out)
         assessor = Assessor.load(model)
         apart = export(assessor.model, assessor.card, out)
     typer.echo(f"{out}: probabilities differ from the model's by {apart:.1g} at most; the card is in its metadata")
@@ -374,9 +394,14 @@ def measure(
 
 
 def _spacing(values: Sequence[str]) -> tuple[float, float]:
-    """Turn ``["0.2"]``, ``["0.2,0.15"]`` or ``["0.2", "0.15"]`` into (row_mm, col_mm)."""
+    """Turn ``["0.2"]``, ``["0.2,0.15"]`` or ``["0.2", "0.15"]`` into (row_mm, col_mm).
+
+    ``0,68`` is a number with a decimal comma: no spacing is 0, so it can be nothing else.
+    """
+    values = [re.sub(r"^0,(\d+)$", r"0.\1", value.strip()) for value in values]
     texts = [text for value in values for text in value.split(",")]
     if not (1 <= len(texts) <= 2 and all(map(_is_number, texts))):
-        raise typer.BadParameter("give one number or two, such as 0.2 or 0.2 0.15", param_hint="--spacing")
+        hint = "give one number or two, with decimal points, such as 0.2 or 0.2 0.15"
+        raise typer.BadParameter(hint, param_hint="--spacing")
     row_mm, col_mm = map(float, (texts[0], texts[-1]))
     return row_mm, col_mm

@@ -39,6 +39,8 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         If the block wrote nothing to the temporary path.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file in it")
     path.parent.mkdir(parents=True, exist_ok=True)
     # The ending is kept because savefig and np.savez choose the format, or add an ending, by it.
     part = path.with_name(f".part-{secrets.token_hex(4)}{path.suffix}")

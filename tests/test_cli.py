@@ -130,7 +130,13 @@ def test_a_killed_simulation_is_no_cohort_and_is_begun_again(tmp_path):
 def test_check_a_sound_cohort(simulated):
     run = fusqa("check", simulated)
     assert (run.returncode, run.stderr) == (0, "") and "nothing is wrong" in run.stdout
-    assert json.loads(called("check", simulated, "--json").stdout) == []
+    told = json.loads(called("check", simulated, "--json").stdout)
+    assert told["problems"] == told["warnings"] == told["aside"] == []
+    assert (told["images"], told["masks"], told["spacing"]) == (3, 3, {"cases.csv": 3})
+    assert told["labels"]["head"] == 3 and told["orientation"] == {"as stored": 6}
+    said = run.stdout.splitlines()
+    assert said[0] == "looked at: 3 images, 3 masks" and said[-1].endswith("nothing is wrong")
+    assert "spacing from: cases.csv (3)" in said and "left aside: 0" in said
 
 
 def test_check_lists_all_problems(simulated, tmp_path):
@@ -145,11 +151,12 @@ def test_check_lists_all_problems(simulated, tmp_path):
     run = fusqa("check", tmp_path)
     assert run.returncode == 1
     assert all(word in run.stdout for word in (image, "truncated", "export", mask, "[77]", "renumber"))
-    assert "problem" in run.stdout.splitlines()[0]
-    told = json.loads(called("check", tmp_path, "--json").stdout)
+    lines = run.stdout.splitlines()
+    table = lines[next(number for number, line in enumerate(lines) if "problem" in line) :]
+    told = json.loads(called("check", tmp_path, "--json").stdout)["problems"]
     assert {(problem["row"], problem["file"]) for problem in told} == {(2, image), (3, mask)}
     assert all(problem["message"] and problem["fix"] for problem in told)
-    assert len(run.stdout.splitlines()) == 1 + len(told)
+    assert len(table) == 1 + len(told)
 
 
 def test_check_what_is_no_cohort(tmp_path):
@@ -187,6 +194,7 @@ def test_measure_a_known_length(tmp_path):
     [
         ["--spacing", "0.4", "0.2"],
         ["--spacing", "0.4,0.2"],
+        ["--spacing", "0,4", "0,2"],
         ["--spacing=0.4", "0.2"],
         ["--spacing", "0.4", "--spacing", "0.2"],
     ],
@@ -291,6 +299,18 @@ def test_import_hc18(tmp_path):
     assert fusqa("check", tmp_path / "out").returncode == 0
     said = refused("import", "hc18", tmp_path / "hc18", tmp_path / "out", run=fusqa)
     assert said.startswith(f"fusqa: {tmp_path}/out/cases.csv: is there already")
+
+
+@pytest.mark.parametrize("share", [0.75, 0.95, 1.1])
+def test_an_import_of_resized_pictures_is_refused(tmp_path, share):
+    """The table is as published, and pixels are of another size than it says."""
+    draw_hc18(tmp_path / "hc18", 2)
+    for path in (tmp_path / "hc18/training_set").iterdir():
+        pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(path), cv2.resize(pixels, None, fx=share, fy=share, interpolation=cv2.INTER_NEAREST))
+    said = refused("import", "hc18", tmp_path / "hc18", tmp_path / "out")
+    assert said.count("were the images resized?") == 2 and "000_HC_Annotation.png: measures" in said
+    assert not (tmp_path / "out/cases.csv").exists()
 
 
 def test_import_from_elsewhere(tmp_path):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from fusqa.cohorts.folders import ENDINGS, files_by_name, is_file
+from fusqa.cohorts.folders import ENDINGS, composed, files_by_name, is_file
 from fusqa.cohorts.formats import KINDS
 from fusqa.cohorts.manifest import COLUMNS, CaseRow, path_faults
 from fusqa.cohorts.reading import Input
@@ -123,7 +123,7 @@ def mask_of(case: str, folder: Path, files: Mapping[str, list[Path]]) -> Path:
     CohortError
         If there is none, or more than one.
     """
-    path, *others = files.get(case) or [None]
+    path, *others = files.get(composed(case)) or [None]
     if path is None:
         fix = f"add the mask of this case under its name ({', '.join(KINDS)})"
         raise CohortError([Problem(None, str(folder / case), "is not there", fix)])

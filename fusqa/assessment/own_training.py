@@ -10,7 +10,7 @@ import pandas as pd
 from fusqa.assessment.images import mask_of
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.folders import files_by_name
-from fusqa.cohorts.reading import Case, read_labels
+from fusqa.cohorts.reading import Case, beside, read_labels
 from fusqa.files import write_csv
 from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import Renumbering, Scheme
@@ -104,6 +104,8 @@ def train_on(
     CohortError
         With every prediction that cannot be used.
     """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; give the name of a folder for the model")
     if (out / "card.json").exists():
         raise ValueError(f"{out} holds a model already; give another folder, or remove this one")
     recipe = RECIPES[row.recipe]
@@ -183,7 +185,12 @@ def _segmenter_errors(
 
 def _prediction(path: Path, case: Case, scheme: Scheme, labels: Renumbering | None) -> np.ndarray:
     """Read the predicted mask of one case, in the scheme's labels and the image's size."""
-    mask = read_labels(path, labels).pixels
+    try:
+        mask = beside(read_labels(path, scheme, labels), case.file)[0].pixels
+    except CohortError:
+        raise
+    except ValueError as error:
+        raise CohortError([Problem(None, str(path), *message_and_fix(error))]) from None
     if mask.shape != case.mask.shape:
         size = " × ".join(map(str, case.mask.shape[::-1]))
         raise CohortError([Problem(None, str(path), "has another size than its image", f"bring it to {size} pixels")])

@@ -23,7 +23,7 @@ from torch import nn
 from fusqa.assessment.batches import side_by_side
 from fusqa.assessment.probabilities import WRAPPERS
 from fusqa.cohorts.manifest import CASES, CaseRow
-from fusqa.cohorts.reading import Case, Input
+from fusqa.cohorts.reading import Case, Input, disagreement
 from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import SCHEMES, Scheme
 from fusqa.masks.length import Unmeasurable
@@ -175,7 +175,10 @@ class Assessor:
         except Unmeasurable as error:
             return replace(blank, reasons=(str(error),), warnings=case.warnings)
         reasons = tuple(f"{one['title']}: {one['why']}" for one in found.criteria.values() if not one["met"])
+        expert = disagreement(case.measure_mm, found.mm, self.scheme)
         warnings = [*case.warnings, *found.warnings, *filter(None, [found.gestational_age.reason])]
+        if expert:
+            warnings.append(f"the mask {expert}")
         low, high = self.card.training.get("length_mm") or (None, None)
         if low is not None and not low <= found.mm <= high:
             warnings.append(

@@ -1,22 +1,93 @@
-"""Everything that is wrong with what a user names, found in one go, every image opened."""
+"""Everything that is wrong with what a user names, found in one go, every image opened; and what was looked at."""
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from fusqa.cohorts.manifest import CASES, CaseRow
-from fusqa.cohorts.reading import Input, read_files
+from fusqa.cohorts.reading import FAR_OFF, Input, RowFiles, disagreement, read_files
+from fusqa.masks.measurement import measured_mm
 from fusqa.problems import Problem
 
-__all__ = ["check"]
+__all__ = ["Findings", "check", "look_through"]
+
+NAMED = 8  # files left aside that a table names
+
+
+@dataclass
+class Findings:
+    """What was looked at, and what is wrong with it.
+
+    Attributes
+    ----------
+    images, masks : int
+        Files that could be read.
+    aside : tuple of str
+        Files and folders that were not looked at.
+    spacing, orientation : Counter of str
+        How many cases have their spacing from where, and how many files were turned by what.
+    labels : Counter of str
+        How many masks show each structure.
+    warnings : list of (file, text)
+        What to beware of.
+    problems : list of Problem
+        What is wrong.
+    """
+
+    images: int = 0
+    masks: int = 0
+    aside: tuple[str, ...] = ()
+    spacing: Counter = field(default_factory=Counter)
+    orientation: Counter = field(default_factory=Counter)
+    labels: Counter = field(default_factory=Counter)
+    warnings: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, files: RowFiles, names: Mapping[int, str]) -> None:
+        """Count what one row's files hold."""
+        read = [file for file in (files.image, files.mask) if file is not None]
+        self.images += files.image is not None
+        self.masks += files.mask is not None
+        self.orientation.update(file.orientation for file in read)
+        self.spacing.update([files.source] if files.source else [])
+        if files.mask is not None:
+            self.labels.update(names.get(number, str(number)) for number in np.unique(files.mask.pixels).tolist())
+
+    def __str__(self) -> str:
+        named = ", ".join(self.aside[:NAMED]) + ", …" * (len(self.aside) > NAMED)
+        return "\n".join(
+            (
+                f"looked at: {self.images} image{'s' * (self.images != 1)}, {self.masks} mask{'s' * (self.masks != 1)}",
+                f"left aside: {len(self.aside)}" + f" ({named})" * bool(self.aside),
+                f"spacing from: {_counts(self.spacing)}",
+                f"orientation from: {_counts(self.orientation)}",
+                f"labels found: {_counts(self.labels)}",
+            )
+        )
+
+
+def _counts(counter: Counter) -> str:
+    return ", ".join(f"{what} ({count})" for what, count in counter.most_common()) or "none"
 
 
 def check(
     cases: str | os.PathLike[str] | Input, progress: Callable[[Iterable[CaseRow]], Iterable[CaseRow]] = iter
 ) -> list[Problem]:
     """Return everything that is wrong with a cohort, a plain folder or a mask; the empty list if nothing is.
+
+    Parameters as in :func:`look_through`, which also says what was looked at.
+    """
+    return look_through(cases, progress).problems
+
+
+def look_through(
+    cases: str | os.PathLike[str] | Input, progress: Callable[[Iterable[CaseRow]], Iterable[CaseRow]] = iter
+) -> Findings:
+    """Read every file of a cohort, a plain folder or a mask.
 
     Parameters
     ----------
@@ -26,14 +97,40 @@ def check(
         Wraps the rows, as ``tqdm.tqdm`` does, to show how far the reading is.
     """
     cases = cases if isinstance(cases, Input) else Input.open(cases)
-    problems, first_with = list(cases.problems), {}
+    found = Findings(aside=cases.aside, problems=list(cases.problems))
+    names = {0: "background"} | {label.id: label.name for label in cases.scheme.labels} if cases.scheme else {}
+    first_with: dict[bytes, CaseRow] = {}
+    ratios: list[float] = []  # of what the mask measures to what the expert did
     for row in progress(cases.rows):
         files = read_files(cases.folder, row, cases.scheme, cases.labels)
-        problems += files.problems
+        found.add(files, names)
+        found.problems += files.problems
+        found.warnings += [(row.cells["image"] or row.cells["mask"], warning) for warning in files.warnings]
         if files.image is not None and cases.listed:
-            problems += _copies(row, files.image.pixels, first_with)
-            problems += _oversized(row, files.image.pixels)
-    return sorted(problems, key=lambda problem: (problem.row or 0, problem.file)) if cases.listed else problems
+            found.problems += _copies(row, files.image.pixels, first_with)
+            found.problems += _oversized(row, files.image.pixels)
+        known = cases.scheme and not files.problems and files.mask is not None
+        if known and not np.isnan(row.number("measure_mm")):
+            expert_mm, own_mm = row.number("measure_mm"), measured_mm(files.mask.pixels, files.spacing, cases.scheme)
+            ratios.append(own_mm / expert_mm)
+            if said := disagreement(expert_mm, own_mm, cases.scheme):
+                found.warnings.append((row.cells["mask"], said))
+    found.problems += _other_scale(ratios)
+    if cases.listed:
+        found.problems.sort(key=lambda problem: (problem.row or 0, problem.file))
+    return found
+
+
+def _other_scale(ratios: Sequence[float]) -> Iterator[Problem]:
+    """Yield a problem if the masks as a whole contradict the experts' lengths: then one of the two is on another scale.
+
+    One mask alone may be poor, and a warning does for it.
+    """
+    usual = float(np.nanmedian(ratios)) if np.isfinite(ratios).any() else 1.0
+    if abs(usual - 1) > FAR_OFF:
+        more = f"{abs(usual - 1):.0%} {'above' if usual > 1 else 'below'}"
+        fix = "were the images resized? Check row_mm, col_mm and measure_mm"
+        yield Problem(None, CASES, f"its masks measure {more} measure_mm, half of them at least", fix)
 
 
 def _copies(row: CaseRow, image: np.ndarray, first_with: dict[bytes, CaseRow]) -> Iterator[Problem]:

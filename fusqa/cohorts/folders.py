@@ -1,21 +1,50 @@
 """A plain folder of images and masks, or one mask, without a table -> the rows that a table would have.
 
-- ``images/`` and ``masks/``, an image and its mask having one name but for the ending;
+- ``images/`` and ``masks/``, and folders within them, an image and its mask having one name but for the ending;
 - pairs side by side, the mask's name being the image's with one of :data:`ENDINGS`;
 - ``masks/`` without ``images/``, or a folder in which no name has such an ending: masks alone.
+
+What is not looked at is named: a file that nobody mentions is a file that somebody misses.
 """
 
-from collections.abc import Iterator, Mapping
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from fusqa.cohorts.formats import KINDS, ending_of
-from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow, path_faults
+from fusqa.cohorts.formats import KINDS, ending_of, kind_by_content
+from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow, legible, path_faults
+from fusqa.cohorts.polygons import annotated_images, member_stem
 from fusqa.problems import Problem
 
-__all__ = ["ENDINGS", "files_by_name", "find_cases", "is_file"]
+__all__ = ["ENDINGS", "Folder", "composed", "files_by_name", "find_cases", "is_file", "left_aside"]
 
 ENDINGS = ("_mask", "_seg", "_segmentation", "_label", "_labels", "_annotation")
 """How the name of a mask may end beside that of its image, in small letters."""
+
+Claims = dict[str, list[str]]
+"""Files, by their paths from the folder, under the name of the case that they claim."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What a folder holds.
+
+    Attributes
+    ----------
+    rows : list of CaseRow
+        Rows without a line, a patient and numbers.
+    problems : list of Problem
+        Why there is no row.
+    aside : list of str
+        Files and folders that were not looked at.
+    """
+
+    rows: list[CaseRow] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    aside: list[str] = field(default_factory=list)
 
 
 def is_file(path: Path) -> bool:
@@ -23,44 +52,57 @@ def is_file(path: Path) -> bool:
     return path.is_file() or (ending_of(path.name) != "" and not path.is_dir())
 
 
-def find_cases(path: Path) -> tuple[list[CaseRow], list[Problem]]:
-    """List the cases of a folder, sorted by name, without opening a file; what lies deeper is not looked for.
+def find_cases(path: Path) -> Folder:
+    """List the cases of a folder, sorted by name; of a file without a known ending the first bytes are read.
 
     A file is a mask of its own.
-
-    Returns
-    -------
-    rows, problems : list of CaseRow, list of Problem
-        Rows without a line, a patient and numbers; and why there is no row.
     """
     if is_file(path):
-        return [_row(_name(path), mask=path.name)], []
+        name = path.name
+        unprintable = tuple(_outside(path.parent, {"mask": name})) if legible(name) != name else ()
+        return Folder([_row(legible(_name(name)), unprintable, mask=legible(name) if unprintable else name)])
     if not path.is_dir():
-        return [], [Problem(None, str(path), "is not a folder", f"give the folder that holds {CASES} and {INFO}")]
-    images, masks, duplicates = _found(path)
+        fix = f"give the folder that holds {CASES} and {INFO}"
+        return Folder(problems=[Problem(None, str(path), "is not a folder", fix)])
+    two = _two_folders(path)
+    images, masks = _claims_of_two(path, *two) if two else _claims_side_by_side(path)
+    used = [file for claims in (images, masks) for files in claims.values() for file in files]
+    aside = left_aside(path, used, [where for where in two if where] if two else [""])
     if not masks:
         fix = f"put masks into masks/ and images of the same names into images/ ({', '.join(KINDS)})"
-        return [], [Problem(None, str(path), f"has neither {CASES} nor masks", fix)]
-    rows = []
-    for name in sorted(images.keys() | masks.keys()):
-        files = {"image": images.get(name, ""), "mask": masks.get(name, "")}
-        faults = *_missing(files, bool(images)), *_outside(path, files), *duplicates.get(name, ())
-        rows.append(_row(name, faults, **files))
-    return rows, []
+        return Folder([], [Problem(None, str(path), f"has neither {CASES} nor masks", fix)], aside)
+    with_images = bool(two[0] if two else images)
+    return Folder(list(_rows(path, images, masks, with_images)), [], aside)
 
 
 def files_by_name(folder: Path) -> dict[str, list[Path]]:
-    """Files of a folder that can be read, by their names without the ending, both in order."""
+    """Files of a folder, and of folders within, that can be read, by their names without the ending, both in order."""
     found: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if ending_of(path.name) and not path.name.startswith("."):
-            found.setdefault(_name(path), []).append(path)
+    for file in _readable(folder, "", deep=True):
+        found.setdefault(composed(_name(file.rpartition("/")[2])), []).append(folder / file)
     return found
 
 
-def _name(path: Path) -> str:
+def left_aside(folder: Path, used: Sequence[str], looked_through: Sequence[str]) -> list[str]:
+    """Name what lies in a folder and is not used: files of the folders looked through, and other folders as such."""
+    taken = {name.partition(".json#")[0] + ".json" if ".json#" in name else name for name in used} | {CASES, INFO}
+    deep = [where for where in looked_through if where]
+    found = [file for where in looked_through for file in _files(folder, where, deep=bool(where))]
+    if deep:
+        found += _files(folder, "", deep=False)
+    within = {where.partition("/")[0] for where in deep}
+    found += [f"{entry.name}/" for entry in os.scandir(folder) if entry.is_dir() and entry.name not in within]
+    return sorted({legible(name) for name in found if name not in taken and not name.startswith(".")})
+
+
+def _name(file: str) -> str:
     """Name of a file without its ending, of which ``.nii.gz`` is one."""
-    return path.name[: len(path.name) - len(ending_of(path.name))]
+    return file[: len(file) - len(ending_of(file))]
+
+
+def composed(name: str) -> str:
+    """One form for a name that a Mac takes apart into letters and accents, and other systems do not (NFD, NFC)."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _row(name: str, faults: tuple[Problem, ...] = (), **files: str) -> CaseRow:
@@ -68,45 +110,106 @@ def _row(name: str, faults: tuple[Problem, ...] = (), **files: str) -> CaseRow:
     return CaseRow(None, dict.fromkeys(COLUMNS, "") | {"case": name} | files, faults)
 
 
-def _found(folder: Path) -> tuple[dict[str, str], dict[str, str], dict[str, list[Problem]]]:
-    """Return images and masks by the names of their cases, and the names that several files claim."""
-    if (folder / "masks").is_dir():
-        claims = [
-            (name, kind, paths) for kind in ("images", "masks") for name, paths in files_by_name(folder / kind).items()
-        ]
-    else:
-        claims = [(*_case_of(name), paths) for name, paths in files_by_name(folder).items()]
-        if not any(kind == "masks" for _, kind, _ in claims):
-            claims = [(name, "masks", paths) for name, _, paths in claims]
-    found: dict[str, dict[str, str]] = {"images": {}, "masks": {}}
-    duplicates: dict[str, list[Problem]] = {}
-    for name, kind, paths in claims:
-        for file in (path.relative_to(folder).as_posix() for path in paths):
-            first = found[kind].setdefault(name, file)
-            if first != file:
-                fix = "keep one of them: which is meant is not known"
-                duplicates.setdefault(name, []).append(Problem(None, file, f"has the name of {first}", fix))
-    return found["images"], found["masks"], duplicates
+def _two_folders(path: Path) -> tuple[str, str] | None:
+    """Names of the folders of images and of masks, in small or capital letters; None without one of masks."""
+    folders = {entry.name.lower(): entry.name for entry in sorted(os.scandir(path), key=lambda entry: entry.name)
+               if entry.is_dir()}  # fmt: skip
+    return (folders.get("images", ""), folders["masks"]) if "masks" in folders else None
 
 
-def _case_of(name: str) -> tuple[str, str]:
-    """Name of the case that a file belongs to, and whether it is one of its "images" or "masks"."""
+def _files(folder: Path, where: str, deep: bool) -> Iterator[str]:
+    """Yield the files in a folder, by their paths from `folder`; a link to another folder is not followed."""
+    for at, folders, files in os.walk(folder / where):
+        folders[:] = sorted(name for name in folders if deep and not name.startswith("."))
+        inner = Path(at).relative_to(folder)
+        yield from ((inner / name).as_posix() for name in sorted(files) if not name.startswith("."))
+
+
+def _readable(folder: Path, where: str, deep: bool) -> Iterator[str]:
+    """Yield the files that a reader is there for: by their ending, or without a known one by their content."""
+    for file in _files(folder, where, deep):
+        name = file.rpartition("/")[2]
+        if (
+            name not in (CASES, INFO)
+            and name.upper() != "DICOMDIR"
+            and (ending_of(name) or kind_by_content(folder / file))
+        ):
+            yield file
+
+
+def _claims(folder: Path, files: Iterator[str], inside: str) -> Claims:
+    """Put files under the names of their cases: their paths within `inside`, without the ending."""
+    claims: Claims = {}
+    for file in files:
+        members = annotated_images(folder / file) if file.lower().endswith(".json") else None
+        if members is None:
+            claims.setdefault(composed(_name(file.removeprefix(f"{inside}/"))), []).append(file)
+        for member in members or ():
+            claims.setdefault(composed(member_stem(member)), []).append(f"{file}#{member}")
+    return claims
+
+
+def _claims_of_two(folder: Path, images: str, masks: str) -> tuple[Claims, Claims]:
+    """Images and masks by name; where the folders within the two differ, the files' own names pair them."""
+    pictures = _claims(folder, _readable(folder, images, deep=True), images) if images else {}
+    drawn = _claims(folder, _readable(folder, masks, deep=True), masks)
+    alone = [{name for name in one if name not in other} for one, other in ((pictures, drawn), (drawn, pictures))]
+    short = [Counter(name.rpartition("/")[2] for name in names) for names in alone]
+    by_short = {name.rpartition("/")[2]: name for name in alone[0]}
+    for name in alone[1]:
+        own = name.rpartition("/")[2]
+        if short[0][own] == short[1][own] == 1:
+            drawn[by_short[own]] = drawn.pop(name)
+    names = Counter(name.rpartition("/")[2] for name in pictures.keys() | drawn.keys())
+    plain = [{own if names[own := name.rpartition("/")[2]] == 1 else name: files for name, files in claims.items()}
+             for claims in (pictures, drawn)]  # fmt: skip
+    return plain[0], plain[1]
+
+
+def _claims_side_by_side(folder: Path) -> tuple[Claims, Claims]:
+    """Images and masks of one folder, told apart by the endings of their names; polygons are always masks."""
+    images: Claims = {}
+    masks: Claims = {}
+    for name, files in _claims(folder, _readable(folder, "", deep=False), "").items():
+        case, is_mask = _case_of(name)
+        for file in files:
+            polygons = ".json" in file.lower()
+            (masks if is_mask or polygons else images).setdefault(case, []).append(file)
+    return (images, masks) if masks else ({}, images)
+
+
+def _case_of(name: str) -> tuple[str, bool]:
+    """Name of the case that a file belongs to, and whether it is a mask by its name."""
     for ending in sorted(ENDINGS, key=len, reverse=True):
         if name.lower().endswith(ending) and len(name) > len(ending):
-            return name[: -len(ending)], "masks"
-    return name, "images"
+            return name[: -len(ending)], True
+    return name, False
+
+
+def _rows(folder: Path, images: Claims, masks: Claims, with_images: bool) -> Iterator[CaseRow]:
+    for name in sorted(images.keys() | masks.keys()):
+        found = {"image": images.get(name, []), "mask": masks.get(name, [])}
+        files = {column: claimed[0] if claimed else "" for column, claimed in found.items()}
+        faults = [*_missing(files, with_images), *_outside(folder, files)]
+        for first, *others in filter(None, found.values()):
+            fix = "keep one of them: which is meant is not known"
+            faults += [Problem(None, legible(file), f"has the name of {legible(first)}", fix) for file in others]
+        # A name that is no text is not opened, and only its legible form goes into tables.
+        yield _row(legible(name), tuple(faults), **{column: legible(file) for column, file in files.items()})
 
 
 def _missing(files: Mapping[str, str], with_images: bool) -> Iterator[Problem]:
     """Yield why a name has no pair, in a folder that has images."""
     if not files["mask"]:
-        yield Problem(None, files["image"], "has no mask", "add a mask of the same name, or take the image away")
+        fix = "add a mask of the same name, or take the image away"
+        yield Problem(None, legible(files["image"]), "has no mask", fix)
     if with_images and not files["image"]:
-        yield Problem(None, files["mask"], "has no image", "add an image of the same name, or take the mask away")
+        fix = "add an image of the same name, or take the mask away"
+        yield Problem(None, legible(files["mask"]), "has no image", fix)
 
 
 def _outside(folder: Path, files: Mapping[str, str]) -> Iterator[Problem]:
     """Yield why a file may not be opened."""
     for name in filter(None, files.values()):
         for message, fix in path_faults(folder, name):
-            yield Problem(None, name, message, fix)
+            yield Problem(None, legible(name), message, fix)

@@ -24,7 +24,7 @@ import numpy as np
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.formats import read_image, read_mask
 from fusqa.cohorts.hc18_layout import Published, locate, read_table, require_annotations
-from fusqa.cohorts.reading import Case
+from fusqa.cohorts.reading import Case, disagreement
 from fusqa.cohorts.writing import write_cohort
 from fusqa.masks.circumference import fit_head_ellipse, head_circumference
 from fusqa.masks.dating import EQUATIONS
@@ -39,6 +39,7 @@ SOURCE = (
 )
 LICENCE = "CC BY 4.0"
 HELD_OUT = 1 / 3  # share of the patients at site B in the split by hash
+SAME_ELLIPSE = 0.03  # chosen: share by which the published circumference and ours may differ, of one ellipse
 TRIMESTER_DAYS = 14 * 7  # of gestational age: a trimester ends and the next begins, at 14 and at 28 weeks
 
 
@@ -169,7 +170,8 @@ def import_hc18(
     KeyError
         For an unknown split.
     CohortError
-        With all that is missing, if the layout differs; or if an image cannot be read.
+        With all that is missing, if the layout differs; if an image cannot be read; or with every outline whose
+        circumference is not the published one.
     """
     chosen = SPLITS[split]
     table, images = locate(Path(folder))
@@ -213,6 +215,7 @@ class _Reading:
     unclosed: list[str] = field(default_factory=list)
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     differences_mm: dict[str, float] = field(default_factory=dict)
+    faults: list[Problem] = field(default_factory=list)
 
     def cases(self, rows: Iterable[Published]) -> Iterator[Case]:
         kept: dict[bytes, str] = {}
@@ -223,6 +226,8 @@ class _Reading:
                 yield self._case(row, image)
             else:
                 self.duplicates.append((row.case, first))
+        if self.faults:  # before the table is written, so that nobody takes for a cohort what is none
+            raise CohortError(self.faults)
 
     def _case(self, row: Published, image: np.ndarray) -> Case:
         spacing = (row.pixel_mm, row.pixel_mm)
@@ -235,6 +240,9 @@ class _Reading:
             where = str(self.images / row.annotation)
             fix = "unpack it again, or draw the head's outline in one grey level on black"
             raise CohortError([Problem(None, where, str(error), fix)]) from None
+        if said := disagreement(row.circumference_mm, ours.mm, HEAD, SAME_ELLIPSE):
+            fix = "were the images resized? Give them as published, or correct the pixel size in the table"
+            self.faults.append(Problem(None, str(self.images / row.annotation), said, fix))
         if not _encloses(outline, ellipse.centre):
             self.unclosed.append(row.case)
         self.differences_mm[row.case] = abs(ours.mm - row.circumference_mm)

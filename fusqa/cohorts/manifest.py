@@ -9,11 +9,13 @@ import io
 import json
 import math
 import os
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from fusqa.cohorts.polygons import file_and_member
 from fusqa.masks.labels import SCHEMES
 from fusqa.masks.length import SPACING_RANGE_MM
 from fusqa.problems import CohortError, Problem
@@ -25,7 +27,9 @@ __all__ = [
     "NUMBERS",
     "CaseRow",
     "is_file_name",
+    "legible",
     "path_faults",
+    "path_of",
     "read_manifest",
     "read_rows",
     "row_problems",
@@ -124,6 +128,8 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], list[CaseRow], list[Pro
     """
     info, problems = _read_info(folder)
     rows, faults = read_rows(folder)
+    files = [{column: as_on_disk(folder, row.cells[column]) for column in ("image", "mask")} for row in rows]
+    rows = [replace(row, cells={**row.cells, **named}) for row, named in zip(rows, files, strict=True)]
     if not rows:
         return info, [], problems + faults
     by_line: dict[int, list[Problem]] = {row.line: list(row_problems(folder, row)) for row in rows}
@@ -312,14 +318,43 @@ def path_faults(folder: Path, name: str) -> Iterator[tuple[str, str]]:
     """Yield why `name` is not a file of the cohort; only what lies inside may be opened."""
     inside = "copy the file into the cohort and give its path from there, such as images/001.png"
     path = PurePosixPath(name)
-    if "\\" in name or not name.isprintable():
+    if legible(name) != name:
+        yield "has a name that is not UTF-8 text, as in old archives", "rename it, for instance with convmv"
+    elif "\\" in name or not name.isprintable():
         yield "is not a plain path", "write folders with / and leave out control characters"
     elif path.is_absolute() or ".." in path.parts or name[1:2] == ":":
         yield "lies outside the cohort", inside
-    elif not os.path.isfile(folder / path):
+    elif not path_of(folder, name).is_file():
         yield "no such file", "check the name, or remove the line"
-    elif not _is_inside(folder, folder / path):
+    elif not _is_inside(folder, path_of(folder, name)):
         yield "is a link to a file outside the cohort", inside
+
+
+def legible(name: str) -> str:
+    """Return a name as text that can be printed and written: bytes that are no UTF-8 are shown by their numbers."""
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a character, which JSON can hold
+        return name.encode("utf-8", "backslashreplace").decode()
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """File in which an image or a mask of the cohort lies: one of COCO's files holds many."""
+    return folder / file_and_member(name)[0]
+
+
+def as_on_disk(folder: Path, name: str) -> str:
+    """Return a path of the table in the form that the disk has it: a Mac writes accents as letters of their own."""
+    if not name or "\0" in name or ".." in PurePosixPath(name).parts or os.path.lexists(folder / name):
+        return name
+    at, _, own = name.rpartition("/")
+    try:
+        others = os.listdir(folder / at)
+    except OSError:
+        return name
+    form = unicodedata.normalize("NFC", own)
+    found = next((other for other in others if unicodedata.normalize("NFC", other) == form), own)
+    return f"{at}/{found}" if at else found
 
 
 def _is_inside(folder: Path, path: Path) -> bool:

@@ -15,17 +15,23 @@ from typing import Any
 
 import numpy as np
 
-from fusqa.cohorts.folders import find_cases, is_file
+from fusqa.cohorts.folders import find_cases, is_file, left_aside
 from fusqa.cohorts.formats import StoredImage, read_image, read_mask
-from fusqa.cohorts.manifest import CASES, INFO, CaseRow, read_manifest
+from fusqa.cohorts.manifest import CASES, INFO, CaseRow, path_of, read_manifest
+from fusqa.cohorts.space import laid_onto
+from fusqa.cohorts.stored import Spacing, alike
 from fusqa.masks.labels import FETUS, SCHEMES, Renumbering, Scheme
 from fusqa.masks.length import check_spacing
 from fusqa.masks.measurement import Measurement, describe
 from fusqa.problems import CohortError, Problem, message_and_fix
 
-__all__ = ["Case", "Input", "RowFiles", "mask_faults", "read_files", "read_labels"]
+__all__ = ["FAR_OFF", "Case", "Input", "RowFiles", "beside", "disagreement", "mask_faults", "read_files", "read_labels"]
 
-SAME_SPACING = 0.02  # chosen: two statements of a spacing that differ by less agree
+_VOLUME = ("affine matrix", "directions", "order of axes")  # orientations of formats whose axes have no fixed order
+FAR_OFF, FAR_OFF_MM = (
+    0.1,
+    2,
+)  # chosen: a measured length and the mask's that differ by more, in share and in mm, disagree
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +54,8 @@ class Case:
         Gestational age in days.
     warnings : tuple of str
         What to beware of in its files.
+    file : StoredImage or None
+        The image with what its file states, to lay other masks beside it.
     """
 
     case: str
@@ -59,6 +67,7 @@ class Case:
     measure_mm: float | None = None
     ga_days: float | None = None
     warnings: tuple[str, ...] = ()
+    file: StoredImage | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +90,8 @@ class Input:
         Whether there is a table, ``cases.csv``.
     problems : tuple of :class:`fusqa.problems.Problem`
         Why it cannot be used as a whole; the rows have their own faults.
+    aside : tuple of str
+        Files and folders within that no row names.
     """
 
     folder: Path
@@ -90,6 +101,7 @@ class Input:
     info: Mapping[str, Any]
     listed: bool
     problems: tuple[Problem, ...]
+    aside: tuple[str, ...] = ()
 
     @classmethod
     def open(
@@ -124,8 +136,11 @@ class Input:
             raise ValueError(f"{path} gives the spacing of each image in {CASES}; leave out --spacing")
         if listed:
             info, rows, problems = read_manifest(path)
+            used = [row.cells[column] for row in rows for column in ("image", "mask") if row.cells[column]]
+            aside = left_aside(path, used, sorted({name.partition("/")[0] for name in used if "/" in name}))
         else:
-            rows, problems = find_cases(path)
+            found = find_cases(path)
+            rows, problems, aside = found.rows, found.problems, found.aside
         if spacing:
             given = dict(zip(("row_mm", "col_mm"), map(repr, check_spacing(spacing)), strict=True))
             rows = [replace(row, cells={**row.cells, **given}) for row in rows]
@@ -137,7 +152,7 @@ class Input:
             )
         numbers = Renumbering.parse(labels, own) if labels and own else None
         folder = path.parent if is_file(path) else path
-        return cls(folder, own, tuple(rows), numbers, info, listed, tuple(problems))
+        return cls(folder, own, tuple(rows), numbers, info, listed, tuple(problems), tuple(aside))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -173,6 +188,7 @@ class Input:
             measure_mm=_known(row.number("measure_mm")),
             ga_days=_known(row.number("ga_days")),
             warnings=files.warnings,
+            file=files.image,
         )
 
     def measure(self) -> Measurement:
@@ -189,19 +205,19 @@ class Input:
         if others or row.line or row.faults or row.cells["image"]:
             raise ValueError(f"{self.folder} is a folder; give one mask, or use fusqa assess")
         path = self.folder / row.cells["mask"]
-        mask = read_labels(path, self.labels)
+        mask = read_labels(path, self.scheme, self.labels)
         try:
-            spacing, warnings = _spacing(row, [mask])
-            found = describe(mask.pixels, spacing, self.scheme)
+            (*spacing, _), warnings = _spacing(row, [mask])
+            found = describe(mask.pixels, tuple(spacing), self.scheme)
         except ValueError as error:
             raise CohortError([Problem(None, str(path), *message_and_fix(error))]) from None
-        return replace(found, warnings=(*warnings, *found.warnings))
+        return replace(found, warnings=(*mask.warnings, *warnings, *found.warnings))
 
     def digest(self) -> bytes:
         """Return a fingerprint of what is read: every row, and size and date of every file."""
         digest = hashlib.sha256(repr((self.scheme.name, self.labels)).encode())
         for row in self.rows:
-            files = (self.folder / row.cells[kind] for kind in ("image", "mask") if row.cells[kind])
+            files = (path_of(self.folder, row.cells[kind]) for kind in ("image", "mask") if row.cells[kind])
             dates = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
             digest.update(repr((row, dates)).encode())
         return digest.digest()
@@ -209,11 +225,15 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class RowFiles:
-    """What could be read of one row's files; `problems` says what could not, and what is wrong with the row."""
+    """What could be read of one row's files; `problems` says what could not, and what is wrong with the row.
+
+    `source` is where the spacing comes from, in words.
+    """
 
     image: StoredImage | None
     mask: StoredImage | None
     spacing: tuple[float, float] | None
+    source: str
     warnings: tuple[str, ...]
     problems: tuple[Problem, ...]
 
@@ -222,7 +242,7 @@ def read_files(folder: Path, row: CaseRow, scheme: Scheme | None, labels: Renumb
     """Read image and mask of a row, each as far as it can be read; a file that the row's faults name is left out."""
     problems, unusable = list(row.faults), {fault.file for fault in row.faults}
     read: dict[str, StoredImage | None] = {"image": None, "mask": None}
-    for column, reader in (("image", read_image), ("mask", lambda path: read_labels(path, labels))):
+    for column, reader in (("image", read_image), ("mask", lambda path: read_labels(path, scheme, labels))):
         name = row.cells[column]
         if name and name not in unusable:
             try:
@@ -230,20 +250,60 @@ def read_files(folder: Path, row: CaseRow, scheme: Scheme | None, labels: Renumb
             except CohortError as error:
                 problems += [replace(problem, row=row.line, file=name) for problem in error.problems]
     image, mask = read.values()
+    warnings: list[str] = []
     if mask is not None:
-        faults = mask_faults(mask.pixels, image and image.pixels.shape, scheme)
+        try:
+            mask, warnings = beside(mask, image)
+            shape = image and image.pixels.shape
+        except ValueError as error:
+            problems.append(Problem(row.line, row.cells["mask"], *message_and_fix(error)))
+            shape = None  # their sizes need not agree along other axes
+        faults = mask_faults(mask.pixels, shape, scheme)
         problems += [Problem(row.line, row.cells["mask"], *fault) for fault in faults]
-    spacing, warnings = None, ()
+    spacing, source = None, ""
     if not problems:  # a file that cannot be read states no spacing either
         try:
-            spacing, warnings = _spacing(row, [image, mask])
+            (*spacing, source), contradictions = _spacing(row, [image, mask])
+            warnings = [*contradictions, *warnings]
         except ValueError as error:
             problems.append(Problem(row.line, row.cells["image"] or row.cells["mask"], *message_and_fix(error)))
-    return RowFiles(image, mask, spacing, warnings, tuple(problems))
+    said = [f"{name}: {one}" for name, file in read.items() if file for one in file.warnings]
+    return RowFiles(image, mask, spacing and tuple(spacing), source, (*warnings, *said), tuple(problems))
 
 
-def read_labels(path: Path, labels: Renumbering | None) -> StoredImage:
-    """Read a mask as ``uint8``, in the scheme's numbers where `labels` says what its own stand for.
+def beside(mask: StoredImage, image: StoredImage | None) -> tuple[StoredImage, list[str]]:
+    """Lay a mask onto its image by the places of both.
+
+    Returns
+    -------
+    mask, warnings : StoredImage, list of str
+        The mask in the order of the image's pixels.
+
+    Raises
+    ------
+    ValueError
+        If the two lie apart in space, or at another angle.
+    """
+    look = "compare it with the screen once"
+    doubts = [
+        f"the {name} is stored mirrored or transposed by its {file.orientation}, and was turned; {look}"
+        for name, file in (("image", image), ("mask", mask))
+        if file and file.turned and (file is image or not (image and image.place))
+    ]
+    if image is None:
+        return mask, doubts
+    if not (mask.place and image.place):
+        if (mask.orientation in _VOLUME) != (image.orientation in _VOLUME):
+            doubts.append(f"one of image and mask states no orientation, so they cannot be compared in space; {look}")
+        return mask, doubts
+    compare_mm = bool(image.spacing and mask.spacing and alike(image.spacing, mask.spacing))
+    return replace(
+        mask, pixels=np.ascontiguousarray(laid_onto(mask.pixels, mask.place, image.place, compare_mm))
+    ), doubts
+
+
+def read_labels(path: Path, scheme: Scheme | None, labels: Renumbering | None) -> StoredImage:
+    """Read a mask as ``uint8``, in the scheme's numbers where `labels`, or the file itself, says what its own mean.
 
     Raises
     ------
@@ -252,6 +312,8 @@ def read_labels(path: Path, labels: Renumbering | None) -> StoredImage:
     """
     stored = read_mask(path)
     try:
+        if stored.names and scheme:
+            labels = Renumbering.of_names(stored.names, scheme, labels)
         if labels:
             return replace(stored, pixels=labels(stored.pixels))
         if stored.pixels.max(initial=0) > 255:
@@ -280,21 +342,44 @@ def mask_faults(
         yield message_and_fix(error)
 
 
-def _spacing(row: CaseRow, files: Sequence[StoredImage | None]) -> tuple[tuple[float, float], tuple[str, ...]]:
+def _spacing(row: CaseRow, files: Sequence[StoredImage | None]) -> tuple[Spacing, tuple[str, ...]]:
     """Return the spacing in mm that counts, the row's before what a file states; and a warning if they differ."""
     given = row.number("row_mm"), row.number("col_mm")
-    known = [] if np.isnan(given).any() else [given]
-    known += [file.spacing for file in files if file and file.spacing]
-    if not known:
-        raise ValueError(
-            "states no pixel spacing; give --spacing, or list the images with their row_mm and col_mm in a cases.csv"
-        )
-    used = check_spacing(known[0])
+    stated = [list(file.spacings) for file in files if file]
+    if not np.isnan(given).any():
+        used = Spacing(*given, CASES if row.line else "--spacing")
+    else:
+        used = _stated_alone(files, stated)
+    check_spacing(used[:2])
     return used, tuple(
-        f"a file states a pixel spacing of {row_mm:g} × {col_mm:g} mm, {used[0]:g} × {used[1]:g} mm were used"
-        for row_mm, col_mm in known[1:]
-        if not np.allclose((row_mm, col_mm), used, rtol=SAME_SPACING)
+        f"{one.source} states a pixel spacing of {one.row_mm:g} × {one.col_mm:g} mm, "
+        f"{used[0]:g} × {used[1]:g} mm were used"
+        for spacings in stated
+        for one in spacings
+        if not alike(one, used)
     )
+
+
+def _stated_alone(files: Sequence[StoredImage | None], stated: Sequence[Sequence[Spacing]]) -> Spacing:
+    """Return the spacing of the first file that states one; ``ValueError`` if none does, or it states several."""
+    fix = "give --spacing, or list the images with their row_mm and col_mm in a cases.csv"
+    for spacings in filter(None, stated):
+        if any(not alike(spacings[0], one) for one in spacings):
+            several = " and ".join(f"{one.row_mm:g} × {one.col_mm:g} mm ({one.source})" for one in spacings)
+            raise ValueError(f"states more than one pixel spacing, {several}; export the measured region, or {fix}")
+        return spacings[0]
+    if any(file.stated for file in files if file):
+        raise ValueError(f"states no pixel spacing but 1 × 1 mm, which programs write where nobody has; {fix}")
+    raise ValueError(f"states no pixel spacing; {fix}")
+
+
+def disagreement(measure_mm: float | None, found_mm: float, scheme: Scheme, share: float = FAR_OFF) -> str:
+    """Say how far an expert's length and that of the mask lie apart; empty where they agree or one is not known."""
+    apart = abs(found_mm - (np.nan if measure_mm is None else measure_mm))
+    if not apart > FAR_OFF_MM or not apart > share * measure_mm:  # also of NaN
+        return ""
+    more = f"{apart / measure_mm:.0%} {'above' if found_mm > measure_mm else 'below'}"
+    return f"measures {found_mm:.1f} mm, {more} the expert's {scheme.symbol} of {measure_mm:.1f} mm"
 
 
 def _known(number: float) -> float | None:

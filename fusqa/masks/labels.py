@@ -6,7 +6,7 @@ of the package serves both.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 
@@ -155,6 +155,8 @@ class Renumbering:
     ----------
     numbers : dict of int to int
         From the number in their masks to the number in the scheme. 0 is background unless it is given another meaning.
+    names : dict of str to int
+        The same for names, in small letters, of structures in files that name them.
 
     Examples
     --------
@@ -163,10 +165,11 @@ class Renumbering:
     """
 
     numbers: Mapping[int, int]
+    names: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str, scheme: Scheme) -> "Renumbering":
-        """Read ``1=body,2=head,7=background``.
+        """Read ``1=body,2=head,7=background``, or ``Kopf=head`` for files that name their structures.
 
         Raises
         ------
@@ -175,8 +178,12 @@ class Renumbering:
         """
         known = {"background": 0} | {label.name: label.id for label in scheme.labels}
         numbers: dict[int, int] = {}
+        names: dict[str, int] = {}
         for part in text.split(","):
             number, _, name = (piece.strip() for piece in part.partition("="))
+            if name in known and number[:1].isalpha():
+                names[number.casefold()] = known[name]
+                continue
             if not (number.isascii() and number.isdigit()) or name not in known:
                 raise ValueError(
                     f"labels: '{part.strip()}' is not number=name with a name among {', '.join(known)}; "
@@ -185,7 +192,43 @@ class Renumbering:
             if int(number) in numbers:
                 raise ValueError(f"labels: the number {int(number)} is given twice; name every number once")
             numbers[int(number)] = known[name]
-        return cls({0: 0} | numbers)
+        return cls({0: 0} | numbers, names)
+
+    @classmethod
+    def of_names(cls, stated: Mapping[int, str], scheme: Scheme, given: "Renumbering | None") -> "Renumbering":
+        """Return what the numbers of a file stand for that names its structures itself.
+
+        Parameters
+        ----------
+        stated : mapping
+            Names by number, as the file has them.
+        scheme : Scheme
+            The scheme; a name of it needs no further word.
+        given : Renumbering or None
+            What the user said, by number or by name; it counts first.
+
+        Raises
+        ------
+        ValueError
+            If a name stands for nothing.
+        """
+        known = {"background": 0} | {label.name: label.id for label in scheme.labels}
+        known |= given.names if given else {}
+        numbers = dict(given.numbers) if given else {0: 0}
+        unknown = []
+        for number, name in stated.items():
+            if number in numbers:
+                continue
+            if (meant := known.get(name.strip().casefold())) is None:
+                unknown.append(f"'{name}'")
+            else:
+                numbers[number] = meant
+        if unknown:
+            raise ValueError(
+                f"names structures {', '.join(unknown)} that are not in scheme '{scheme.name}'; "
+                f"say what they stand for, such as --labels {unknown[0].strip(chr(39))}={scheme.names[0]}"
+            )
+        return cls(numbers)
 
     def __call__(self, mask: np.ndarray) -> np.ndarray:
         """Return the mask in the scheme's numbers, ``(H, W)`` ``uint8``.

@@ -348,6 +348,42 @@ def test_a_full_disk_is_told_and_leaves_no_half_file(cohort, model, small_disk, 
     assert done.exit_code == 0 and len(read_scores(small_disk / "scores.csv")) == len(NAMES)
 
 
+def test_a_folder_in_place_of_a_file_is_told_before_the_work(cohort, model, tmp_path):
+    (tmp_path / "folder").mkdir()
+    for given in (
+        (tmp_path / "folder",),
+        *((tmp_path / "s.csv", way, tmp_path / "folder") for way in ("--report", "--json")),
+    ):
+        done = assess(cohort, model, *given)
+        assert done.exit_code == 2 and "folder is a folder; give the name of a file" in done.output
+        assert not list(tmp_path.glob("**/*.csv*.partial"))
+
+
+def test_a_name_that_is_not_text_costs_its_own_row(cohort, model, tmp_path):
+    plain = tmp_path / "plain"
+    for kind in ("images", "masks"):
+        shutil.copytree(cohort / kind, plain / kind)
+        shutil.copy(plain / kind / "c3.png", os.fsencode(plain / kind) + b"/f\xe9tus.png")
+    more = ("--spacing", "0.15", "--report", tmp_path / "r.html", "--json", tmp_path / "s.json")
+    done = assess(plain, model, tmp_path / "s.csv", *more)
+    assert done.exit_code == 1 and f"{len(NAMES)} verdicts, 1 cases without one" in done.output, done.output
+    (row,) = (row for row in read_scores(tmp_path / "s.csv") if not row["verdict"])
+    assert row["case"] == r"f\xe9tus" and "not UTF-8 text" in row["faults"]
+
+
+def test_an_expert_s_length_is_compared_with_the_mask_s(cohort, model):
+    table = cohort / "cases.csv"
+    lines = table.read_text().splitlines()
+    cells = lines[4].split(",")
+    cells[-2] = "75.0" if float(cells[-2]) < 60 else "45.0"
+    lines[4] = ",".join(cells)
+    table.write_text("\n".join(lines) + "\n")
+    warned = [
+        verdict.case for verdict in Assessor.load(model)(cohort) if "the expert's CRL" in " ".join(verdict.warnings)
+    ]
+    assert warned == ["c3"]
+
+
 def test_an_output_that_cannot_be_written_is_told(cohort, model, tmp_path):
     (tmp_path / "file").write_text("no folder")
     done = assess(cohort, model, tmp_path / "file" / "scores.csv")

@@ -168,7 +168,8 @@ def test_predictions_stand_in_place_of_a_cohort_s_own_masks(own, judge, model, t
     assert "has the name of c4.tif; keep one" in rows["c4"]["faults"]
     lengths = {row["case"]: row["length_mm"] for row in read_table(drawn / TABLE)}
     assert all(row["length_mm"] == lengths[name] for name, row in rows.items() if row["verdict"])
-    done = fusqa("assess", own, "--model", judge, "--out", scores, "--predictions", own)
+    (tmp_path / "nothing").mkdir()
+    done = fusqa("assess", own, "--model", judge, "--out", scores, "--predictions", tmp_path / "nothing")
     assert done.exit_code == 2 and "holds no masks; give the folder that fusqa segment" in done.output
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import atheris
 
-LOOKED_INTO = ["fusqa.cohorts.formats", "fusqa.cohorts.manifest", "PIL", "pydicom", "nibabel"]
+LOOKED_INTO = [f"fusqa.cohorts.{name}" for name in ("formats", "raster", "dicom", "volumes", "polygons", "manifest")]
+LOOKED_INTO += ["PIL", "pydicom", "nibabel"]
 with atheris.instrument_imports(include=LOOKED_INTO):
     from test_formats import SAMPLES, read_or_told
 

@@ -33,7 +33,7 @@ def made_up_cases(patients=PATIENTS, shape=(40, 60)):
         mask = np.zeros(shape, np.uint8)
         mask[10:20, 10:20], mask[10:20, 20:50], mask[14, 14], mask[21, 25] = 1, 2, 3, 4
         site = "B" if patient == "emma" else "A"
-        yield Case(f"c{number}", patient, site, image, mask, (0.5, 0.8), 20.0 + number, 70.25)
+        yield Case(f"c{number}", patient, site, image, mask, (0.5, 0.8), 33.0 + number / 8, 70.25)
 
 
 def write(folder: Path, cases=None) -> Cohort:

@@ -161,13 +161,13 @@ def test_check_tells_by_table_json_and_status(folder, tmp_path):
     (folder / "masks/b.png").write_bytes(b"")
     done = run(app, ["check", str(folder), "--spacing", "0.5", "0.5", "--json"])
     assert done.exit_code == 1
-    (told,) = json.loads(done.output)
+    (told,) = json.loads(done.output)["problems"]
     assert told == {"row": None, "file": "masks/b.png", "message": "is empty (0 bytes)", "fix": told["fix"]}
     for name in ("nothing-here", "empty"):
         if name == "empty":
             (tmp_path / name).mkdir()
         done = run(app, ["check", str(tmp_path / name), "--json"])
-        assert done.exit_code == 2 and json.loads(done.output)[0]["fix"]
+        assert done.exit_code == 2 and json.loads(done.output)["problems"][0]["fix"]
 
 
 def test_a_cohort_has_its_own_spacing_and_scheme(folder):

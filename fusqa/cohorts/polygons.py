@@ -1,0 +1,140 @@
+"""Polygons as annotators draw them, LabelMe's and COCO's JSON -> label images.
+
+LabelMe writes a file for each image, COCO one for all of them; a mask in it is named with its image behind a ``#``, as
+in ``masks/all.json#0001.png``. Larger shapes are painted first, so that a small structure on a large one shows.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fusqa.cohorts.stored import StoredImage, UnfitFile, require_size
+
+__all__ = ["annotated_images", "file_and_member", "polygon_image", "polygon_mask"]
+
+LABELME, COCO = {"shapes", "imageHeight", "imageWidth"}, {"images", "annotations", "categories"}
+_AGAIN = "export it again as LabelMe or COCO polygons, or as a label image"
+
+
+def file_and_member(name: str) -> tuple[str, str]:
+    """Split ``masks/all.json#0001.png`` into the file and the image in it; the second is empty for a plain file."""
+    file, mark, member = name.partition(".json#")
+    return (f"{file}.json", member) if mark else (name, "")
+
+
+def polygon_image(path: Path) -> StoredImage:
+    """Refuse: annotations are no image."""
+    raise UnfitFile("holds annotations, not an image", "put it among the masks")
+
+
+def polygon_mask(path: Path) -> StoredImage:
+    """Paint the shapes of one image; the labels are numbered in the order of their names, which come with them."""
+    file, member = file_and_member(str(path))
+    about = _annotations(file, Path(file).stat().st_mtime_ns)
+    if about.keys() >= COCO:
+        size, shapes = _coco(about, member)
+    elif about.keys() >= LABELME:
+        size, shapes = _labelme(about)
+    else:
+        raise UnfitFile("is JSON, but neither LabelMe's nor COCO's", _AGAIN)
+    require_size(*size)
+    names = sorted({name for name, _ in shapes})
+    pixels = np.zeros(size[::-1], np.uint8)
+    if len(names) > 255:
+        raise UnfitFile(f"has {len(names)} labels", "name the structures of the scheme")
+    layers = [(names.index(name) + 1, _filled(shape, size)) for name, shape in shapes]
+    for number, layer in sorted(layers, key=lambda one: -one[1].sum()):
+        pixels[layer > 0] = number
+    return StoredImage(pixels, names=dict(enumerate(names, start=1)))
+
+
+def annotated_images(path: Path) -> list[str] | None:
+    """Names of the images that a COCO file annotates; None for another file."""
+    try:
+        about = _annotations(str(path), path.stat().st_mtime_ns)
+    except (ValueError, OSError, UnfitFile):
+        return None
+    if about.keys() < COCO or not isinstance(about.get("images"), list):
+        return None
+    return [str(one["file_name"]) for one in about["images"] if isinstance(one, dict) and "file_name" in one]
+
+
+@lru_cache(maxsize=2)  # a COCO file holds all masks of a folder: it is not read again for each of them
+def _annotations(path: str, changed: int) -> Mapping[str, Any]:
+    try:
+        about = json.loads(Path(path).read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise UnfitFile(f"is not JSON ({error})", _AGAIN) from None
+    if not isinstance(about, dict):
+        raise UnfitFile("holds no object", _AGAIN)
+    return about
+
+
+Shape = Sequence[np.ndarray]
+"""Polygons ``(N, 2)`` of (x, y), pixel centres being whole numbers, that are painted as one."""
+
+
+def _labelme(about: Mapping[str, Any]) -> tuple[tuple[int, int], list[tuple[str, Shape]]]:
+    """Return (width, height) and the named shapes of a LabelMe file."""
+    return (int(about["imageWidth"]), int(about["imageHeight"])), [
+        (str(one["label"]), [_labelme_outline(one)]) for one in about["shapes"]
+    ]
+
+
+def _labelme_outline(shape: Mapping[str, Any]) -> np.ndarray:
+    kind, points = shape.get("shape_type") or "polygon", np.array(shape["points"], float)
+    if kind == "polygon" and len(points) > 2:
+        return points
+    if kind == "rectangle" and len(points) == 2:
+        (left, top), (right, bottom) = points
+        return np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    if kind == "circle" and len(points) == 2:
+        angles = np.linspace(0, 2 * np.pi, 181)[:-1]
+        return points[0] + np.linalg.norm(points[1] - points[0]) * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    raise UnfitFile(f"has a shape of type {kind!r} with {len(points)} points", "draw polygons, rectangles or circles")
+
+
+def _coco(about: Mapping[str, Any], member: str) -> tuple[tuple[int, int], list[tuple[str, Shape]]]:
+    """Return (width, height) and the named shapes of one image of a COCO file."""
+    images = [one for one in about["images"] if member in ("", str(one["file_name"]))]
+    if len(images) != 1:
+        raise UnfitFile(
+            f"annotates {len(images)} images" + f" of the name {member}" * bool(member),
+            "name the image behind the file, such as all.json#0001.png",
+        )
+    (image,) = images
+    categories = {one["id"]: str(one["name"]) for one in about["categories"]}
+    shapes = [
+        (categories[one["category_id"]], list(_coco_outlines(one["segmentation"])))
+        for one in about["annotations"]
+        if one["image_id"] == image["id"]
+    ]
+    return (int(image["width"]), int(image["height"])), shapes
+
+
+def _coco_outlines(segmentation: object) -> Iterator[np.ndarray]:
+    if not isinstance(segmentation, list):
+        raise UnfitFile("has a run-length mask in place of polygons", "export polygons, or a label image")
+    for numbers in segmentation:
+        # COCO counts from the corner of the first pixel, and its centre so lies at a half.
+        yield np.reshape(np.array(numbers, float), (-1, 2)) - 0.5
+
+
+def _filled(shape: Shape, size: tuple[int, int]) -> np.ndarray:
+    """Fill polygons, ``(H, W)`` ``uint8``: every pixel whose centre lies inside or on the line."""
+    layer, fraction = np.zeros(size[::-1], np.uint8), 8  # bits behind the point, OpenCV's `shift`
+    for outline in shape:
+        if not np.isfinite(outline).all() or np.abs(outline).max(initial=0) > 2**15:
+            raise UnfitFile("has a point far outside its image", _AGAIN)
+        cv2.fillPoly(layer, [np.rint(outline * 2**fraction).astype(np.int32)], 1, shift=fraction)
+    return layer
+
+
+def member_stem(name: str) -> str:
+    """Name of the case to which an annotated image belongs: without folders and without the ending."""
+    return PurePosixPath(name.replace("\\", "/")).stem
