@@ -37,6 +37,7 @@ from fusqa.masks.labels import FETUS
 from fusqa.models.checkpoints import Card, save_model
 from fusqa.models.learner import Resident, fit, make_learner, pictures
 from fusqa.models.networks import quality_model
+from fusqa.models.plan import Training
 from fusqa.simulator.cases import draw_case, simulate
 from fusqa.study.material import AlteredSet
 from fusqa.study.profile import ROOT
@@ -78,8 +79,8 @@ def training() -> Iterator[dict]:
         data = Resident(x, y, t)
         few = Resident(x[:BATCH], y[:BATCH], t[:BATCH])
         model = quality_model("single", "resnet18", False)
-        settings = {"budget": BATCH * STEPS, "rounds": 1, "batch": BATCH, "seed": 0}
-        fit(make_learner(model, nn.BCEWithLogitsLoss(), data, few, **settings), 1e-3)
+        plan = Training(size=SIZE, budget=BATCH * STEPS, rounds=1, batch=BATCH, rate=1e-3)
+        fit(make_learner(model, nn.BCEWithLogitsLoss(), data, few, plan, seed=0))
 
     def bare():
         model = quality_model("single", "resnet18", False).to(memory_format=torch.channels_last).train()
