@@ -44,7 +44,8 @@ def test_a_second_run_does_nothing_and_says_so(small_study):
     ("section", "setting", "value", "concerned"),
     [
         ("autoencoder", "budget", 72, {"autoencoder"}),
-        ("quality", "errors", {"size": 64, "budget": 80, "rounds": 2, "batch": 16, "rate": 0.001}, {"quality_model"}),
+        ("quality", "budget", 80, {"quality_model"}),
+        ("networks", "efficientnet-lite0", {"rate": 0.002}, {"quality_model"}),
         ("segmentation", "spoilt", 3, {"segmentation", "review", "quality_model", "autoencoder", "dating"}),
     ],
 )
