@@ -37,6 +37,7 @@ __all__ = [
     "unfamiliarity",
 ]
 
+SETTLED = 0.1  # share accepted from which on a risk curve sets the scale; a steeper start is cut off
 MOST_CURVES = 6  # in one panel, besides those that all panels share: more cannot be told apart
 COLOURS = plt.cycler(color=sns.color_palette("colorblind"))
 
@@ -322,11 +323,13 @@ def risk_curves(
                 axis.plot(found[title].coverage, found[title].risk, linewidth=1.4, label=title)
             for title, dash in zip(everywhere, ("--", ":", "-."), strict=False):
                 axis.plot(found[title].coverage, found[title].risk, dash, color="0.45", linewidth=1.2, label=title)
-            axis.set(xlim=(0, 1), ylim=(0, None))
+            axis.set(xlim=(0, 1))
         line[0].set_ylabel(fill(name, 30), fontsize=8)
         _legend_beside(line[-1])
-    for axis, risk in zip(axes[0], curves, strict=True):
-        axis.set_title(risk)
+    for axis, (risk, found) in zip(axes[0], curves.items(), strict=True):
+        # the first few masks make a curve jump: the scale is that of where it has settled
+        settled = [curve.risk[curve.coverage >= SETTLED].max(initial=0.0) for curve in found.values()]
+        axis.set(title=risk, ylim=(0, 1.1 * max(settled) or None))
     for axis in axes[-1]:
         axis.set_xlabel("share accepted")
     return figure
