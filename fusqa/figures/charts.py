@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 SETTLED = 0.1  # share accepted from which on a risk curve sets the scale; a steeper start is cut off
-MOST_CURVES = 6  # in one panel, besides those that all panels share: more cannot be told apart
+MOST_CURVES = 7  # in one panel, besides those that all panels share: more cannot be told apart
 COLOURS = plt.cycler(color=sns.color_palette("colorblind"))
 
 
