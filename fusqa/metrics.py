@@ -195,14 +195,9 @@ def report_over_seeds(y: Sequence[bool], p: np.ndarray, groups: Sequence, thresh
 
 
 class Difference(NamedTuple):
-    """Difference between two models, its 95 % interval, and how probable one as large would be without any.
+    """Difference between two models, the ends of its 95 % interval, and its p.
 
-    Attributes
-    ----------
-    value, low, high : float
-        The difference and the ends of its interval.
-    p : float
-        Two-sided: twice the share of bootstrap draws on the other side of zero.
+    The latter is two-sided: twice the share of bootstrap draws on the other side of zero.
     """
 
     value: float

@@ -22,17 +22,7 @@ LARGEST_MB = 20  # of a whole edition; chosen so that a repository stays small
 
 
 class Publication(NamedTuple):
-    """What was published.
-
-    Attributes
-    ----------
-    folder : Path
-        The edition.
-    results : int
-        How many results of the study it holds.
-    missing : list of str
-        Those that the study has not made yet; chapters that need one say so.
-    """
+    """Folder of an edition, how many results of the study it holds, and names of those that it lacks so far."""
 
     folder: Path
     results: int

@@ -45,7 +45,7 @@ CHAPTERS = (
     "own_data",
 )
 QUICK = Profile.read("quick")
-ROWS = ("single-resnet18-pretrained", "siamese-resnet18-scratch")  # as in the profile, and not by the alphabet
+ROWS = QUICK.cohorts["simulated"].rows
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WIDTHS = (390, 768, 1440)
 LOADED = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src"), ("source", "srcset")}
@@ -101,13 +101,15 @@ def test_a_failed_run_is_not_published(build, tmp_path):
 
 
 def test_every_row_has_a_page_below_the_quality_models_in_the_order_of_the_profile(build, tmp_path):
-    assemble(ROOT, build / "quick", QUICK, tmp_path / "source")
+    rows = sorted(ROWS, reverse=True)
+    plans = QUICK.cohorts | {"simulated": QUICK.cohorts["simulated"].model_copy(update={"rows": rows})}
+    assemble(ROOT, build / "quick", QUICK.model_copy(update={"cohorts": plans}), tmp_path / "source")
     listed = files(tmp_path / "source")
-    pages = [f"notebooks/quality_model__{row}__seed0" for row in ROWS]
+    pages = [f"notebooks/quality_model__{row}__seed0" for row in rows]
     place = listed.index("book/quality_models")
     assert listed[place + 1 : place + 3] == pages
     page = nbformat.read(tmp_path / "source" / f"{pages[0]}.ipynb", as_version=4)
-    assert page.cells[0].source == "# Chapter quality_model: Single ResNet-18, pretrained, seed 0"
+    assert page.cells[0].source == f"# Chapter quality_model: {row_named(rows[0]).title}, seed 0"
 
 
 def test_rows_and_seeds_that_the_profile_no_longer_has_are_passed_over(build, tmp_path):

@@ -152,6 +152,8 @@ def require_scores(edition):
             if truth.nunique() == 2:
                 found = sk.roc_auc_score(truth, table[line["score"]])
                 assert float(line[f"AUROC,\n{question}"].split()[0]) == pytest.approx(found, abs=6e-4)
+    if not edition.path("results/unseen.csv").is_file():  # published half-way
+        return
     unseen = edition.table("unseen")
     titles = {kind.title: name for name, kind in UNSEEN.items()}
     for line in edition.result("unseen")["noticed"]:
