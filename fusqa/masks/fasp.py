@@ -34,7 +34,7 @@ class FetusView:
 
     @cached_property
     def _pieces(self) -> dict[str, Piece | None]:
-        return {name: Piece.largest(np.uint8(self.mask == FETUS.id(name))) for name in FETUS.names}
+        return {name: Piece.largest((self.mask == FETUS.id(name)).view(np.uint8)) for name in FETUS.names}
 
     def piece(self, name: str) -> Piece:
         """Return the largest piece of a structure; raise ``Unmeasurable`` if there is none."""
@@ -76,7 +76,7 @@ class FetusView:
     @cached_property
     def hull(self) -> np.ndarray:
         """Corners (n, 2) of the convex hull of the whole fetus, islands included, in pixels."""
-        contours, _ = cv2.findContours(np.uint8(FETUS.body(self.mask)), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        contours, _ = cv2.findContours(FETUS.body(self.mask).view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         return cv2.convexHull(np.concatenate(contours)).reshape(-1, 2)[:, ::-1]
 
     def in_pixels(self, *points_mm: np.ndarray) -> Polyline:

@@ -152,7 +152,7 @@ def describe(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FE
         contour=CONTOUR_NAMES[scheme.name],
         spacing=spacing,
         gestational_age=_dated(length.mm, scheme),
-        areas_mm2={name: float(layer.sum() * pixel_mm2) for name, layer in scheme.layers(labels).items()},
+        areas_mm2={name: float(np.count_nonzero(layer) * pixel_mm2) for name, layer in scheme.layers(labels).items()},
         met=judged.met,
         of=judged.of,
         good=judged.good,
@@ -187,8 +187,9 @@ def _warnings(mask: np.ndarray, scheme: Scheme) -> Iterator[str]:
     for name, layer in scheme.layers(mask).items():
         if not layer.any():
             yield f"no {name} in the mask"
-    body = np.uint8(scheme.body(mask))
-    pieces = cv2.connectedComponents(body, connectivity=8)[0] - 1
+    body = scheme.body(mask).view(np.uint8)
+    left, top, width, height = cv2.boundingRect(body)
+    pieces = cv2.connectedComponents(body[top : top + height, left : left + width], connectivity=8)[0] - 1
     if pieces > 1:
         yield f"what is measured lies in {pieces} pieces: an island makes the length too large"
     if body[[0, -1]].any() or body[:, [0, -1]].any():

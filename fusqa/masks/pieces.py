@@ -27,9 +27,9 @@ class Piece:
         if not width:
             return None
         pixels, corner = layer[top : top + height, left : left + width], np.array([top, left])
-        count, pieces, stats, _ = cv2.connectedComponentsWithStats(pixels, connectivity=8)
-        if count == 2:  # background and one piece
+        if cv2.connectedComponents(pixels, connectivity=8)[0] == 2:  # background and one piece, as nearly always
             return cls(pixels, corner)
+        _, pieces, stats, _ = cv2.connectedComponentsWithStats(pixels, connectivity=8)  # takes six times as long
         largest = 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
         return cls(np.uint8(pieces == largest), corner)
 
