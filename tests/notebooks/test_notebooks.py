@@ -95,7 +95,7 @@ def test_a_row_without_its_weights_is_recorded_as_not_run(small_study):
     result = json.loads(path.read_text())
     if result["status"] == "run":
         pytest.skip("ImageNet weights could be had on this machine")
-    assert "hub/checkpoints" in result["reason"]
+    assert "fusqa weights fetches them" in result["reason"]
     page = (small_study.folder / "simulated/notebooks/classification.ipynb").read_text()
     assert "not run" in page and "ImageNet weights of resnet18" in page
 
