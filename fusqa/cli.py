@@ -1,12 +1,14 @@
 """The command ``fusqa``: every verb reads its arguments, calls one function, and prints what that returns.
 
-Exit status: 0 all is well; 1 the cohort has problems; 2 the command was misused, or a file cannot be used.
+Exit status: 0 all is well; 1 the cohort has problems, or weights are missing; 2 the command was misused, or a file
+cannot be used.
 Modules are imported by the verb that needs them, so that ``fusqa --help`` answers at once.
 """
 
 import io
 import logging
 import re
+import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,11 +21,13 @@ from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from fusqa.cohorts.reading import Input
+    from fusqa.models.weights import ImageNetWeights
     from fusqa.problems import Problem
 
 __all__ = ["app"]
 
 PROBLEMS, UNUSABLE = 1, 2  # exit status
+PATIENCE_S = 30  # chosen: after so many silent seconds a server counts as unreachable
 
 
 # The names are repeated here, so that --help need not load the modules that define them.
@@ -346,27 +350,53 @@ def export(
 def weights(
     folder: Annotated[
         Path | None,
-        typer.Option("--from", help="Folder of files downloaded elsewhere, under their own names."),
+        typer.Option(
+            "--from",
+            metavar="FOLDER",
+            exists=True,
+            file_okay=False,
+            help="Copy the files from here, where somebody has put them under their own names, instead of downloading.",
+        ),
     ] = None,
 ) -> None:
-    """Fetch the ImageNet weights of every backbone into torch's cache, checked; say what is missing."""
-    from fusqa.models.weights import fetch, imagenet_weights
+    """Fetch the ImageNet weights of every backbone, check each file, and say what is missing."""
+    from fusqa.models.backbones import BACKBONES
+    from fusqa.models.weights import READY, fetch
 
-    failed = []
-    for one in imagenet_weights():
-        reason = fetch(one, folder, progress=sys.stderr.isatty())
-        typer.echo(f"{one.title:<19} {one.file.name if one.url else '–':<26} {one.state}")
-        failed += [(one, reason)] if reason else []
-    for one, reason in failed:
-        typer.echo(f"{one.title}: {reason}", err=True)
-    if failed:
-        place = failed[0][0].file.parent
-        typer.echo(
-            f"Download the missing files where there is a network, and name their folder: fusqa weights --from FOLDER. "
-            f"They are copied to {place}.",
-            err=True,
-        )
-        raise typer.Exit(PROBLEMS)
+    socket.setdefaulttimeout(PATIENCE_S)
+    watched = sys.stderr.isatty()
+    faults = []
+    for backbone in BACKBONES.values():
+        if watched:
+            typer.echo(backbone.title, err=True)  # torch's bar does not say what it fetches
+        try:
+            fetch(backbone.source.weights(), folder, progress=watched)
+        except OSError as error:
+            faults.append(f"{backbone.title}: {error}")
+    found = {backbone.title: backbone.source.weights() for backbone in BACKBONES.values()}
+    cells = [(title, one.file.name, f"{one.mebibytes:.0f}", one.where, one.state) for title, one in found.items()]
+    typer.echo(_columns([("backbone", "file", "MiB", "where", "state"), *cells]))
+    if not faults:
+        return
+    typer.echo("\n".join(["", *faults]), err=True)
+    if lacking := [one for one in found.values() if one.url and one.state != READY]:
+        typer.echo(_by_hand(lacking), err=True)
+    raise typer.Exit(PROBLEMS)
+
+
+def _by_hand(lacking: "Sequence[ImageNetWeights]") -> str:
+    """Say how files that could not be fetched come into torch's cache."""
+    addresses = "\n".join(f"    {one.url}" for one in lacking)
+    return (
+        f"\nBy hand: download these where there is a network, and bring them here in one folder.\n{addresses}\n"
+        f"This checks them and copies them to {lacking[0].file.parent}:\n    fusqa weights --from FOLDER"
+    )
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> str:
+    """Lay rows of text out in columns, each as wide as its widest cell."""
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, wide)).rstrip() for row in rows)
 
 
 def _table(problems: "Sequence[Problem]") -> str:

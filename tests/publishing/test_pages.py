@@ -122,7 +122,7 @@ def test_launch_links_come_from_one_setting():
 
 
 FROM_ELSEWHERE = (  # messages of other programs that the page explains
-    "Extra inputs are not permitted", "Field required", "Exiting because a job execution failed", "invalid hash value",
+    "Extra inputs are not permitted", "Field required", "Exiting because a job execution failed",
     "CUDA out of memory", "Kernel died", "Killed", "No space left on device", "Address already in use",
 )  # fmt: skip
 
