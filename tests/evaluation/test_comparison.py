@@ -55,6 +55,7 @@ def row(key, noise, seeds=2, verdict=LEARNT):
     tables = [table.assign(probability=np.clip(0.3 * good + own.normal(0.35, noise, 90), 0, 1)) for _ in range(seeds)]
     results = [
         {"thresholds": {"paper": 0.5, "validation": 0.4 + 0.1 * seed}, "learnt": learnt(verdict)}
+        | {"provenance": {"seed": seed}}
         for seed in range(seeds)
     ]
     return TrainedRow(row_named(key), row_named(key).title, PRINTED.get(key), results, tables)
