@@ -156,6 +156,31 @@ def test_a_p_is_corrected_for_the_number_of_comparisons_and_a_clear_difference_s
     assert float(among["p, Holm"][1]) > 5 * float(alone["p, Holm"][0])
 
 
+def test_rows_are_compared_on_the_seeds_that_both_have_each_on_its_own_masks(rows):
+    """The second seed's segmenter drew other masks: another truth, another test set, there for both rows."""
+    wider = {}
+    for key in (SINGLE, SYNERGIC):
+        first, second = rows[key].tables
+        good = ~second["good"]
+        other = second.assign(good=good, probability=1 - second["probability"], test=np.arange(90) % 2 == 0)
+        wider[key] = replace(rows[key], tables=[first, other])
+    found = compare(wider, [("topology", SINGLE, SYNERGIC)])
+    areas = {
+        key: [
+            sk.roc_auc_score(part["good"], part["probability"])
+            for part in (made.cases(training=0), made.cases(training=1))
+        ]
+        for key, made in wider.items()
+    }
+    apart = np.mean(areas[SINGLE]) - np.mean(areas[SYNERGIC])
+    assert float(found["Δ AUROC"][0].split()[0]) == pytest.approx(apart, abs=6e-4)
+    once = wider | {
+        SYNERGIC: replace(wider[SYNERGIC], results=rows[SYNERGIC].results[:1], tables=[rows[SYNERGIC].tables[0]])
+    }
+    alone = compare(once, [("topology", SINGLE, SYNERGIC)])
+    assert float(alone["Δ AUROC"][0].split()[0]) == pytest.approx(areas[SINGLE][0] - areas[SYNERGIC][0], abs=6e-4)
+
+
 # A row that has not learnt its task
 
 
