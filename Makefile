@@ -82,6 +82,7 @@ test: $(READY)  ## the whole test suite
 
 bench: $(READY)  ## speed beside other ways to the same end, both sides in one run
 	$(VENV)/bin/python benchmarks/speed.py
+	$(VENV)/bin/python benchmarks/learning.py
 
 fuzz: $(READY)  ## strange bytes for every reader of files, for FUZZ=60 seconds; a finding is written into build/
 	@mkdir -p build

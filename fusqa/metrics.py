@@ -15,6 +15,7 @@ from scipy.stats import binomtest
 __all__ = [
     "MERITS",
     "Report",
+    "Scored",
     "best_threshold",
     "bootstrap_weights",
     "classification_report",
@@ -141,9 +142,29 @@ def _figures(y: np.ndarray, called: np.ndarray, p: np.ndarray, weights: np.ndarr
         }
 
 
+class Scored(NamedTuple):
+    """Scores of one training: truth, probability of "good" and patient of every case, each ``(N,)``, and the threshold.
+
+    A case is called good from the threshold on.
+    """
+
+    good: np.ndarray
+    probability: np.ndarray
+    patients: np.ndarray
+    threshold: float
+
+    @property
+    def called(self) -> np.ndarray:
+        """Which cases are called good, ``(N,)`` bool."""
+        return self.probability >= self.threshold
+
+
 @dataclass(frozen=True)
 class SeedsReport:
-    """Figures of merit of one model over several trainings, each with another seed, on the same cases.
+    """Figures of merit of one model over several trainings, each with another seed.
+
+    A training has cases of its own: where the segmenter is trained with the same seed, its masks and the review of them
+    differ from seed to seed.
 
     Attributes
     ----------
@@ -156,7 +177,8 @@ class SeedsReport:
     mean, sd : dict of str to float
         Mean and standard deviation of every figure over the trainings; the standard deviation of one training is NaN.
     intervals : dict of str to (float, float)
-        95 % percentile interval of the mean: bootstrap by patient, and by training where there are several.
+        95 % percentile interval of the mean: bootstrap by patient, the same for all trainings, and by training where
+        there are several.
     """
 
     seeds: int
@@ -167,29 +189,17 @@ class SeedsReport:
     intervals: dict[str, tuple[float, float]]
 
 
-def report_over_seeds(y: Sequence[bool], p: np.ndarray, groups: Sequence, thresholds: Sequence[float]) -> SeedsReport:
-    """Compare the probabilities of several trainings of one model with the truth.
-
-    Parameters
-    ----------
-    y, groups : (N,)
-        Whether each case is good, and its patient.
-    p : (S, N) float
-        Probability of being good, one row per training.
-    thresholds : (S,) float
-        Threshold of each training.
-    """
-    y, p = np.asarray(y, bool), np.asarray(p, float)
-    called = p >= np.asarray(thresholds)[:, None]
-    values = _each(y, called, p, np.ones((1, len(y))))
-    drawn = _redrawn(_each(y, called, p, bootstrap_weights(groups)), 0)
-    counts = np.mean([_confusion(y, c) for c in called], axis=0)
+def report_over_seeds(trainings: Sequence[Scored]) -> SeedsReport:
+    """Compare the probabilities of several trainings of one model with the truth, each on its own cases."""
+    values = _each(trainings, [np.ones((1, len(one.good))) for one in trainings])
+    drawn = _redrawn(_each(trainings, _joint_weights(trainings)), _drawn_trainings(len(trainings), DRAWS))
+    counts = np.mean([_confusion(one.good, one.called) for one in trainings], axis=0)
     return SeedsReport(
-        seeds=len(p),
+        seeds=len(trainings),
         confusion=tuple(float(counts[cell]) for cell in (0, 2, 1, 3)),
-        collapsed=int((called.all(1) | ~called.any(1)).sum()),
+        collapsed=sum(bool(one.called.all() or not one.called.any()) for one in trainings),
         mean={name: float(v.mean()) for name, v in values.items()},
-        sd={name: float(v.std(ddof=1)) if len(p) > 1 else float("nan") for name, v in values.items()},
+        sd={name: float(v.std(ddof=1)) if v.size > 1 else float("nan") for name, v in values.items()},
         intervals={name: interval(v) for name, v in drawn.items()},
     )
 
@@ -206,24 +216,16 @@ class Difference(NamedTuple):
     p: float
 
 
-def difference(
-    y: Sequence[bool],
-    ours: tuple[np.ndarray, Sequence[float]],
-    theirs: tuple[np.ndarray, Sequence[float]],
-    groups: Sequence,
-    draws: int = DRAWS,
-) -> dict[str, Difference]:
-    """Difference between two models on the same cases: of every figure, with its 95 % interval.
+def difference(ours: Sequence[Scored], theirs: Sequence[Scored], draws: int = DRAWS) -> dict[str, Difference]:
+    """Difference between two models: of every figure, with its 95 % interval.
 
-    The bootstrap draws the same patients for both models, so that difficulties which they share cancel, and draws among
-    the trainings of each.
+    The bootstrap draws the same patients for both models, and of both the trainings of the same seeds, so that
+    difficulties which they share cancel: a patient's, and those of the masks that one seed's segmenter drew.
 
     Parameters
     ----------
-    y, groups : (N,)
-        Whether each case is good, and its patient.
-    ours, theirs : ((S, N) float, (S,) float)
-        Probabilities of being good, one row per training, and the thresholds of the trainings.
+    ours, theirs : sequence of Scored
+        The trainings of each model, in one order of seeds; both of a seed are scored on the same cases.
     draws : int
         Number of draws of the bootstrap.
 
@@ -232,13 +234,12 @@ def difference(
     dict
         From a figure to its :class:`Difference`; an interval that holds 0 ranks neither model above the other.
     """
-    y, weights = np.asarray(y, bool), bootstrap_weights(groups, draws)
+    weights, taken = _joint_weights(ours, draws), _drawn_trainings(len(ours), draws)
     means, drawn = [], []
-    for number, (p, thresholds) in enumerate((ours, theirs)):
-        p = np.asarray(p, float)
-        called = p >= np.asarray(thresholds)[:, None]
-        means.append({name: v.mean() for name, v in _each(y, called, p, np.ones((1, len(y)))).items()})
-        drawn.append(_redrawn(_each(y, called, p, weights), [0, number]))
+    for trainings in (ours, theirs):
+        whole = _each(trainings, [np.ones((1, len(one.good))) for one in trainings])
+        means.append({name: v.mean() for name, v in whole.items()})
+        drawn.append(_redrawn(_each(trainings, weights), taken))
     apart = {name: drawn[0][name] - drawn[1][name] for name in MERITS}
     return {
         name: Difference(float(means[0][name] - means[1][name]), *interval(values), _two_sided(values))
@@ -276,16 +277,25 @@ def holm(p: Sequence[float]) -> np.ndarray:
     return corrected
 
 
-def _each(y: np.ndarray, called: np.ndarray, p: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Every figure of every training under every row of case weights: ``(draws, S)``."""
-    each = [_figures(y, c, row, weights) for c, row in zip(called, p, strict=True)]
+def _each(trainings: Sequence[Scored], weights: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Every figure of every training under every row of its case weights: ``(draws, S)``."""
+    each = [_figures(one.good, one.called, one.probability, w) for one, w in zip(trainings, weights, strict=True)]
     return {name: np.stack([figures[name] for figures in each], 1) for name in MERITS}
 
 
-def _redrawn(values: dict[str, np.ndarray], seed) -> dict[str, np.ndarray]:
-    """Mean figures ``(draws,)``, in each draw over trainings drawn with replacement, as many as there are."""
-    draws, trainings = values["auroc"].shape
-    taken = np.random.default_rng(seed).integers(trainings, size=(draws, trainings))
+def _joint_weights(trainings: Sequence[Scored], draws: int = DRAWS) -> list[np.ndarray]:
+    """Case weights of every training ``(draws, cases)``: in each draw the same patients for all of them."""
+    weights = bootstrap_weights(np.concatenate([one.patients for one in trainings]), draws)
+    return np.split(weights, np.cumsum([len(one.patients) for one in trainings])[:-1], axis=1)
+
+
+def _drawn_trainings(trainings: int, draws: int) -> np.ndarray:
+    """Which trainings each draw takes, with replacement, as many as there are: ``(draws, S)``."""
+    return np.random.default_rng(0).integers(trainings, size=(draws, trainings))
+
+
+def _redrawn(values: dict[str, np.ndarray], taken: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean figures ``(draws,)``, in each draw over the trainings that it takes."""
     return {name: np.take_along_axis(v, taken, 1).mean(1) for name, v in values.items()}
 
 

@@ -9,6 +9,7 @@ from sklearn import metrics as sk
 from fusqa.masks.label_images import dice
 from fusqa.metrics import (
     MERITS,
+    Scored,
     best_threshold,
     bootstrap_weights,
     classification_report,
@@ -124,17 +125,23 @@ def test_dice_of_each_label_and_none_where_it_is_absent():
 # Several trainings, and two models on the same cases
 
 
-def trainings(count=3, noise=0.25, seed=0):
-    """Truth, patients, and the probabilities of `count` trainings: the more noise the worse."""
-    rng = np.random.default_rng(seed)
-    y = rng.random(160) < 0.5
-    p = np.clip(0.3 * y + rng.normal(0.35, noise, (count, 160)), 0, 1)
-    return y, p, np.arange(160) // 2
+GOOD, PATIENTS = np.random.default_rng(0).random(160) < 0.5, np.arange(160) // 2
+
+
+def scored(*probabilities, thresholds=None, good=GOOD, patients=PATIENTS):
+    """One training per row of probabilities, all on the same cases."""
+    limits = thresholds or [0.5] * len(probabilities)
+    return [Scored(good, np.asarray(p, float), patients, limit) for p, limit in zip(probabilities, limits, strict=True)]
+
+
+def probabilities(count=3, noise=0.25, seed=0):
+    """Probabilities of `count` trainings of :data:`GOOD`: the more noise the worse."""
+    return np.clip(0.3 * GOOD + np.random.default_rng(seed).normal(0.35, noise, (count, 160)), 0, 1)
 
 
 def test_one_training_is_reported_as_by_a_report():
-    y, p, groups = trainings(1)
-    over, report = report_over_seeds(y, p, groups, [0.5]), classification_report(y, p[0], groups, 0.5)
+    (p,) = probabilities(1)
+    over, report = report_over_seeds(scored(p)), classification_report(GOOD, p, PATIENTS, 0.5)
     assert over.confusion == (report.tp, report.fn, report.fp, report.tn)
     for name in MERITS:
         assert over.mean[name] == pytest.approx(getattr(report, name))
@@ -143,51 +150,71 @@ def test_one_training_is_reported_as_by_a_report():
 
 
 def test_several_trainings_have_a_mean_a_spread_and_each_its_own_threshold():
-    y, p, groups = trainings()
-    thresholds = [0.4, 0.5, 0.6]
-    over = report_over_seeds(y, p, groups, thresholds)
-    each = [sk.f1_score(y, row >= t) for row, t in zip(p, thresholds, strict=True)]
+    p, thresholds = probabilities(), [0.4, 0.5, 0.6]
+    over = report_over_seeds(scored(*p, thresholds=thresholds))
+    each = [sk.f1_score(GOOD, row >= t) for row, t in zip(p, thresholds, strict=True)]
     assert over.mean["f1"] == pytest.approx(np.mean(each))
     assert over.sd["f1"] == pytest.approx(np.std(each, ddof=1))
-    assert sum(over.confusion) == pytest.approx(len(y)) and over.collapsed == 0
-    assert report_over_seeds(y, np.vstack([p, np.ones_like(p[:1])]), groups, [*thresholds, 0.5]).collapsed == 1
+    assert sum(over.confusion) == pytest.approx(len(GOOD)) and over.collapsed == 0
+    assert report_over_seeds(scored(*p, np.ones(160))).collapsed == 1
+
+
+def test_every_training_is_asked_about_its_own_cases():
+    """Another seed's segmenter draws other masks: another truth, and another test set of other patients."""
+    p, rng = probabilities(2), np.random.default_rng(5)
+    truth, some = GOOD ^ (rng.random(160) < 0.2), rng.random(160) < 0.4
+    parts = scored(p[0]) + scored(p[1][some], good=truth[some], patients=PATIENTS[some])
+    over = report_over_seeds(parts)
+    each = [sk.roc_auc_score(one.good, one.probability) for one in parts]
+    assert over.mean["auroc"] == pytest.approx(np.mean(each))
+    assert over.intervals["auroc"][0] < over.mean["auroc"] < over.intervals["auroc"][1]
+    assert sum(over.confusion) == pytest.approx((160 + some.sum()) / 2)
 
 
 def test_an_interval_over_trainings_grows_with_what_the_seed_decides():
-    y, good, groups = trainings(4, noise=0.1)
+    good = probabilities(4, noise=0.1)
     steady, unsteady = np.repeat(good[:1], 4, 0), np.vstack([good[:2], 1 - good[2:]])
-    width = [np.ptp(report_over_seeds(y, p, groups, [0.5] * 4).intervals["auroc"]) for p in (steady, unsteady)]
+    width = [np.ptp(report_over_seeds(scored(*p)).intervals["auroc"]) for p in (steady, unsteady)]
     assert width[1] > 3 * width[0]
 
 
 def test_the_difference_to_itself_is_zero_and_a_real_one_is_found():
-    y, p, groups = trainings(1)
-    assert difference(y, (p, [0.5]), (p, [0.5]), groups)["auroc"] == (0, 0, 0, 1)
-    worse = trainings(3, noise=0.9)[1]
-    found = difference(y, (trainings(3)[1], [0.5] * 3), (worse, [0.5] * 3), groups)["auroc"]
+    ours, worse = scored(*probabilities()), scored(*probabilities(noise=0.9))
+    assert difference(ours, ours)["auroc"] == (0, 0, 0, 1)
+    found, back = difference(ours, worse)["auroc"], difference(worse, ours)["auroc"]
     assert 0 < found.low < found.value < found.high and found.p < 0.05
-    back = difference(y, (worse, [0.5] * 3), (trainings(3)[1], [0.5] * 3), groups)["auroc"]
     assert back.value == pytest.approx(-found.value) and back.p < 0.05
 
 
+def test_what_a_seed_does_to_both_models_cancels():
+    """A segmenter whose masks are hard to judge is hard for both: their difference stays certain."""
+    luck = np.linspace(0.0, 0.6, 4)[:, None]  # how much of each seed's probabilities is noise
+    noise = np.random.default_rng(1).random((4, 160))
+    ours = (1 - luck) * probabilities(4, noise=0.1) + luck * noise
+    theirs = ours - 0.05 * GOOD
+    apart = difference(scored(*ours), scored(*theirs))["auroc"]
+    alone = report_over_seeds(scored(*ours)).intervals["auroc"]
+    assert apart.low > 0 and apart.high - apart.low < 0.5 * np.ptp(alone)
+
+
 def test_p_is_small_just_where_the_interval_leaves_out_zero():
-    y, p, groups = trainings(1)
+    (p,) = probabilities(1)
     for seed, noise in enumerate((0.02, 0.1, 0.2, 0.4, 0.8)):
         blurred = np.clip(p + np.random.default_rng(seed).normal(0, noise, p.shape), 0, 1)
-        for found in difference(y, (p, [0.5]), (blurred, [0.5]), groups).values():
+        for found in difference(scored(p), scored(blurred)).values():
             outside = found.low > 0 or found.high < 0
             assert outside == (found.p < 0.05) or found.p == pytest.approx(0.05, abs=0.01)
 
 
 def test_a_p_is_never_zero_and_as_small_as_the_draws_can_tell():
-    y, groups = np.arange(80) % 2 == 0, np.arange(80)
-    right, wrong = (y.astype(float)[None], [0.5]), (1.0 - y[None], [0.5])
+    right, wrong = (scored(p, patients=np.arange(160)) for p in (GOOD, ~GOOD))
     for draws in (99, 999):
-        assert difference(y, right, wrong, groups, draws)["auroc"].p == pytest.approx(2 / (draws + 1))
+        assert difference(right, wrong, draws)["auroc"].p == pytest.approx(2 / (draws + 1))
 
 
 def test_one_class_alone_has_no_auroc_and_no_p():
-    found = difference([True] * 4, (np.ones((1, 4)), [0.5]), (np.zeros((1, 4)), [0.5]), list("abcd"))
+    alone = {"good": np.ones(4, bool), "patients": np.array(list("abcd"))}
+    found = difference(scored(np.ones(4), **alone), scored(np.zeros(4), **alone))
     assert np.isnan(found["auroc"]).all() and found["recall"].value == 1
 
 
@@ -214,10 +241,10 @@ def test_false_claims_stay_as_rare_as_promised():
 
 
 def test_pairing_makes_the_interval_narrower_than_two_separate_ones():
-    y, p, groups = trainings(1)
+    (p,) = probabilities(1)
     nearly = np.clip(p + np.random.default_rng(1).normal(0, 0.02, p.shape), 0, 1)
-    found = difference(y, (p, [0.5]), (nearly, [0.5]), groups)["auroc"]
-    assert found.high - found.low < 0.3 * np.ptp(report_over_seeds(y, p, groups, [0.5]).intervals["auroc"])
+    found = difference(scored(p), scored(nearly))["auroc"]
+    assert found.high - found.low < 0.3 * np.ptp(report_over_seeds(scored(p)).intervals["auroc"])
 
 
 def test_mcnemar_counts_what_only_one_gets_right():

@@ -2,7 +2,7 @@
 
 ::
 
-    segmenter = TrainedSegmenter.load("build/quick/simulated/models/segmentation__unet")
+    segmenter = TrainedSegmenter.load("build/quick/simulated/models/segmentation__unet__seed0")
     for drawn in segmenter("my-images"):
         print(drawn.case, drawn.certainty)
 

@@ -82,6 +82,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "scores",
         ],
         "shapes": ["presence_columns", "shape_features"],
+        "trainings": ["WANTED", "quality_by_samples", "training_settings"],
         "unseen": ["UNSEEN", "unseen_masks"],
     },
 )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED, Printed
 from fusqa.evaluation.scoring import CONFUSION, FIGURES, figure, mean_figure
 from fusqa.masks.labels import Scheme
-from fusqa.metrics import DRAWS, SeedsReport, difference, holm, mcnemar, report_over_seeds
+from fusqa.metrics import DRAWS, Scored, SeedsReport, difference, holm, mcnemar, report_over_seeds
 from fusqa.study.learning import CONTROL, LEARNT, verdict_of
 from fusqa.study.pairs import ALTERED, AT_B
 from fusqa.study.results import PLACE, Study, published
@@ -59,7 +60,7 @@ class TrainedRow:
     results : list of dict
         ``results/<row>.json`` of every seed that was run.
     tables : list of DataFrame
-        Their scores, one row per scored pair, in one order.
+        Their scores, one row per scored pair.
     reason : str
         Why nothing was run; empty where something was.
     """
@@ -84,17 +85,37 @@ class TrainedRow:
     @property
     def testable(self) -> bool:
         """Whether it was run and the test set is not empty: only then are there figures."""
-        return bool(self.tables) and not self.cases().empty
+        return bool(self.tables) and not any(self.cases(training=n).empty for n in range(len(self.tables)))
 
-    def cases(self, test: bool = True) -> pd.DataFrame:
-        """Site B's predictions with their truth: those of the balanced test set, or all."""
-        table = self.tables[0]
+    @property
+    def seeds(self) -> list[int]:
+        """Seed of every training."""
+        return [result["provenance"]["seed"] for result in self.results]
+
+    def cases(self, test: bool = True, training: int = 0) -> pd.DataFrame:
+        """Scores of one training on site B's predictions, beside their truth: of the balanced test set, or of all."""
+        table = self.tables[training]
         return table[(table["set"] == AT_B) & (table["test"].astype(bool) | (not test))]
 
-    def scores(self, test: bool = True) -> np.ndarray:
-        """Probabilities of "good" of :meth:`cases`, ``(seeds, cases)``."""
-        rows = self.cases(test).index
-        return np.stack([table.loc[rows, "probability"].to_numpy(float) for table in self.tables])
+    def scored(
+        self, threshold: str, test: bool = True, truth: Callable[[pd.DataFrame], pd.Series] = itemgetter("good")
+    ) -> list[Scored]:
+        """Return what figures of merit at site B are computed from, one per training.
+
+        Parameters
+        ----------
+        threshold : str
+            "paper" or "validation".
+        test : bool
+            Whether on the balanced test set alone, or on all predictions.
+        truth : function of DataFrame
+            What counts as good in a table of :meth:`cases`; the review, unless something else is asked.
+        """
+        parts = [self.cases(test, training) for training in range(len(self.tables))]
+        return [
+            Scored(truth(part).to_numpy(bool), part["probability"].to_numpy(float), part["patient"].to_numpy(), limit)
+            for part, limit in zip(parts, self.thresholds(threshold), strict=True)
+        ]
 
     def thresholds(self, name: str) -> list[float]:
         """Threshold "paper" or "validation" of every training."""
@@ -102,8 +123,7 @@ class TrainedRow:
 
     def report(self, threshold: str) -> SeedsReport:
         """Report on the balanced test set over all trainings, at the threshold "paper" or "validation"."""
-        cases = self.cases()
-        return report_over_seeds(cases["good"], self.scores(), cases["patient"], self.thresholds(threshold))
+        return report_over_seeds(self.scored(threshold))
 
 
 def trained_rows(study: Study) -> dict[str, TrainedRow]:
@@ -365,19 +385,18 @@ def rivals(rows: Mapping[str, TrainedRow]) -> list[tuple[str, str, str]]:
 def compare(rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str, str]]) -> pd.DataFrame:
     """Compare rows on the balanced test set, at the thresholds chosen on validation.
 
-    The differences, their intervals and p are of all seeds, McNemar's test is of the first seed of each row. Of so many
-    comparisons some would seem clear by chance: p is corrected for their number (Holm 1979), and decides the verdict.
+    The differences, their intervals and p are of all seeds that both rows were trained with, McNemar's test is of the
+    first of them. Of so many comparisons some would seem clear by chance: p is corrected for their number (Holm 1979),
+    and decides the verdict.
     """
     lines, areas = [], []
     draws = max(DRAWS, DRAWS_PER_COMPARISON * len(pairs))
     for what, key, other in pairs:
         ours, theirs = rows[key], rows[other]
-        cases = ours.cases()
-        good, patients = cases["good"].to_numpy(bool), cases["patient"]
-        scored = [(row.scores(), row.thresholds("validation")) for row in (ours, theirs)]
-        differences = difference(good, *scored, patients, draws)
-        right = [(scores[0] >= limits[0]) == good for scores, limits in scored]
-        only, only_other, p = mcnemar(*right)
+        shared = sorted(set(ours.seeds) & set(theirs.seeds))
+        scored = [_of_seeds(row, shared) for row in (ours, theirs)]
+        differences = difference(*scored, draws)
+        only, only_other, p = mcnemar(*(first.called == first.good for first, *_ in scored))
         shown = {"AUROC": differences["auroc"], "balanced accuracy": differences["balanced_accuracy"]}
         lines.append(
             {"differ in": what, "first": ours.title, "second": theirs.title}
@@ -388,6 +407,12 @@ def compare(rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str, str]]) -
     corrected = holm([area.p for area in areas])
     verdicts = [_verdict(area.value, p) for area, p in zip(areas, corrected, strict=True)]
     return pd.DataFrame(lines).assign(**{"p, Holm": [f"{p:.3f}" for p in corrected], "verdict on AUROC": verdicts})
+
+
+def _of_seeds(row: TrainedRow, seeds: list[int]) -> list[Scored]:
+    """Scores on the test set of the trainings with these seeds, in their order."""
+    by_seed = dict(zip(row.seeds, row.scored("validation"), strict=True))
+    return [by_seed[seed] for seed in seeds]
 
 
 def _verdict(difference: float, p: float) -> str:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fusqa.evaluation.comparison import TrainedRow, learnt_rows, trained_rows
-from fusqa.metrics import Difference, Report, classification_report, difference
+from fusqa.metrics import Difference, Report, Scored, classification_report, difference
 from fusqa.models.checkpoints import load_model
 from fusqa.models.learner import predict
 from fusqa.study.learning import LEARNT
@@ -159,8 +159,10 @@ class ImageUse:
         truth = np.asarray(truth, bool)
         if OTHER not in self.scored or truth.all() or not truth.any():
             return None
-        ours, theirs = ((self.scored[shown][None], [self.model.threshold]) for shown in (OWN, OTHER))
-        return difference(truth, ours, theirs, self.patients)["auroc"]
+        ours, theirs = (
+            [Scored(truth, self.scored[shown], self.patients, self.model.threshold)] for shown in (OWN, OTHER)
+        )
+        return difference(ours, theirs)["auroc"]
 
 
 def image_use(panel: Sequence[RecipeModel], pairs: Pairs, seed: int) -> list[ImageUse]:

@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "errors_and_spread",
             "errors_by_verdict",
             "forest",
+            "learning_curves",
             "printed_and_implied",
             "probabilities",
             "reliability_diagram",

@@ -27,6 +27,7 @@ __all__ = [
     "errors_and_spread",
     "errors_by_verdict",
     "forest",
+    "learning_curves",
     "printed_and_implied",
     "probabilities",
     "reliability_diagram",
@@ -108,6 +109,32 @@ def curves(history: pd.DataFrame, title: str, constant: float) -> Figure:
 
 
 _CURVES = {"train_loss": "training", "valid_loss": "validation", "auroc": "AUROC"}
+
+
+def learning_curves(table: pd.DataFrame, wanted: float, least: float) -> Figure:
+    """AUROC on validation patients against the samples seen, one panel per model and one curve per seed.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``model``, ``seed``, ``samples``, ``auroc``.
+    wanted, least : float
+        Where a dotted line is drawn in every panel: the AUROC aimed at, and the least with which a model has learnt.
+    """
+    models = list(table.groupby("model", sort=False))
+    figure, axes = panels(len(models), 4, aspect=1.2, height=1.7, sharex=True, sharey=True)
+    for axis, (model, part) in zip(axes, models, strict=True):
+        for seed, curve in part.groupby("seed"):
+            axis.plot(curve["samples"] / 1000, curve["auroc"], label=f"seed {seed}")
+        for level in (wanted, least):
+            axis.axhline(level, color="grey", linestyle=":", linewidth=1)
+        axis.set(ylim=(0.4, 1.0))
+        axis.set_title(fill(model, 24), fontsize=9)
+    for axis in axes[-4:]:
+        axis.set_xlabel("thousand samples", fontsize=8)
+    for axis in axes[::4]:
+        axis.set_ylabel("AUROC", fontsize=8)
+    return figure
 
 
 def probabilities(scores: pd.DataFrame, threshold: float) -> Figure:

@@ -20,7 +20,7 @@ import nbformat
 import yaml
 
 from fusqa.publishing import house_map, inserts
-from fusqa.publishing.contents import COHORT_IN, FIRST, edition_toc, notebooks_of, row_title
+from fusqa.publishing.contents import COHORT_IN, FIRST, edition_toc, executed_copy, notebooks_of, row_title
 from fusqa.publishing.pages import page
 from fusqa.publishing.students import write_students
 from fusqa.publishing.tools import PublishingError, jupyter_book
@@ -95,7 +95,7 @@ def assemble(root: Path, build: Path, profile: Profile, out: Path) -> None:
     write_students(root / "notebooks", out / "published" / "students")
     chapters = notebooks_of(toc)
     for chapter in chapters:
-        copy_chapter(chapter, build, out, config["repository"])
+        copy_chapter(chapter, executed_copy(chapter, build, profile), out, config["repository"])
     for absent in (root / "book").glob("*_absent.md"):  # what a part says of a cohort that the study was not run on
         cohort = absent.stem.removesuffix("_absent")
         if not any(chapter.startswith(f"{cohort}/") for chapter in chapters):
@@ -128,7 +128,7 @@ def configure(root: Path, profile: Profile, out: Path) -> dict:
     return config
 
 
-def copy_chapter(chapter: str, build: Path, out: Path, repository: dict) -> None:
+def copy_chapter(chapter: str, executed: Path, out: Path, repository: dict) -> None:
     """Copy one executed notebook, for readers: see :func:`fusqa.publishing.pages.page`.
 
     Raises
@@ -138,7 +138,6 @@ def copy_chapter(chapter: str, build: Path, out: Path, repository: dict) -> None
     """
     folder, _, name = chapter.partition("/")
     cohort = COHORT_IN[folder]
-    executed = build / cohort / "notebooks" / f"{name}.ipynb"
     launch = inserts.launch_links(repository["url"], repository["branch"], name.partition("__")[0])
     notebook = page(executed, row_title(name), launch, cohort, out / "published" / "results")
     (out / folder).mkdir(exist_ok=True)

@@ -10,7 +10,7 @@ from fusqa.study.chapters import read_chapters
 from fusqa.study.profile import Profile
 from fusqa.study.rows import title_of
 
-__all__ = ["COHORT_IN", "FIRST", "edition_toc", "notebooks_of", "row_title"]
+__all__ = ["COHORT_IN", "FIRST", "edition_toc", "executed_copy", "notebooks_of", "row_title"]
 
 FIRST, FIRST_FOLDER = "simulated", "notebooks"
 """The cohort whose chapters the table of contents names, and the folder of the book that they lie in."""
@@ -61,8 +61,18 @@ def notebooks_of(toc: dict) -> list[str]:
 
 def row_title(name: str) -> str:
     """Row and seed in words, "Single ResNet-18, from scratch, seed 0"; empty for a notebook that is run once."""
-    row, _, seed = name.partition("__")[2].partition("__seed")
-    return ", ".join(part for part in (title_of(row), seed and f"seed {seed}") if part)
+    row, _, seed = name.removeprefix(name.partition("__")[0]).partition("__seed")
+    named = row and title_of(row.removeprefix("__"))
+    return ", ".join(part for part in (named, seed and f"seed {seed}") if part)
+
+
+def executed_copy(file: str, build: Path, profile: Profile) -> Path:
+    """Where the executed notebook behind a page of the book lies."""
+    folder, _, name = file.partition("/")
+    chapter = read_chapters().get(name)
+    if chapter and chapter.per == "seed":
+        name += f"__seed{profile.seeds[0]}"
+    return build / COHORT_IN[folder] / "notebooks" / f"{name}.ipynb"
 
 
 def _files(entries: Iterable[dict]) -> Iterator[str]:
@@ -112,11 +122,15 @@ def _again(entries: Iterable[dict], cohort: str, pages: Path) -> Iterator[dict]:
 
 
 def _runs(file: str, build: Path, profile: Profile) -> list[str]:
-    """Files of the book that stand behind entry `file`: the executed copies, in the order of the profile."""
+    """Files of the book that stand behind entry `file`: the executed copies, in the order of the profile.
+
+    Of what is run once per seed, the first has the plain name of the chapter, so that prose can link to it.
+    """
     folder, _, name = file.partition("/")
-    cohort, chapter = COHORT_IN[folder], read_chapters()[name]
-    wanted = [chapter.notebook.format(**run) for run in chapter.runs(profile, cohort)]
-    return [f"{folder}/{Path(path).stem}" for path in wanted if (build / cohort / path).is_file()]
+    chapter, first = read_chapters()[name], f"__seed{profile.seeds[0]}"
+    names = [Path(chapter.notebook.format(**run)).stem for run in chapter.runs(profile, COHORT_IN[folder])]
+    pages = [f"{folder}/{one.removesuffix(first) if chapter.per == 'seed' else one}" for one in names]
+    return [page for page in pages if executed_copy(page, build, profile).is_file()]
 
 
 def _executed(entries: Iterable[dict], build: Path, profile: Profile) -> Iterator[dict]:

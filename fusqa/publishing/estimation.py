@@ -70,7 +70,7 @@ def estimate(profile: Profile) -> pd.DataFrame:
 def _segmentations(
     profile: Profile, plan: CohortPlan, cohort: str, device: torch.device, judging: float
 ) -> dict[str, float]:
-    """Seconds of every segmentation network: its folds, and its predictions of both sites."""
+    """Seconds of every segmentation network and seed: its folds, and its predictions of both sites."""
     shared, classes = profile.segmentation, COHORTS[cohort].scheme.classes
     seconds = {}
     for name in plan.segmenters:
@@ -81,7 +81,8 @@ def _segmentations(
         step, forward = _rates(model, loss, training, columns, device)
         predictions = plan.A * (1 + shared.spoilt) + plan.B
         trained = shared.folds * training.budget
-        seconds[f"segmentation__{name}"] = trained * step + predictions * (forward + judging)
+        once = trained * step + predictions * (forward + judging)
+        seconds |= {f"segmentation__{name}__seed{seed}": once for seed in profile.seeds}
     return seconds
 
 

@@ -23,7 +23,12 @@ __all__ = ["CASES", "PUBLISHED", "TABLE", "Chapter", "read_chapters", "result_na
 TABLE = ROOT / "workflow/chapters.yaml"
 CASES, PUBLISHED = "cases", "published"  # needs that no chapter leaves
 TRAINING = "training"  # setting: how one row is trained, put together from several of the profile
-SUFFIX = {"cohort": "", "network": "__{network}", "row": "__{row}__seed{seed}"}
+SUFFIX = {
+    "cohort": "",
+    "seed": "__seed{seed}",
+    "network": "__{network}__seed{seed}",
+    "row": "__{row}__seed{seed}",
+}
 """How the files of one run are named behind the chapter, by what it is run once for."""
 
 
@@ -42,7 +47,7 @@ class Chapter(BaseModel):
 
     name: str
     only: str = ""
-    per: Literal["cohort", "network", "row"] = "cohort"
+    per: Literal["cohort", "seed", "network", "row"] = "cohort"
     needs: tuple[str, ...] = ()
     leaves: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
@@ -75,8 +80,10 @@ class Chapter(BaseModel):
         if cohort not in profile.cohorts or not self.runs_on(cohort):
             return []
         plan = profile.cohorts[cohort]
+        if self.per == "seed":
+            return [{"seed": seed} for seed in profile.seeds]
         if self.per == "network":
-            return [{"network": network} for network in plan.segmenters]
+            return [{"network": network, "seed": seed} for network in plan.segmenters for seed in profile.seeds]
         if self.per == "row":
             return [{"row": row, "seed": seed} for row in plan.rows for seed in profile.seeds_of(row_named(row))]
         return [{}]
@@ -98,10 +105,12 @@ class Chapter(BaseModel):
         except KeyError as error:
             raise ValueError(f"{TABLE}: chapter {self.name}: a profile has no setting {error} of {paths}") from None
 
-    def needed(self, profile: Profile, cohort: str) -> list[str]:
-        """Return the files below the cohort's folder that must be there before it runs, from every run that leaves one.
+    def needed(self, profile: Profile, cohort: str, run: dict[str, Any]) -> list[str]:
+        """Return the files below the cohort's folder that must be there before a run.
 
-        The published edition is not below that folder and not among them.
+        They are of all runs that leave such a file and agree with this one on the wildcards that both have: a row's
+        seed is trained on the masks of that seed's segmenters. The published edition is not below the cohort's folder
+        and not among them.
         """
         files = []
         for need in self.needs:
@@ -109,8 +118,14 @@ class Chapter(BaseModel):
                 files += _manifests(cohort)
             elif need != PUBLISHED:
                 chapter, pattern = _left(need)
-                files += [pattern.format(**run) for run in chapter.runs(profile, cohort)]
+                others = chapter.runs(profile, cohort)
+                files += [pattern.format(**other) for other in others if _agree(run, other)]
         return files
+
+
+def _agree(run: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two runs have the same value wherever they have the same wildcard; a workflow's are text."""
+    return all(str(run[name]) == str(other[name]) for name in run.keys() & other.keys())
 
 
 def _manifests(cohort: str) -> list[str]:
@@ -119,7 +134,7 @@ def _manifests(cohort: str) -> list[str]:
 
 
 def result_names(profile: Profile, cohort: str) -> list[str]:
-    """Return the name of the result of every run of a study on a cohort, such as ``segmentation__unet``."""
+    """Return the name of the result of every run of a study on a cohort, such as ``review__seed0``."""
     pairs = [(chapter, run) for chapter in read_chapters().values() for run in chapter.runs(profile, cohort)]
     return [Path(chapter.results.format(**run)).stem for chapter, run in pairs]
 

@@ -2,7 +2,7 @@
 
 Nothing is concluded from a network that has not learnt its own task. So every training is held against an answer that
 never looks: the same number for every mask. A quality model must beat it on validation patients' masks of the kind it
-learnt from, and its loss must have stopped falling.
+learnt from, and its curve must have become flat.
 """
 
 from collections.abc import Iterable, Mapping
@@ -48,7 +48,8 @@ class Evidence:
     loss, constant, floor : float
         Lowest validation loss, that of the best constant answer, and the least possible one.
     flat : bool
-        Whether the loss had stopped falling.
+        Whether more samples brought no more at the end: of the AUROC where verdicts are learnt, else of the loss. A
+        classifier's loss also moves with how sure it is, long after it has stopped ordering the masks better.
     auroc, low, high : float or None
         On the validation material, with its 95 % interval by patient; None for a regression.
     precision : str
@@ -80,7 +81,7 @@ class Evidence:
 
     def __str__(self) -> str:
         scored = f"; AUROC {self.auroc:.3f} ({self.low:.2f}–{self.high:.2f})" if self.auroc is not None else ""
-        curve = "flat" if self.flat else "still falling"
+        curve = "flat" if self.flat else "not flat yet"
         return (
             f"{self.verdict}: {self.samples} samples in {self.steps} steps ({self.epochs:.1f} epochs); validation loss "
             f"{self.loss:.3f}, {self.constant:.3f} for a constant answer; curve {curve}{scored}"
@@ -103,23 +104,23 @@ def _entropy(p: np.ndarray | float) -> np.ndarray:
     return -(p * np.log(p) + (1 - p) * np.log(1 - p))
 
 
-def is_flat(history: pd.DataFrame, constant: float, late_gain: float) -> bool:
-    """Whether the validation loss gained little in the last eighth of the samples (in the last round at least).
+def is_flat(samples: pd.Series, error: pd.Series, constant: float, late_gain: float) -> bool:
+    """Whether an error gained little in the last eighth of the samples (in the last round at least).
 
     Parameters
     ----------
-    history : DataFrame
-        From :func:`fusqa.models.learner.fit`.
+    samples, error : Series
+        By round: samples seen so far, and the error on validation, a loss or 1 − AUROC.
     constant : float
-        Loss of the best constant answer: the gain is measured from there.
+        Error of the best constant answer: the gain is measured from there.
     late_gain : float
         Share of the whole gain that may come so late. A curve that never gained has not become flat, unless all of the
         gain may come late.
     """
-    late = history["samples"] > (1 - LATE) * history["samples"].max()
+    late = samples > (1 - LATE) * samples.max()
     late.iloc[-1] = True
-    before = min(constant, history.loc[~late, "valid_loss"].min())
-    best = min(before, history["valid_loss"].min())
+    before = min(constant, error[~late].min())
+    best = min(before, error.min())
     return bool(before - best <= late_gain * (constant - best)) if best < constant else late_gain >= 1
 
 
@@ -141,7 +142,7 @@ def evidence(
     Parameters
     ----------
     history : DataFrame
-        Losses by round.
+        Losses by round, and the AUROC where verdicts are learnt: from :func:`fusqa.models.learner.fit`.
     plan : Training
         How it was trained.
     masks : int
@@ -159,7 +160,8 @@ def evidence(
     seed : int
         Of the bootstrap.
     """
-    flat, loss = is_flat(history, constant, bar.late_gain), float(history["valid_loss"].min())
+    error, unskilled = (history["valid_loss"], constant) if scored is None else (1 - history["auroc"], 0.5)
+    flat, loss = is_flat(history["samples"], error, unskilled, bar.late_gain), float(history["valid_loss"].min())
     auroc = low = high = None
     if scored is not None and scored["good"].nunique() == 2:
         report = classification_report(scored["good"], scored["probability"], scored["patient"], seed=seed)

@@ -171,16 +171,18 @@ def error_pairs(cohort: Cohort, errors: ErrorSet, size: int) -> Pairs:
     )
 
 
-def predicted_pairs(study: Study, cohort: Cohort, size: int, network: str | None = None) -> Pairs:
+def predicted_pairs(
+    study: Study, cohort: Cohort, size: int, network: str | None = None, seed: int | None = None
+) -> Pairs:
     """Pair a segmenter's predictions for `cohort` with their images; site A's are out of fold.
 
-    They are those of the segmenter that the review chose, or of another `network`; the masks of another are in no test
-    set.
+    They are those of the segmenter that the review chose, or of another `network`, trained with `seed` or with the
+    study's own; the masks of another are in no test set.
     """
     if network is None:
-        table, masks = study.table("review"), "predictions.npz"
+        table, masks = study.table(study.seeded("review", seed)), study.seeded("predictions", seed) + ".npz"
     else:
-        name = f"segmentation__{network}"
+        name = study.seeded(f"segmentation__{network}", seed)
         table, masks = study.table(name).assign(test=False), f"{name}/predictions.npz"
     table = table.set_index("case").loc[cohort.table["case"]].reset_index()
     predicted = load_masks(study.need(masks))
@@ -200,9 +202,10 @@ def _mean_dice(table: pd.DataFrame) -> pd.Series:
     return table.filter(regex="^dice_").mean(axis=1).fillna(0.0)
 
 
-def study_material(study: Study, names: Sequence[str]) -> dict[str, AlteredSet | ErrorSet]:
-    """Load what a recipe learns from (:attr:`fusqa.study.rows.Recipe.material`)."""
-    stored = {"altered": (AlteredSet, "altered.npz"), "errors": (ErrorSet, "errors.npz")}
+def study_material(study: Study, names: Sequence[str], seed: int) -> dict[str, AlteredSet | ErrorSet]:
+    """Load what a recipe learns from (:attr:`fusqa.study.rows.Recipe.material`): errors of the segmenters of `seed`."""
+    errors = study.seeded("errors", seed) + ".npz"
+    stored = {"altered": (AlteredSet, "altered.npz"), "errors": (ErrorSet, errors)}
     return {name: stored[name][0].load(study.need(stored[name][1])) for name in names}
 
 
@@ -215,14 +218,17 @@ def learning_pairs(material: Mapping[str, AlteredSet | ErrorSet], part: Cohort, 
     return reduce(Pairs.joined, made)
 
 
-def scored_sets(study: Study, validation: Cohort, size: int) -> dict[str, Pairs]:
-    """Return the sets on which every model is scored; `validation` is the part of site A that trained nothing."""
+def scored_sets(study: Study, validation: Cohort, size: int, seed: int) -> dict[str, Pairs]:
+    """Return the sets on which every model is scored; `validation` is the part of site A that trained nothing.
+
+    A segmenter's masks are those of the segmenters of `seed`, so that the spread over seeds is also theirs.
+    """
     altered = AlteredSet.load(study.need("altered.npz"))
     if altered.masks.shape[-1] != size:
         altered = AlteredSet.make(validation, size, study.seed)
     return {
         ALTERED: altered_pairs(validation, altered),
-        ERRORS: error_pairs(validation, ErrorSet.load(study.need("errors.npz")), size),
-        AT_A: predicted_pairs(study, validation, size),
-        AT_B: predicted_pairs(study, study.site("B"), size),
+        ERRORS: error_pairs(validation, ErrorSet.load(study.need(study.seeded("errors", seed) + ".npz")), size),
+        AT_A: predicted_pairs(study, validation, size, seed=seed),
+        AT_B: predicted_pairs(study, study.site("B"), size, seed=seed),
     }

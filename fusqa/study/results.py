@@ -57,6 +57,10 @@ class Study:
         """Seed of everything but training: cohorts, alterations, splits, the test set. The first of the profile's."""
         return self.profile.seeds[0]
 
+    def seeded(self, name: str, seed: int | None = None) -> str:
+        """Name of what is made once per seed, such as ``review__seed0``; without a seed, of the study's own."""
+        return f"{name}__seed{self.seed if seed is None else seed}"
+
     def site(self, site: str) -> Cohort:
         """Open site "A" or "B", cut to the number of cases that the profile asks for (whole patients)."""
         folder = self.need(f"cohorts/{self.kind.folders[site]}/cases.csv").parent

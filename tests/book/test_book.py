@@ -28,8 +28,8 @@ CHAPTERS = (
     "cohorts",
     "realism",
     "altered_masks",
-    "segmentation__unet",
-    "review",
+    "segmentation__unet__seed0",
+    "review__seed0",
     "autoencoder",
     "classification",
     "gestational_age",
@@ -95,8 +95,8 @@ def test_a_notebook_that_was_not_executed_is_named_with_the_command_to_run(build
 
 def test_a_failed_run_is_not_published(build, tmp_path):
     failure = new_output("error", ename="ValueError", evalue="no such thing", traceback=[])
-    executed(build / "quick/simulated", "review", failure)
-    with pytest.raises(PublishingError, match=r"review\.ipynb ended in ValueError: no such thing"):
+    executed(build / "quick/simulated", "review__seed0", failure)
+    with pytest.raises(PublishingError, match=r"review__seed0\.ipynb ended in ValueError: no such thing"):
         assemble(ROOT, build / "quick", QUICK, tmp_path / "source")
 
 
@@ -113,7 +113,12 @@ def test_every_row_has_a_page_below_the_quality_models_in_the_order_of_the_profi
 
 
 def test_rows_and_seeds_that_the_profile_no_longer_has_are_passed_over(build, tmp_path):
-    left = ("quality_model__single-vgg16-scratch__seed0", f"quality_model__{ROWS[0]}__seed9", "segmentation__vnet")
+    left = (
+        "quality_model__single-vgg16-scratch__seed0",
+        f"quality_model__{ROWS[0]}__seed9",
+        "segmentation__vnet__seed0",
+        "review__seed9",
+    )
     for name in left:
         executed(build / "quick/simulated", name)
     (build / "quick/simulated/results/quality__single-vgg16-scratch__seed0.csv").write_text("case\n")

@@ -55,6 +55,7 @@ def row(key, noise, seeds=2, verdict=LEARNT):
     tables = [table.assign(probability=np.clip(0.3 * good + own.normal(0.35, noise, 90), 0, 1)) for _ in range(seeds)]
     results = [
         {"thresholds": {"paper": 0.5, "validation": 0.4 + 0.1 * seed}, "learnt": learnt(verdict)}
+        | {"provenance": {"seed": seed}}
         for seed in range(seeds)
     ]
     return TrainedRow(row_named(key), row_named(key).title, PRINTED.get(key), results, tables)
@@ -153,6 +154,31 @@ def test_a_p_is_corrected_for_the_number_of_comparisons_and_a_clear_difference_s
     assert list(alone["verdict on AUROC"]) == ["first is better"] and 0 < float(alone["p, Holm"][0]) < 0.05
     assert list(among["verdict on AUROC"]) == ["first is better"] + ["not told apart"] * 29
     assert float(among["p, Holm"][1]) > 5 * float(alone["p, Holm"][0])
+
+
+def test_rows_are_compared_on_the_seeds_that_both_have_each_on_its_own_masks(rows):
+    """The second seed's segmenter drew other masks: another truth, another test set, there for both rows."""
+    wider = {}
+    for key in (SINGLE, SYNERGIC):
+        first, second = rows[key].tables
+        good = ~second["good"]
+        other = second.assign(good=good, probability=1 - second["probability"], test=np.arange(90) % 2 == 0)
+        wider[key] = replace(rows[key], tables=[first, other])
+    found = compare(wider, [("topology", SINGLE, SYNERGIC)])
+    areas = {
+        key: [
+            sk.roc_auc_score(part["good"], part["probability"])
+            for part in (made.cases(training=0), made.cases(training=1))
+        ]
+        for key, made in wider.items()
+    }
+    apart = np.mean(areas[SINGLE]) - np.mean(areas[SYNERGIC])
+    assert float(found["Δ AUROC"][0].split()[0]) == pytest.approx(apart, abs=6e-4)
+    once = wider | {
+        SYNERGIC: replace(wider[SYNERGIC], results=rows[SYNERGIC].results[:1], tables=[rows[SYNERGIC].tables[0]])
+    }
+    alone = compare(once, [("topology", SINGLE, SYNERGIC)])
+    assert float(alone["Δ AUROC"][0].split()[0]) == pytest.approx(areas[SINGLE][0] - areas[SYNERGIC][0], abs=6e-4)
 
 
 # A row that has not learnt its task

@@ -115,19 +115,20 @@ def test_the_network_that_is_judged_did_best_on_held_out_patients_of_site_a(smal
     for path in folder.glob("results/segmentation__*.csv"):
         at_a = pd.read_csv(path).query("site == 'A'")
         per_fold = at_a.groupby("fold")[[f"dice_{name}" for name in FETUS.names]].mean()
-        dice[path.stem.removeprefix("segmentation__")] = np.nanmean(per_fold.to_numpy())
+        dice[path.stem] = np.nanmean(per_fold.to_numpy())
         result = json.loads(path.with_suffix(".json").read_text())
         assert result["best_fold"] == per_fold.mean(axis=1).idxmax()
     assert len(dice) == 2
-    chosen = json.loads((folder / "results/review.json").read_text())["chosen"]
-    assert chosen == max(dice, key=dice.get)
-    judged, own = (load_masks(folder / place / "predictions.npz") for place in (f"segmentation__{chosen}", "."))
+    chosen = json.loads((folder / "results/review__seed0.json").read_text())["chosen"]
+    name = f"segmentation__{chosen}__seed0"
+    assert name == max(dice, key=dice.get)
+    judged, own = (load_masks(folder / file) for file in (f"{name}/predictions.npz", "predictions__seed0.npz"))
     assert all(np.array_equal(judged[name], own[name]) for name in judged)
 
 
 def test_the_test_set_is_balanced_and_from_site_b(small_study):
     for folder in cohorts(small_study):
-        drawn = pd.read_csv(folder / "results/review.csv").query("test")
+        drawn = pd.read_csv(folder / "results/review__seed0.csv").query("test")
         assert (drawn["site"] == "B").all()
         assert drawn["good"].sum() == (~drawn["good"]).sum() <= 4
 

@@ -71,7 +71,7 @@ def test_every_recipe_is_asked_with_other_images_on_both_sets_of_masks(study):
 
 
 def test_judges_are_asked_about_the_masks_of_every_segmenter(study):
-    found, chosen = study.result("diagnosis"), SEGMENTER_TITLES[study.result("review")["chosen"]]
+    found, chosen = study.result("diagnosis"), SEGMENTER_TITLES[study.result("review__seed0")["chosen"]]
     titles = {SEGMENTER_TITLES[network] for network in study.plan.segmenters}
     assert {line["masks of"] for line in found["segmenters"]} == titles
     for title, areas in found["auroc_by_segmenter"].items():
@@ -106,7 +106,7 @@ def test_unseen_errors_are_scored_by_every_model_that_sees_the_mask(study):
 
 
 def test_baselines_are_about_the_same_cases_as_the_review(study):
-    table, reviewed = study.table("baselines"), study.table("review").query("site == 'B'")
+    table, reviewed = study.table("baselines"), study.table("review__seed0").query("site == 'B'")
     assert sorted(table["case"]) == sorted(reviewed["case"])
     names = study.result("baselines")["scores"]
     assert np.isfinite(table[names]).all(axis=None)

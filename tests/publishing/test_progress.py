@@ -69,8 +69,8 @@ def test_every_job_of_a_study_has_an_estimate_and_leaves_the_file_it_names(small
         if not at_hand(cohort):
             continue
         wanted = [row_named(key).result(seed) for key in plan.rows for seed in profile.seeds]
-        wanted += [f"segmentation__{name}" for name in plan.segmenters]
+        wanted += [f"segmentation__{name}__seed{seed}" for seed in profile.seeds for name in plan.segmenters]
         wanted += [name for name, chapter in read_chapters().items() if chapter.runs(profile, cohort) == [{}]]
         assert {f"{cohort}/results/{name}.json" for name in wanted} <= set(table.index)
-    trained = table["simulated/results/segmentation__unet.json"]
-    assert trained > table["simulated/results/review.json"]  # which trains nothing
+    trained = table["simulated/results/segmentation__unet__seed0.json"]
+    assert trained > table["simulated/results/review__seed0.json"]  # which trains nothing

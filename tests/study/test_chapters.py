@@ -32,22 +32,28 @@ def test_runs_follow_the_profile():
     assert [run["network"] for run in CHAPTERS["segmentation"].runs(PROFILE, "simulated")] == list(plan.segmenters)
     assert [run["row"] for run in CHAPTERS["quality_model"].runs(PROFILE, "simulated")] == list(plan.rows)
     assert CHAPTERS["risk"].runs(PROFILE, "hc18-early") == []  # which this profile does not have
-    assert {"segmentation__unet", "quality__single-resnet18-scratch__seed0", "risk"} <= set(
+    assert {"segmentation__unet__seed0", "review__seed0", "quality__single-resnet18-scratch__seed0", "risk"} <= set(
         result_names(PROFILE, "simulated")
     )
 
 
 def test_needs_are_files_of_every_run_that_leaves_one():
-    assert CHAPTERS["review"].needed(PROFILE, "simulated") == [
+    assert CHAPTERS["review"].needed(PROFILE, "simulated", {"seed": 0}) == [
         "cohorts/A/cases.csv",
         "cohorts/B/cases.csv",
-        "results/segmentation__unet.json",
-        "results/segmentation__fetal-transunet.json",
+        "results/segmentation__unet__seed0.json",
+        "results/segmentation__fetal-transunet__seed0.json",
     ]
-    assert CHAPTERS["review"].needed(PROFILE, "hc18") == ["cohorts/all/cases.csv", "results/segmentation__unet.json"]
-    needed = CHAPTERS["quality_model"].needed(PROFILE, "hc18")
-    assert needed == ["cohorts/all/cases.csv", "altered.npz", "predictions.npz", "errors.npz", "results/review.csv"]
-    assert "models/segmentation__unet/card.json" in CHAPTERS["unseen"].needed(PROFILE, "simulated")
+    assert "models/segmentation__unet__seed0/card.json" in CHAPTERS["unseen"].needed(PROFILE, "simulated", {})
+
+
+def test_a_row_is_trained_on_the_masks_of_its_own_seed_and_a_comparison_waits_for_all():
+    several = PROFILE.model_copy(update={"seeds": (3, 4)})
+    needed = CHAPTERS["quality_model"].needed(several, "hc18", {"cohort": "hc18", "row": "any", "seed": "4"})
+    made = ["predictions__seed4.npz", "errors__seed4.npz", "results/review__seed4.csv"]
+    assert needed == ["cohorts/all/cases.csv", "altered.npz", *made]
+    of_all = CHAPTERS["gestational_age"].needed(several, "hc18", {"cohort": "hc18"})
+    assert {f"results/review__seed{seed}.csv" for seed in several.seeds} <= set(of_all)
 
 
 def test_settings_are_those_of_the_run():

@@ -23,9 +23,10 @@ FALLING = [0.7, 0.68, 0.66, 0.62, 0.6, 0.57, 0.5, 0.4]
 STUCK = [0.694, 0.70, 0.693, 0.695, 0.699, 0.6929, 0.694, 0.6928]
 
 
-def history(losses):
+def history(losses, areas=None):
     rounds = np.arange(1, len(losses) + 1)
-    return pd.DataFrame({"round": rounds, "samples": 200 * rounds, "train_loss": losses, "valid_loss": losses})
+    curve = pd.DataFrame({"round": rounds, "samples": 200 * rounds, "train_loss": losses, "valid_loss": losses})
+    return curve.assign(auroc=1 - np.array(losses) / LN2 / 2 if areas is None else areas)  # as good as the loss says
 
 
 def scored(noise, patients=60):
@@ -43,7 +44,7 @@ def judged(losses, noise, **more):
     ("losses", "noise", "verdict"),
     [
         (FALLEN, 0.3, LEARNT),
-        (FALLING, 0.3, STILL_LEARNING),  # good already, and the loss still falls
+        (FALLING, 0.3, STILL_LEARNING),  # good already, and still becoming better
         (FALLING, 2.0, STILL_LEARNING),
         (FALLEN, 2.0, NOT_LEARNT),  # better than chance, and nothing more to come
         (STUCK, 1e9, NOT_LEARNT),  # on ln 2, as the networks of 28 steps were
@@ -79,11 +80,23 @@ def test_a_regression_is_held_against_its_own_constant_answer():
 
 
 def test_flat_is_a_matter_of_what_the_end_still_brings():
-    assert is_flat(history(FALLEN), LN2, 0.05) and not is_flat(history(FALLING), LN2, 0.05)
-    assert not is_flat(history(STUCK), 0.69, 0.05)  # never below a constant answer
-    assert is_flat(history(STUCK), 0.69, 1.0)
-    many = history(np.r_[np.linspace(0.7, 0.4, 28), np.linspace(0.39, 0.3, 4)])  # the last eighth of 32 rounds
-    assert not is_flat(many, LN2, 0.05)
+    def flat(losses, constant=LN2, late_gain=0.05):
+        rounds = pd.Series(range(1, len(losses) + 1))
+        return is_flat(rounds, pd.Series(losses), constant, late_gain)
+
+    assert flat(FALLEN) and not flat(FALLING)
+    assert not flat(STUCK, 0.69)  # never below a constant answer
+    assert flat(STUCK, 0.69, 1.0)
+    assert not flat(np.r_[np.linspace(0.7, 0.4, 28), np.linspace(0.39, 0.3, 4)])  # the last eighth of 32 rounds
+
+
+def test_a_classifier_that_only_becomes_less_sure_has_learnt():
+    """A loss that still falls while no mask is ordered better: the verdicts are as good as they will be."""
+    ordered = [0.6, 0.8, 0.9, 0.94, 0.95, 0.955, 0.956, 0.956]
+    told = {"bar": Bar(), "precision": "float32"}
+    assert evidence(history(FALLING, ordered), PLAN, 800, LN2, scored=scored(0.3), **told).verdict == LEARNT
+    assert evidence(history(FALLEN, ordered[::-1]), PLAN, 800, LN2, scored=scored(0.3), **told).flat  # best at first
+    assert not evidence(history(FALLEN, np.linspace(0.5, 0.9, 8)), PLAN, 800, LN2, scored=scored(0.3), **told).flat
 
 
 def test_a_row_has_learnt_when_all_of_its_trainings_have():

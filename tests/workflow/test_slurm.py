@@ -69,4 +69,4 @@ def test_a_study_goes_on_when_its_node_dies(cluster, profile, tmp_path):
     assert re.search(r"Trying to restart job", said)
     assert said.count("rule_segmentation") >= 2  # it was submitted again
     results = {path.stem for path in (tmp_path / "build/least/simulated/results").glob("*.json")}
-    assert {"review", "classification", "gestational_age", "quality__single-resnet18-scratch__seed0"} <= results
+    assert {"review__seed0", "classification", "gestational_age", "quality__single-resnet18-scratch__seed0"} <= results

@@ -31,7 +31,7 @@ def test_nothing_half_written_is_left(small_study):
     left = [p for p in small_study.folder.rglob("*") if p.name.startswith(".part-")]
     assert not left
     for cohort in small_study.folder.glob("*/results"):
-        assert {p.stem for p in cohort.glob("*.json")} > {"cohorts", "altered_masks", "review", "autoencoder"}
+        assert {p.stem for p in cohort.glob("*.json")} > {"cohorts", "altered_masks", "review__seed0", "autoencoder"}
 
 
 def test_a_second_run_does_nothing_and_says_so(small_study):
