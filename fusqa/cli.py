@@ -401,10 +401,8 @@ def _columns(rows: Sequence[Sequence[str]]) -> str:
 
 def _table(problems: "Sequence[Problem]") -> str:
     """Lay problems out in three columns, one line per problem at any terminal width, so that `grep` can be used."""
-    cells = [("line", "file", "problem")]
-    cells += [(str(item.row or ""), item.file, f"{item.message}; {item.fix}") for item in problems]
-    wide = max(len(file) for _, file, _ in cells)
-    return "\n".join(f"{line:>5}  {file:<{wide}}  {text}" for line, file, text in cells)
+    cells = ((str(item.row or ""), item.file, f"{item.message}; {item.fix}") for item in problems)
+    return _columns([("line", "file", "problem"), *cells])
 
 
 @app.command(cls=_Spacing)

@@ -327,17 +327,8 @@ def _leak(mask: np.ndarray, scheme: Scheme, label: str, row: int, col: int, radi
 
 
 OPERATIONS: dict[str, Callable[..., np.ndarray]] = {
-    "keep": _keep,
-    "dilate": _dilate,
-    "erode": _erode,
-    "grow": _grow,
-    "shrink": _shrink,
-    "relabel": _relabel,
-    "delete": _delete,
-    "mirror": _mirror,
-    "cut": _cut,
-    "shift": _shift,
-    "leak": _leak,
+    follow.__name__.removeprefix("_"): follow
+    for follow in (_keep, _dilate, _erode, _grow, _shrink, _relabel, _delete, _mirror, _cut, _shift, _leak)
 }
 
 
