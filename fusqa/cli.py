@@ -115,13 +115,10 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another cohort.")] = 0,
 ) -> None:
     """Draw a simulated cohort of first-trimester fetuses, with masks and true crown-rump lengths."""
-    from tqdm import tqdm
-
     from fusqa.simulator.cases import simulate
 
-    count = cases or CASES[site]
-    with _mistakes(), tqdm(total=count, disable=None, leave=False) as bar:
-        cohort = simulate(out, site, count, seed, progress=lambda done, total: bar.update())
+    with _mistakes():
+        cohort = simulate(out, site, cases or CASES[site], seed, _bar)
     typer.echo(f"{out}: {len(cohort)} cases of {cohort.table['patient'].nunique()} patients")
 
 
