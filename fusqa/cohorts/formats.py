@@ -26,7 +26,7 @@ from fusqa.cohorts.volumes import GZIP, META_STARTS, NIFTI_SIZES, NRRD, volume_i
 from fusqa.files import write_bytes
 from fusqa.problems import CohortError, Problem
 
-__all__ = ["KINDS", "Kind", "StoredImage", "ending_of", "kind_by_content", "read_image", "read_mask", "write_image"]
+__all__ = ["KINDS", "StoredImage", "ending_of", "kind_by_content", "read_image", "read_mask", "write_image"]
 
 
 def read_image(path: str | os.PathLike[str]) -> StoredImage:

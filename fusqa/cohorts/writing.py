@@ -28,7 +28,6 @@ def write_cohort(
     source: str,
     licence: str,
     seed: int | None = None,
-    version: str = __version__,
     simulated: bool = False,
     notes: Mapping[str, Any] | None = None,
 ) -> Cohort:
@@ -42,8 +41,8 @@ def write_cohort(
         A folder that holds no ``cases.csv``.
     cases : iterable of Case
         May be a generator; one case is in memory at a time.
-    scheme, source, licence, seed, version, simulated
-        Go into ``cohort.json``; `version` is that of the program that made the cohort.
+    scheme, source, licence, seed, simulated
+        Go into ``cohort.json``, with the version of this package.
     notes : mapping, optional
         Further entries of ``cohort.json``.
 
@@ -58,7 +57,7 @@ def write_cohort(
             [Problem(None, str(folder / CASES), "is there already", "choose another folder or remove this one")]
         )
     about = {"scheme": scheme.name, "source": source, "licence": licence}
-    about |= {"seed": seed, "version": version, "simulated": simulated}
+    about |= {"seed": seed, "version": __version__, "simulated": simulated}
     write_json(folder / INFO, about)  # a cohort from now on, if unfinished: nobody takes it for a plain folder of pairs
     rows = [_write_case(folder, case, scheme, line) for line, case in enumerate(cases, start=2)]
     problems = [problem for row in rows for problem in row_problems(folder, row)]
