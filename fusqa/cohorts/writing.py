@@ -11,7 +11,7 @@ import pandas as pd
 from fusqa import __version__
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.formats import write_image
-from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow, is_file_name, row_problems, table_problems
+from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, NAME_FIX, CaseRow, is_file_name, row_problems, table_problems
 from fusqa.cohorts.reading import Case, mask_faults
 from fusqa.files import write_csv, write_json
 from fusqa.masks.labels import Scheme
@@ -88,7 +88,7 @@ def _write_case(folder: Path, case: Case, scheme: Scheme, line: int) -> CaseRow:
 def _case_faults(case: Case, scheme: Scheme) -> Iterator[tuple[str, str]]:
     """Yield why the files of `case` could not be written, or not be read back."""
     if not (case.case and is_file_name(case.case)):
-        yield "cannot name a file", "use no slash, backslash or control character"
+        yield "cannot name a file", NAME_FIX
     if case.image.ndim != 2 or case.image.dtype != np.uint8:
         yield f"has an image that is {case.image.shape} {case.image.dtype}", "give (H, W) uint8"
     elif case.mask is not None:
