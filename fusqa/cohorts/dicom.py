@@ -32,10 +32,8 @@ LOSSLESS = {
 }
 """Compressed transfer syntaxes that keep every number."""
 
-_SEGMENTATIONS = (
-    uid.SegmentationStorage,
-    "1.2.840.10008.5.1.4.1.1.66.7",
-)  # the second is Label Map Segmentation Storage
+_LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"  # Label Map Segmentation Storage
+_SEGMENTATIONS = (uid.SegmentationStorage, _LABEL_MAP)
 
 _CENTIMETRE = 3  # of PhysicalUnitsXDirection, PS3.3 C.8.5.5.1.15
 _PLANE = 1  # of RegionSpatialFormat: a 2D image, not a trace or a spectrum
