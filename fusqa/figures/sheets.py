@@ -23,7 +23,13 @@ from fusqa.masks.labels import FETUS, Scheme
 from fusqa.masks.length import Length, Unmeasurable, line_angle
 from fusqa.masks.measurement import measure
 
-__all__ = ["alteration_sheet", "contact_sheet", "criteria_sheet", "saliency_sheet", "stability"]
+__all__ = [
+    "alteration_sheet",
+    "contact_sheet",
+    "criteria_sheet",
+    "saliency_sheet",
+    "stability",
+]
 
 
 def contact_sheet(cases: Sequence[Case], scheme: Scheme, titles: Sequence[str]) -> Figure:
