@@ -115,13 +115,10 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another cohort.")] = 0,
 ) -> None:
     """Draw a simulated cohort of first-trimester fetuses, with masks and true crown-rump lengths."""
-    from tqdm import tqdm
-
     from fusqa.simulator.cases import simulate
 
-    count = cases or CASES[site]
-    with _mistakes(), tqdm(total=count, disable=None, leave=False) as bar:
-        cohort = simulate(out, site, count, seed, progress=lambda done, total: bar.update())
+    with _mistakes():
+        cohort = simulate(out, site, cases or CASES[site], seed, _bar)
     typer.echo(f"{out}: {len(cohort)} cases of {cohort.table['patient'].nunique()} patients")
 
 
@@ -401,10 +398,8 @@ def _columns(rows: Sequence[Sequence[str]]) -> str:
 
 def _table(problems: "Sequence[Problem]") -> str:
     """Lay problems out in three columns, one line per problem at any terminal width, so that `grep` can be used."""
-    cells = [("line", "file", "problem")]
-    cells += [(str(item.row or ""), item.file, f"{item.message}; {item.fix}") for item in problems]
-    wide = max(len(file) for _, file, _ in cells)
-    return "\n".join(f"{line:>5}  {file:<{wide}}  {text}" for line, file, text in cells)
+    cells = ((str(item.row or ""), item.file, f"{item.message}; {item.fix}") for item in problems)
+    return _columns([("line", "file", "problem"), *cells])
 
 
 @app.command(cls=_Spacing)

@@ -8,18 +8,17 @@ renamed, which the operating system does in one step: a reader sees the old file
 ...     figure.savefig(part)                   # the temporary name ends in .png as well
 """
 
-import dataclasses
 import json
-import math
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic_core import to_jsonable_python
 
 __all__ = ["ROOT", "to_json", "whole", "write_bytes", "write_csv", "write_json"]
 
@@ -70,20 +69,15 @@ def write_csv(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
 
 
 def to_json(value: Any) -> str:
-    """Render `value` as indented JSON: dataclasses and NumPy values too, NaN and infinities as null."""
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    """Render `value` as indented JSON: dataclasses and NumPy values too, NaN and infinities as null.
+
+    JSON has no NaN, and readers in other languages refuse it.
+    """
+    plain = to_jsonable_python(value, fallback=_from_numpy, inf_nan_mode="null")
+    return json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _plain(value: Any) -> Any:
-    """Reduce `value` to what JSON knows; JSON has no NaN, and readers in other languages refuse it."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+def _from_numpy(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")

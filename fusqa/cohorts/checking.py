@@ -13,7 +13,7 @@ from fusqa.cohorts.reading import FAR_OFF, Input, RowFiles, disagreement, read_f
 from fusqa.masks.measurement import measured_mm
 from fusqa.problems import Problem
 
-__all__ = ["Findings", "check", "look_through"]
+__all__ = ["check", "look_through"]
 
 NAMED = 8  # files left aside that a table names
 
@@ -74,14 +74,9 @@ def _counts(counter: Counter) -> str:
     return ", ".join(f"{what} ({count})" for what, count in counter.most_common()) or "none"
 
 
-def check(
-    cases: str | os.PathLike[str] | Input, progress: Callable[[Iterable[CaseRow]], Iterable[CaseRow]] = iter
-) -> list[Problem]:
-    """Return everything that is wrong with a cohort, a plain folder or a mask; the empty list if nothing is.
-
-    Parameters as in :func:`look_through`, which also says what was looked at.
-    """
-    return look_through(cases, progress).problems
+def check(cases: str | os.PathLike[str] | Input) -> list[Problem]:
+    """Return everything that is wrong with a cohort, a plain folder or a mask: see :func:`look_through`."""
+    return look_through(cases).problems
 
 
 def look_through(

@@ -112,10 +112,10 @@ class Cohort(Input):
             raise ValueError(f"{self.folder} has no case of site '{site}', only of {sorted(set(self.table['site']))}")
         return self.subset(chosen)
 
-    def at_most(self, cases: int, seed: int = 0) -> "Cohort":
+    def at_most(self, cases: int) -> "Cohort":
         """Return the patients, in :func:`patient_order`, whose images together are not more than `cases`."""
         images = self.table["patient"].value_counts()
-        order = patient_order(self.table["patient"], seed)
+        order = patient_order(self.table["patient"], seed=0)
         taken = [patient for patient, total in zip(order, images[order].cumsum(), strict=True) if total <= cases]
         return self.subset(self.table["patient"].isin(taken).to_numpy())
 

@@ -9,21 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pydicom
+from pydicom import uid
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
-from pydicom.uid import (
-    HTJ2KLossless,
-    HTJ2KLosslessRPCL,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    RLELossless,
-    SegmentationStorage,
-)
 
 from fusqa.cohorts.space import Place
-from fusqa.cohorts.stored import SAVE_MASK, Spacing, StoredImage, UnfitFile, alike, require_size
+from fusqa.cohorts.stored import SAVE_MASK, Spacing, StoredImage, UnfitFile, alike, in_words, require_size
 
 __all__ = ["BARE_STARTS", "dicom_image", "dicom_mask"]
 
@@ -32,11 +22,18 @@ BARE_STARTS = tuple(bytes((group, 0, element, 0)) for group, element in _FIRST_T
 """First bytes of files without DICOM's preamble, which old machines leave out: the first tag of group 2 or 8."""
 
 LOSSLESS = {
-    *(JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless, HTJ2KLossless, HTJ2KLosslessRPCL, RLELossless),
+    uid.JPEGLossless,
+    uid.JPEGLosslessSV1,
+    uid.JPEGLSLossless,
+    uid.JPEG2000Lossless,
+    uid.HTJ2KLossless,
+    uid.HTJ2KLosslessRPCL,
+    uid.RLELossless,
 }
 """Compressed transfer syntaxes that keep every number."""
 
-_SEGMENTATIONS = (SegmentationStorage, "1.2.840.10008.5.1.4.1.1.66.7")  # the second is Label Map Segmentation Storage
+_LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"  # Label Map Segmentation Storage
+_SEGMENTATIONS = (uid.SegmentationStorage, _LABEL_MAP)
 
 _CENTIMETRE = 3  # of PhysicalUnitsXDirection, PS3.3 C.8.5.5.1.15
 _PLANE = 1  # of RegionSpatialFormat: a 2D image, not a trace or a spectrum
@@ -84,7 +81,7 @@ def _dicom(path: Path) -> pydicom.Dataset:
     if "PixelData" not in data:
         raise UnfitFile("is a DICOM file without an image", "export the image, not its report")
     if not getattr(data.file_meta, "TransferSyntaxUID", None):
-        data.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian  # DICOM's default, PS3.5 10.1
+        data.file_meta.TransferSyntaxUID = uid.ImplicitVRLittleEndian  # DICOM's default, PS3.5 10.1
     if int(data.get("NumberOfFrames") or 1) > 1 and _segments(data) is None:
         raise UnfitFile(f"holds {data.NumberOfFrames} frames", "export the one that is measured")
     require_size(data.Columns, data.Rows * int(data.get("NumberOfFrames") or 1))
@@ -100,14 +97,9 @@ def _decoded(data: pydicom.Dataset) -> np.ndarray:
         if not syntax.is_encapsulated:
             raise
         raise UnfitFile(
-            f"is compressed as {syntax.name}, which cannot be decoded here ({_cause(error)})",
+            f"is compressed as {syntax.name}, which cannot be decoded here ({in_words(error)})",
             "decompress it first, for instance with gdcmconv --raw or dcmdjpeg",
         ) from None
-
-
-def _cause(error: Exception) -> str:
-    """Everything that a decoder says, on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -219,7 +211,7 @@ def _spacings(data: pydicom.Dataset) -> Iterator[Spacing]:
     """
     found: list[Spacing] = []
     for one in _all_spacings(data):
-        if np.isfinite(one[:2]).all() and min(one[:2]) > 0 and not any(alike(one, other) for other in found):
+        if one.is_usable and not any(alike(one, other) for other in found):
             found.append(one)
             yield one
 

@@ -19,7 +19,7 @@ from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow, legible, path_
 from fusqa.cohorts.polygons import annotated_images, member_stem
 from fusqa.problems import Problem
 
-__all__ = ["ENDINGS", "Folder", "composed", "files_by_name", "find_cases", "is_file", "left_aside"]
+__all__ = ["ENDINGS", "composed", "files_by_name", "find_cases", "is_file", "left_aside"]
 
 ENDINGS = ("_mask", "_seg", "_segmentation", "_label", "_labels", "_annotation")
 """How the name of a mask may end beside that of its image, in small letters."""

@@ -21,12 +21,12 @@ from PIL import UnidentifiedImageError
 from fusqa.cohorts.dicom import BARE_STARTS, dicom_image, dicom_mask
 from fusqa.cohorts.polygons import file_and_member, polygon_image, polygon_mask
 from fusqa.cohorts.raster import PNG_SIGNATURE, format_of, jpeg_image, jpeg_mask, png, tiff_image, tiff_mask
-from fusqa.cohorts.stored import SAVE_IMAGE, SAVE_MASK, StoredImage, UnfitFile
+from fusqa.cohorts.stored import SAVE_IMAGE, SAVE_MASK, StoredImage, UnfitFile, in_words
 from fusqa.cohorts.volumes import GZIP, META_STARTS, NIFTI_SIZES, NRRD, volume_image, volume_mask
 from fusqa.files import write_bytes
 from fusqa.problems import CohortError, Problem
 
-__all__ = ["KINDS", "Kind", "StoredImage", "ending_of", "kind_by_content", "read_image", "read_mask", "write_image"]
+__all__ = ["KINDS", "StoredImage", "ending_of", "kind_by_content", "read_image", "read_mask", "write_image"]
 
 
 def read_image(path: str | os.PathLike[str]) -> StoredImage:
@@ -77,20 +77,14 @@ def _faults_reported(path: Path) -> Iterator[None]:
         fault = "is damaged (its header cannot be read)", "export the file again"
     except OSError as error:
         # Pillow and pydicom call a damaged file an OSError too; the system's own have a number.
+        fault = f"is damaged ({in_words(error)})", "export the file again"
         if error.errno:
             fault = f"cannot be read ({error.strerror})", "check the name and the permissions"
-        else:
-            fault = f"is damaged ({_words(error)})", "export the file again"
     except Exception as error:  # foreign parsers over foreign bytes: no list of their exceptions is complete
-        fault = f"is damaged ({_words(error)})", "export the file again"
+        fault = f"is damaged ({in_words(error)})", "export the file again"
     else:
         return
     raise CohortError([Problem(None, str(path), *fault)])
-
-
-def _words(error: Exception) -> str:
-    """What a foreign reader says, on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import HEAD
 from fusqa.problems import CohortError, Problem
 
-__all__ = ["SPLITS", "ImportReport", "Split", "import_hc18"]
+__all__ = ["SPLITS", "ImportReport", "import_hc18"]
 
 SOURCE = (
     "HC18 training set, https://doi.org/10.5281/zenodo.1327317; van den Heuvel, de Bruijn, de Korte and "
@@ -230,7 +230,7 @@ class _Reading:
             raise CohortError(self.faults)
 
     def _case(self, row: Published, image: np.ndarray) -> Case:
-        spacing = (row.pixel_mm, row.pixel_mm)
+        spacing, published = (row.pixel_mm, row.pixel_mm), row.circumference_mm
         outline = read_mask(self.images / row.annotation).pixels
         try:
             ellipse = fit_head_ellipse(outline, spacing)
@@ -240,22 +240,13 @@ class _Reading:
             where = str(self.images / row.annotation)
             fix = "unpack it again, or draw the head's outline in one grey level on black"
             raise CohortError([Problem(None, where, str(error), fix)]) from None
-        if said := disagreement(row.circumference_mm, ours.mm, HEAD, SAME_ELLIPSE):
+        if said := disagreement(published, ours.mm, HEAD, SAME_ELLIPSE):
             fix = "were the images resized? Give them as published, or correct the pixel size in the table"
             self.faults.append(Problem(None, str(self.images / row.annotation), said, fix))
         if not _encloses(outline, ellipse.centre):
             self.unclosed.append(row.case)
-        self.differences_mm[row.case] = abs(ours.mm - row.circumference_mm)
-        return Case(
-            row.case,
-            row.patient,
-            self.sites[row.patient],
-            image,
-            mask,
-            spacing,
-            row.circumference_mm,
-            _age(row.circumference_mm),
-        )
+        self.differences_mm[row.case] = abs(ours.mm - published)
+        return Case(row.case, row.patient, self.sites[row.patient], image, mask, spacing, published, _age(published))
 
 
 def _sites(rows: Sequence[Published], split: Split) -> dict[str, str | None]:

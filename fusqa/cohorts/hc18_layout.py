@@ -14,7 +14,7 @@ from fusqa.cohorts.manifest import is_file_name
 from fusqa.masks.length import check_spacing
 from fusqa.problems import CohortError, Problem
 
-__all__ = ["IMAGES", "TABLE", "Published", "locate", "read_table", "require_annotations"]
+__all__ = ["TABLE", "Published", "locate", "read_table", "require_annotations"]
 
 TABLE = "training_set_pixel_size_and_HC.csv"
 IMAGES = "training_set"

@@ -24,6 +24,7 @@ __all__ = [
     "CASES",
     "COLUMNS",
     "INFO",
+    "NAME_FIX",
     "NUMBERS",
     "CaseRow",
     "is_file_name",
@@ -54,23 +55,16 @@ class Number:
 
 
 # The ranges catch another unit, not an unusual fetus: wide enough for any scanner and any week.
-_SPACING = Number(
-    "mm",
-    *SPACING_RANGE_MM,
-    False,
-    "that looks like centimetres: multiply by 10",
-    "that looks like another unit: give mm a pixel",
-)
+_CENTIMETRES, _WEEKS = "that looks like centimetres: multiply by 10", "that looks like weeks: multiply by 7"
+_SPACING = Number("mm", *SPACING_RANGE_MM, False, _CENTIMETRES, "that looks like another unit: give mm a pixel")
 NUMBERS = {
     "row_mm": _SPACING,
     "col_mm": _SPACING,
-    "measure_mm": Number(
-        "mm", 10, 500, True, "that looks like centimetres: multiply by 10", "that looks like pixels: give mm"
-    ),
-    "ga_days": Number(
-        "days", 35, 315, True, "that looks like weeks: multiply by 7", "give days since the last menstrual period"
-    ),
+    "measure_mm": Number("mm", 10, 500, True, _CENTIMETRES, "that looks like pixels: give mm"),
+    "ga_days": Number("days", 35, 315, True, _WEEKS, "give days since the last menstrual period"),
 }
+
+NAME_FIX = "use no slash, backslash or control character"
 
 # A column whose values may occur once only, and why a second one is a fault.
 UNIQUE = {
@@ -194,9 +188,7 @@ def row_problems(folder: Path, row: CaseRow) -> Iterator[Problem]:
         if not row.cells[column]:
             yield _fault(row.line, f"{column} is missing", f"fill in the {column}")
     if not is_file_name(row.cells["case"]):
-        yield _fault(
-            row.line, f"case {row.cells['case']!r} cannot name a file", "use no slash, backslash or control character"
-        )
+        yield _fault(row.line, f"case {row.cells['case']!r} cannot name a file", NAME_FIX)
     for column in NUMBERS:
         for message, fix in _number_faults(column, row.cells[column]):
             yield _fault(row.line, message, fix)
@@ -259,9 +251,8 @@ def _header_problems(line: int, header: Sequence[str]) -> Iterator[Problem]:
     joined = ",".join(header)
     for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if len(header) < 3 and separator in joined:
-            yield _fault(
-                line, f"its columns are separated by {name}", "save it with commas, and decimal points in its numbers"
-            )
+            fix = "save it with commas, and decimal points in its numbers"
+            yield _fault(line, f"its columns are separated by {name}", fix)
             return
     for column in COLUMNS:
         if header.count(column) != 1:
@@ -275,11 +266,8 @@ def _header_problems(line: int, header: Sequence[str]) -> Iterator[Problem]:
 def _width_problems(body: Sequence[tuple[int, list[str]]], width: int) -> Iterator[Problem]:
     for line, cells in body:
         if len(cells) != width:
-            yield _fault(
-                line,
-                f"has {len(cells)} cells, the header has {width}",
-                "leave a cell empty rather than out, use decimal points, and quote text that has a comma",
-            )
+            fix = "leave a cell empty rather than out, use decimal points, and quote text that has a comma"
+            yield _fault(line, f"has {len(cells)} cells, the header has {width}", fix)
 
 
 def _info_problems(info: Mapping[str, Any]) -> Iterator[Problem]:
@@ -295,10 +283,8 @@ def _number_faults(column: str, text: str) -> Iterator[tuple[str, str]]:
     rule = NUMBERS[column]
     if not text:
         if not rule.optional:
-            yield (
-                f"{column} is missing",
-                f"fill in the {rule.unit} a pixel; the scanner's export or the DICOM header has it",
-            )
+            source = "the scanner's export or the DICOM header has it"
+            yield f"{column} is missing", f"fill in the {rule.unit} a pixel; {source}"
         return
     try:
         value = float(text)

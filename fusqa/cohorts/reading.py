@@ -28,10 +28,7 @@ from fusqa.problems import CohortError, Problem, message_and_fix
 __all__ = ["FAR_OFF", "Case", "Input", "RowFiles", "beside", "disagreement", "mask_faults", "read_files", "read_labels"]
 
 _VOLUME = ("affine matrix", "directions", "order of axes")  # orientations of formats whose axes have no fixed order
-FAR_OFF, FAR_OFF_MM = (
-    0.1,
-    2,
-)  # chosen: a measured length and the mask's that differ by more, in share and in mm, disagree
+FAR_OFF, FAR_OFF_MM = 0.1, 2  # chosen: an expert's length and the mask's that differ by more, by share and mm, disagree
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,9 +294,8 @@ def beside(mask: StoredImage, image: StoredImage | None) -> tuple[StoredImage, l
             doubts.append(f"one of image and mask states no orientation, so they cannot be compared in space; {look}")
         return mask, doubts
     compare_mm = bool(image.spacing and mask.spacing and alike(image.spacing, mask.spacing))
-    return replace(
-        mask, pixels=np.ascontiguousarray(laid_onto(mask.pixels, mask.place, image.place, compare_mm))
-    ), doubts
+    laid = laid_onto(mask.pixels, mask.place, image.place, compare_mm)
+    return replace(mask, pixels=np.ascontiguousarray(laid)), doubts
 
 
 def read_labels(path: Path, scheme: Scheme | None, labels: Renumbering | None) -> StoredImage:

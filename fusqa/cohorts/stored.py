@@ -9,13 +9,13 @@ import numpy as np
 from fusqa.cohorts.space import Place
 
 __all__ = [
-    "SAME_SPACING",
     "SAVE_IMAGE",
     "SAVE_MASK",
     "Spacing",
     "StoredImage",
     "UnfitFile",
     "alike",
+    "in_words",
     "require_size",
     "whole_numbers",
 ]
@@ -31,12 +31,22 @@ class UnfitFile(Exception):
     """A file that is not what is needed: (what is wrong, fix)."""
 
 
+def in_words(error: Exception) -> str:
+    """All that a foreign reader says, on one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 class Spacing(NamedTuple):
     """One statement of a pixel spacing in millimetres, and where a file makes it."""
 
     row_mm: float
     col_mm: float
     source: str
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is two lengths above zero."""
+        return bool(np.isfinite(self[:2]).all() and min(self[:2]) > 0)
 
     @property
     def is_default(self) -> bool:

@@ -48,20 +48,15 @@ def _slice(path: Path) -> tuple[np.ndarray, dict]:
     with open(path, "rb") as file:
         by_itk = file.read(16).startswith((NRRD, *META_STARTS))
     pixels, place, pixdim, about = (_itk if by_itk else _nifti)(path)
+    pixdim = tuple(one for one in pixdim if one.is_usable)
     if place is None:
-        return pixels, about | {"stated": tuple(filter(_is_usable, pixdim)), "orientation": "order of axes"}
+        return pixels, about | {"stated": pixdim, "orientation": "order of axes"}
     kind, place_as_stored = "directions" if by_itk else "affine matrix", place
     pixels, place, turned = upright(pixels, place)
-    stated = [Spacing(*(round(mm, 6) for mm in place.spacing), kind)]
-    for one in filter(_is_usable, pixdim):
-        if not alike(one, place_as_stored.spacing):
-            stated.append(one)
+    other = (one for one in pixdim if not alike(one, place_as_stored.spacing))
+    stated = (Spacing(*(round(mm, 6) for mm in place.spacing), kind), *other)
     known = None if place_as_stored.is_default else place
-    return pixels, about | {"stated": tuple(stated), "place": known, "orientation": kind, "turned": turned}
-
-
-def _is_usable(spacing: Spacing) -> bool:
-    return bool(np.isfinite(spacing[:2]).all() and min(spacing[:2]) > 0)
+    return pixels, about | {"stated": stated, "place": known, "orientation": kind, "turned": turned}
 
 
 def _in_plane(shape: tuple[int, ...]) -> list[int]:

@@ -11,7 +11,7 @@ import pandas as pd
 from fusqa import __version__
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.formats import write_image
-from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow, is_file_name, row_problems, table_problems
+from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, NAME_FIX, CaseRow, is_file_name, row_problems, table_problems
 from fusqa.cohorts.reading import Case, mask_faults
 from fusqa.files import write_csv, write_json
 from fusqa.masks.labels import Scheme
@@ -28,7 +28,6 @@ def write_cohort(
     source: str,
     licence: str,
     seed: int | None = None,
-    version: str = __version__,
     simulated: bool = False,
     notes: Mapping[str, Any] | None = None,
 ) -> Cohort:
@@ -42,8 +41,8 @@ def write_cohort(
         A folder that holds no ``cases.csv``.
     cases : iterable of Case
         May be a generator; one case is in memory at a time.
-    scheme, source, licence, seed, version, simulated
-        Go into ``cohort.json``; `version` is that of the program that made the cohort.
+    scheme, source, licence, seed, simulated
+        Go into ``cohort.json``, with the version of this package.
     notes : mapping, optional
         Further entries of ``cohort.json``.
 
@@ -58,7 +57,7 @@ def write_cohort(
             [Problem(None, str(folder / CASES), "is there already", "choose another folder or remove this one")]
         )
     about = {"scheme": scheme.name, "source": source, "licence": licence}
-    about |= {"seed": seed, "version": version, "simulated": simulated}
+    about |= {"seed": seed, "version": __version__, "simulated": simulated}
     write_json(folder / INFO, about)  # a cohort from now on, if unfinished: nobody takes it for a plain folder of pairs
     rows = [_write_case(folder, case, scheme, line) for line, case in enumerate(cases, start=2)]
     problems = [problem for row in rows for problem in row_problems(folder, row)]
@@ -89,7 +88,7 @@ def _write_case(folder: Path, case: Case, scheme: Scheme, line: int) -> CaseRow:
 def _case_faults(case: Case, scheme: Scheme) -> Iterator[tuple[str, str]]:
     """Yield why the files of `case` could not be written, or not be read back."""
     if not (case.case and is_file_name(case.case)):
-        yield "cannot name a file", "use no slash, backslash or control character"
+        yield "cannot name a file", NAME_FIX
     if case.image.ndim != 2 or case.image.dtype != np.uint8:
         yield f"has an image that is {case.image.shape} {case.image.dtype}", "give (H, W) uint8"
     elif case.mask is not None:

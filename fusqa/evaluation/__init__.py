@@ -49,12 +49,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "diagnosis": ["TELLING", "example_model", "image_use", "recipe_models", "telling"],
         "paper": ["PRINTED_CRITERIA", "PRINTED_ERRORS"],
         "realism": [
-            "GRID_MM",
             "SPAN_DB",
-            "Patches",
-            "contrast",
             "describe",
-            "grain_mm",
             "grey_histogram",
             "histogram_distance",
             "nakagami",

@@ -21,7 +21,6 @@ from fusqa.masks.circumference import fit_head_ellipse
 from fusqa.metrics import Report, classification_report
 
 __all__ = [
-    "FEATURES",
     "GRID_MM",
     "SPAN_DB",
     "Patches",
@@ -36,7 +35,6 @@ __all__ = [
     "real_heads",
     "spectral_distance",
     "take_patches",
-    "texture_features",
     "two_sample_test",
 ]
 
@@ -53,15 +51,13 @@ EARLY_MM = 110.0  # greatest circumference of a head of HC18 that is compared: a
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def real_heads(folder: str | Path, longest_mm: float = EARLY_MM) -> Iterator[Case]:
-    """Read the small heads of HC18, about as old as the simulated fetuses.
+def real_heads(folder: str | Path) -> Iterator[Case]:
+    """Read the heads of HC18 up to :data:`EARLY_MM`, about as old as the simulated fetuses.
 
     Parameters
     ----------
     folder : path
         HC18 as published.
-    longest_mm : float
-        Greatest head circumference.
 
     Yields
     ------
@@ -70,7 +66,7 @@ def real_heads(folder: str | Path, longest_mm: float = EARLY_MM) -> Iterator[Cas
     """
     table, images = locate(Path(folder))
     for row in read_table(table):
-        if row.circumference_mm > longest_mm or not (images / row.name).exists():
+        if row.circumference_mm > EARLY_MM or not (images / row.name).exists():
             continue
         spacing = (row.pixel_mm, row.pixel_mm)
         outline = read_mask(images / row.annotation).pixels
@@ -80,9 +76,9 @@ def real_heads(folder: str | Path, longest_mm: float = EARLY_MM) -> Iterator[Cas
         )
 
 
-def on_grid(image: np.ndarray, spacing: tuple[float, float], grid_mm: float = GRID_MM) -> np.ndarray:
-    """Bring an image ``(H, W)`` to `grid_mm` per pixel in both directions, in its own dtype."""
-    height, width = (max(1, round(side * mm / grid_mm)) for side, mm in zip(image.shape, spacing, strict=True))
+def on_grid(image: np.ndarray, spacing: tuple[float, float]) -> np.ndarray:
+    """Bring an image ``(H, W)`` to :data:`GRID_MM` per pixel in both directions, in its own dtype."""
+    height, width = (max(1, round(side * mm / GRID_MM)) for side, mm in zip(image.shape, spacing, strict=True))
     finer = height * width > image.size
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR if finer else cv2.INTER_AREA)
 

@@ -15,9 +15,9 @@ __all__ = ["grain_charts", "patch_sheet", "same_scale"]
 WINDOW_MM = (60.0, 80.0)  # height and width of what is shown of each image
 
 
-def same_scale(cases: Sequence[Case], titles: Sequence[str], columns: int = 3) -> Figure:
-    """Show images at one scale, each centred on its fetus or head, with a bar of 10 mm."""
-    figure, axes = panels(len(cases), columns, WINDOW_MM[1] / WINDOW_MM[0], height=2.4)
+def same_scale(cases: Sequence[Case], titles: Sequence[str]) -> Figure:
+    """Show images at one scale, three in a row, each centred on its fetus or head, with a bar of 10 mm."""
+    figure, axes = panels(len(cases), 3, WINDOW_MM[1] / WINDOW_MM[0], height=2.4)
     for axis, case, title in zip(axes, cases, titles, strict=False):
         axis.imshow(_window(case), cmap="gray", vmin=0, vmax=255)
         bottom = WINDOW_MM[0] / GRID_MM - 12

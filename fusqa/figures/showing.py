@@ -15,7 +15,7 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["VERDICT_COLOURS", "framed_table", "panels", "show", "show_command", "show_table"]
+__all__ = ["VERDICT_COLOURS", "framed_table", "html_table", "panels", "show", "show_command", "show_table"]
 
 VERDICT_COLOURS = {"good": "#0072B2", "poor": "#D55E00"}  # Okabe & Ito, safe for colour-blind readers
 sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", font_scale=0.85)
@@ -40,9 +40,14 @@ def show_table(table: pd.DataFrame, caption: str, source: str = "") -> None:
     A line break in a cell or a heading is kept.
     """
     marked = table.rename(columns=lambda heading: str(heading).replace("\n", "\\n"))  # as pandas writes those of cells
-    body = marked.to_html(index=False, border=0, na_rep="–", justify="left", classes="table").replace("\\n", "<br>")
+    body = html_table(marked, escape=True).replace("\\n", "<br>")
     page = framed_table(body, f"<figcaption>{html.escape(caption)}{_origin(source)}</figcaption>")
     display({"text/html": page, "text/plain": f"{caption}\n{table.to_string(index=False)}"}, raw=True)
+
+
+def html_table(table: pd.DataFrame, escape: bool = False) -> str:
+    """Write a table of HTML cells, or of text to `escape`; an empty cell prints as a dash."""
+    return table.to_html(index=False, border=0, na_rep="–", justify="left", classes="table", escape=escape)
 
 
 def framed_table(table: str, caption: str = "") -> str:

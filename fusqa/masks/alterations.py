@@ -311,13 +311,8 @@ def _cut(mask: np.ndarray, scheme: Scheme, label: str, angle_deg: float, share: 
 
 def _shift(mask: np.ndarray, scheme: Scheme, label: str, rows: int, cols: int) -> np.ndarray:
     """Move a label by whole pixels; what leaves the image is lost."""
-    layer = _layer(mask, scheme, label)
-    height, width = layer.shape
-    moved = np.zeros_like(layer)
-    to = slice(max(rows, 0), max(height + rows, 0)), slice(max(cols, 0), max(width + cols, 0))
-    start = slice(max(-rows, 0), max(height - rows, 0)), slice(max(-cols, 0), max(width - cols, 0))
-    moved[to] = layer[start]
-    return _repaint(mask, scheme, label, moved)
+    layer, move = _layer(mask, scheme, label), np.float32([[1, 0, cols], [0, 1, rows]])
+    return _repaint(mask, scheme, label, cv2.warpAffine(layer, move, layer.shape[::-1], flags=cv2.INTER_NEAREST))
 
 
 def _leak(mask: np.ndarray, scheme: Scheme, label: str, row: int, col: int, radius_px: int) -> np.ndarray:
@@ -327,17 +322,8 @@ def _leak(mask: np.ndarray, scheme: Scheme, label: str, row: int, col: int, radi
 
 
 OPERATIONS: dict[str, Callable[..., np.ndarray]] = {
-    "keep": _keep,
-    "dilate": _dilate,
-    "erode": _erode,
-    "grow": _grow,
-    "shrink": _shrink,
-    "relabel": _relabel,
-    "delete": _delete,
-    "mirror": _mirror,
-    "cut": _cut,
-    "shift": _shift,
-    "leak": _leak,
+    follow.__name__.removeprefix("_"): follow
+    for follow in (_keep, _dilate, _erode, _grow, _shrink, _relabel, _delete, _mirror, _cut, _shift, _leak)
 }
 
 

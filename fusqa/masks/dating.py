@@ -31,6 +31,11 @@ class GestationalAge:
     sd: float | np.ndarray
 
 
+def _unknown(mm: np.ndarray) -> np.ndarray:
+    """Standard deviation where the source gives none: NaN."""
+    return np.full_like(mm, np.nan, dtype=float)
+
+
 @dataclass(frozen=True)
 class DatingEquation:
     """A published equation from a length to the gestational age.
@@ -55,13 +60,8 @@ class DatingEquation:
     measurement: str
     range_mm: tuple[float, float]
     days: Callable[[np.ndarray], np.ndarray]
-    sd: Callable[[np.ndarray], np.ndarray]
     source: str
-
-
-def _unknown(mm: np.ndarray) -> np.ndarray:
-    """Standard deviation where the source gives none: NaN."""
-    return np.full_like(mm, np.nan, dtype=float)
+    sd: Callable[[np.ndarray], np.ndarray] = _unknown
 
 
 def _hadlock_days(mm: np.ndarray) -> np.ndarray:
@@ -70,68 +70,43 @@ def _hadlock_days(mm: np.ndarray) -> np.ndarray:
     return 7 * np.exp(1.684969 + 0.315646 * c - 0.049306 * c**2 + 0.004057 * c**3 - 0.000120456 * c**4)
 
 
-EQUATIONS: dict[str, DatingEquation] = {
-    equation.key: equation
-    for equation in (
-        DatingEquation(
-            key="intergrowth-21st",
-            title="INTERGROWTH-21st (2014)",
-            measurement="crown-rump length",
-            range_mm=(15, 95),
-            days=lambda mm: 40.9041 + 3.21585 * np.sqrt(mm) + 0.348956 * mm,
-            sd=lambda mm: 2.39102 + 0.0193474 * mm,
-            source="Papageorghiou et al., Ultrasound Obstet Gynecol 2014;44:641-648",
-        ),
-        DatingEquation(
-            key="robinson-1975",
-            title="Robinson & Fleming (1975)",
-            measurement="crown-rump length",
-            range_mm=(6, 84),
-            days=lambda mm: 8.052 * np.sqrt(1.037 * mm) + 23.73,
-            sd=lambda mm: np.full_like(mm, 4.7 / 2, dtype=float),
-            source="Robinson & Fleming, Br J Obstet Gynaecol 1975;82:702-710, with Loughna et al. 2009's factor "
-            "1.037; range: the lengths at 6 to 14 weeks; SD: half of the ±4.7 days (2 SD) of one measurement",
-        ),
-        DatingEquation(
-            key="hadlock-1992",
-            title="Hadlock (1992)",
-            measurement="crown-rump length",
-            range_mm=(2, 121),
-            days=_hadlock_days,
-            sd=lambda mm: 0.04 * _hadlock_days(mm),
-            source="Hadlock et al., Radiology 1992;182:501-505; SD: half of the ±8 % (2 SD)",
-        ),
-        DatingEquation(
-            key="verburg-2008",
-            title="Verburg (2008)",
-            measurement="crown-rump length",
-            range_mm=(20, 65),
-            days=lambda mm: 7 * np.exp(1.4653 + 0.001737 * mm + 0.2313 * np.log(mm)),
-            sd=_unknown,
-            source="Verburg et al., Ultrasound Obstet Gynecol 2008;31:388-396",
-        ),
-        DatingEquation(
-            key="sahota-2009",
-            title="Sahota (2009)",
-            measurement="crown-rump length",
-            range_mm=(5, 100),
-            days=lambda mm: 26.643 + 7.822 * np.sqrt(mm),
-            sd=_unknown,
-            source="Sahota et al., Ultrasound Obstet Gynecol 2009;33:268-273; "
-            "range chosen: the lengths at which the equation gives 6 to 15 weeks",
-        ),
-        DatingEquation(
-            key="intergrowth-21st-hc",
-            title="INTERGROWTH-21st, head (2016)",
-            measurement="head circumference",
-            range_mm=(95, 350),
-            days=lambda mm: np.exp(0.05970 * np.log(mm) ** 2 + 6.409e-9 * mm**3 + 3.3258),
-            sd=_unknown,
-            source="Papageorghiou et al., Ultrasound Obstet Gynecol 2016;48:719-726; "
-            "range chosen: the lengths at which the equation gives 14 weeks to birth",
-        ),
-    )
-}
+_CRL, _HC = "crown-rump length", "head circumference"
+
+EQUATIONS: dict[str, DatingEquation] = {equation.key: equation for equation in (
+    DatingEquation(
+        "intergrowth-21st", "INTERGROWTH-21st (2014)", _CRL, (15, 95),
+        days=lambda mm: 40.9041 + 3.21585 * np.sqrt(mm) + 0.348956 * mm, sd=lambda mm: 2.39102 + 0.0193474 * mm,
+        source="Papageorghiou et al., Ultrasound Obstet Gynecol 2014;44:641-648",
+    ),
+    DatingEquation(
+        "robinson-1975", "Robinson & Fleming (1975)", _CRL, (6, 84),
+        days=lambda mm: 8.052 * np.sqrt(1.037 * mm) + 23.73, sd=lambda mm: np.full_like(mm, 4.7 / 2, dtype=float),
+        source="Robinson & Fleming, Br J Obstet Gynaecol 1975;82:702-710, with Loughna et al. 2009's factor "
+        "1.037; range: the lengths at 6 to 14 weeks; SD: half of the ±4.7 days (2 SD) of one measurement",
+    ),
+    DatingEquation(
+        "hadlock-1992", "Hadlock (1992)", _CRL, (2, 121),
+        days=_hadlock_days, sd=lambda mm: 0.04 * _hadlock_days(mm),
+        source="Hadlock et al., Radiology 1992;182:501-505; SD: half of the ±8 % (2 SD)",
+    ),
+    DatingEquation(
+        "verburg-2008", "Verburg (2008)", _CRL, (20, 65),
+        days=lambda mm: 7 * np.exp(1.4653 + 0.001737 * mm + 0.2313 * np.log(mm)),
+        source="Verburg et al., Ultrasound Obstet Gynecol 2008;31:388-396",
+    ),
+    DatingEquation(
+        "sahota-2009", "Sahota (2009)", _CRL, (5, 100),
+        days=lambda mm: 26.643 + 7.822 * np.sqrt(mm),
+        source="Sahota et al., Ultrasound Obstet Gynecol 2009;33:268-273; "
+        "range chosen: the lengths at which the equation gives 6 to 15 weeks",
+    ),
+    DatingEquation(
+        "intergrowth-21st-hc", "INTERGROWTH-21st, head (2016)", _HC, (95, 350),
+        days=lambda mm: np.exp(0.05970 * np.log(mm) ** 2 + 6.409e-9 * mm**3 + 3.3258),
+        source="Papageorghiou et al., Ultrasound Obstet Gynecol 2016;48:719-726; "
+        "range chosen: the lengths at which the equation gives 14 weeks to birth",
+    ),
+)}  # fmt: skip
 
 
 def gestational_age(mm: float | np.ndarray, equation: str = "intergrowth-21st") -> GestationalAge:

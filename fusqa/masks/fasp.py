@@ -20,6 +20,9 @@ from fusqa.masks.pieces import Piece, Polyline
 __all__ = ["FETUS_RULES", "FetusView"]
 
 _FASP = "NHS Fetal Anomaly Screening Programme"
+_PUBLIC_CODE = f"{_FASP}; threshold: public code of Fetal-TransUNet (Cengiz et al. 2022)"
+_ROUX = f"{_FASP}; fluid and angle: Roux et al., Gynecol Obstet Fertil 2016;44:146-150; area chosen"
+_RULE_CHOSEN, _CALIPER_CHOSEN = f"{_FASP}; rule and threshold chosen", f"{_FASP}; rule and thresholds chosen"
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,56 +205,15 @@ def _off_mm(fetus: FetusView, share: float) -> tuple[float, float]:
     return tuple(off[off.max(1).argmin()].tolist())
 
 
+_NEUTRAL = "< {palate_angle_deg:g}°, fluid ≥ {gap_mm2:g} mm²"
+_ROOM = "≥ {caliper_room_mm:g} mm of room"
+
 FETUS_RULES = (
-    Rule(
-        name="horizontal",
-        title="Horizontal",
-        unit="°",
-        wanted="≤ {horizontal_deg:g}°",
-        source=f"{_FASP}; threshold chosen",
-        find=_horizontal,
-    ),
-    Rule(
-        name="magnification",
-        title="Magnification",
-        unit="of width",
-        wanted="> {magnification:g}",
-        source=f"{_FASP}; threshold: public code of Fetal-TransUNet (Cengiz et al. 2022)",
-        find=_magnification,
-    ),
-    Rule(
-        name="palate",
-        title="Palate",
-        unit="mm²",
-        wanted="≥ {palate_mm2:g} mm²",
-        source=f"{_FASP}; threshold chosen",
-        find=_palate,
-    ),
-    Rule(
-        name="neutral_position",
-        title="Neutral position",
-        unit="°",
-        wanted="< {palate_angle_deg:g}°, fluid ≥ {gap_mm2:g} mm²",
-        source=f"{_FASP}; fluid and angle: Roux et al., Gynecol Obstet Fertil 2016;44:146-150; area chosen",
-        find=_neutral_position,
-    ),
-    Rule(
-        name="face_direction",
-        title="Face direction",
-        unit="mm",
-        wanted="≥ {face_mm:g} mm upwards",
-        source=f"{_FASP}; rule and threshold chosen",
-        find=_face_direction,
-    ),
-    *(
-        Rule(
-            name=f"{side}_caliper",
-            title=f"{side.capitalize()} caliper",
-            unit="mm",
-            wanted="≥ {caliper_room_mm:g} mm of room",
-            source=f"{_FASP}; rule and thresholds chosen",
-            find=partial(_caliper, left=side == "left"),
-        )
-        for side in ("left", "right")
-    ),
+    Rule("horizontal", "Horizontal", "°", "≤ {horizontal_deg:g}°", f"{_FASP}; threshold chosen", _horizontal),
+    Rule("magnification", "Magnification", "of width", "> {magnification:g}", _PUBLIC_CODE, _magnification),
+    Rule("palate", "Palate", "mm²", "≥ {palate_mm2:g} mm²", f"{_FASP}; threshold chosen", _palate),
+    Rule("neutral_position", "Neutral position", "°", _NEUTRAL, _ROUX, _neutral_position),
+    Rule("face_direction", "Face direction", "mm", "≥ {face_mm:g} mm upwards", _RULE_CHOSEN, _face_direction),
+    Rule("left_caliper", "Left caliper", "mm", _ROOM, _CALIPER_CHOSEN, partial(_caliper, left=True)),
+    Rule("right_caliper", "Right caliper", "mm", _ROOM, _CALIPER_CHOSEN, partial(_caliper, left=False)),
 )

@@ -13,6 +13,8 @@ from fusqa.masks.pieces import Piece, Polyline, closed, outlines
 
 __all__ = ["HEAD_RULES", "HeadView"]
 
+_HADLOCK = "Hadlock et al., AJR 1981;137:83-85 (cephalic index, mean ± 3 SD)"
+
 
 @dataclass(frozen=True, eq=False)
 class HeadView:
@@ -86,44 +88,9 @@ def _inside_picture(head: HeadView, limits: Thresholds) -> Finding:
 
 
 HEAD_RULES = (
-    Rule(
-        name="one_piece",
-        title="One piece",
-        unit="of the area",
-        wanted="≥ {piece_share:g}",
-        source="chosen",
-        find=_one_piece,
-    ),
-    Rule(
-        name="no_holes",
-        title="No holes",
-        unit="of the area",
-        wanted="≤ {hole_share:g}",
-        source="chosen",
-        find=_no_holes,
-    ),
-    Rule(
-        name="elliptic",
-        title="Elliptic",
-        unit="Dice",
-        wanted="≥ {ellipse_dice:g}",
-        source="chosen",
-        find=_elliptic,
-    ),
-    Rule(
-        name="axis_ratio",
-        title="Axis ratio",
-        unit="",
-        wanted="{axis_ratio[0]:g} – {axis_ratio[1]:g}",
-        source="Hadlock et al., AJR 1981;137:83-85 (cephalic index, mean ± 3 SD)",
-        find=_axis_ratio,
-    ),
-    Rule(
-        name="inside_picture",
-        title="Inside the picture",
-        unit="of the outline",
-        wanted="≥ {inside_share:g}",
-        source="chosen",
-        find=_inside_picture,
-    ),
+    Rule("one_piece", "One piece", "of the area", "≥ {piece_share:g}", "chosen", _one_piece),
+    Rule("no_holes", "No holes", "of the area", "≤ {hole_share:g}", "chosen", _no_holes),
+    Rule("elliptic", "Elliptic", "Dice", "≥ {ellipse_dice:g}", "chosen", _elliptic),
+    Rule("axis_ratio", "Axis ratio", "", "{axis_ratio[0]:g} – {axis_ratio[1]:g}", _HADLOCK, _axis_ratio),
+    Rule("inside_picture", "Inside the picture", "of the outline", "≥ {inside_share:g}", "chosen", _inside_picture),
 )

@@ -57,7 +57,15 @@ class OneHot(nn.Module):
 ENCODINGS = {"grey": GreyLevels, "one-hot": OneHot}
 
 
-class Single(nn.Module):
+class _Quality(nn.Module):
+    """What all topologies share: an encoding, features of image and mask, and the logit that follows from these."""
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return the logit of "good" ``(B,)``."""
+        return self.head(self.features(image, mask)).squeeze(1)
+
+
+class Single(_Quality):
     """One CNN that sees image and mask together, as channels of one input."""
 
     def __init__(self, backbone: Backbone, pretrained: bool, encode: nn.Module):
@@ -70,12 +78,8 @@ class Single(nn.Module):
         """Return the features that decide the verdict, ``(B, width)``."""
         return self.cnn(self.encode(image, mask))
 
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Return the logit of "good" ``(B,)``."""
-        return self.head(self.features(image, mask)).squeeze(1)
 
-
-class _TwoStreams(nn.Module):
+class _TwoStreams(_Quality):
     """Features of the image and features of the mask, concatenated and fully connected to the logit."""
 
     towers: int  # 1: both streams share one CNN; 2: each has its own
@@ -92,10 +96,6 @@ class _TwoStreams(nn.Module):
         of_image = self.cnns[0](self.encode(image, None))  # (B, width)
         of_mask = self.cnns[-1](self.encode(None, mask))  # (B, width)
         return torch.cat([of_image, of_mask], 1)
-
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Return the logit of "good" ``(B,)``."""
-        return self.head(self.features(image, mask)).squeeze(1)
 
 
 class Siamese(_TwoStreams):
@@ -166,18 +166,12 @@ class Autoencoder(nn.Module):
     def __init__(self, classes: int = 5):
         super().__init__()
         self.classes = classes
-        outs, kernels, strides = zip(*self.LAYERS, strict=True)
-        ins = (classes, *outs[:-1])
-        down = [
-            self._block(nn.Conv2d(i, o, k, s, padding=1), o)
-            for i, o, k, s in zip(ins[:-1], outs[:-1], kernels[:-1], strides[:-1], strict=True)
-        ]
-        code = nn.Conv2d(ins[-1], outs[-1], kernels[-1], strides[-1], padding=1)
-        up = [
-            self._block(nn.ConvTranspose2d(o, i, k, s, padding=1), i)
-            for i, o, k, s in list(zip(ins, outs, kernels, strides, strict=True))[:0:-1]
-        ]
-        last = nn.ConvTranspose2d(outs[0], classes, kernels[0], strides[0], padding=1)
+        ins = (classes, *(outs for outs, _, _ in self.LAYERS[:-1]))
+        layers = [(i, *layer) for i, layer in zip(ins, self.LAYERS, strict=True)]
+        down = [self._block(nn.Conv2d(i, o, k, s, padding=1), o) for i, o, k, s in layers[:-1]]
+        code = nn.Conv2d(*layers[-1], padding=1)
+        up = [self._block(nn.ConvTranspose2d(o, i, k, s, padding=1), i) for i, o, k, s in layers[:0:-1]]
+        last = nn.ConvTranspose2d(self.LAYERS[0][0], classes, *self.LAYERS[0][1:], padding=1)
         self.layers = nn.Sequential(*down, code, *up, last)
 
     def _block(self, convolution: nn.Module, channels: int) -> nn.Sequential:

@@ -100,35 +100,27 @@ def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.devic
     judged = sum(kept.values()) + profile.validation * plan.A + plan.B  # every set, once the model is trained
 
     @cache
-    def of(
-        topology: str,
-        backbone: str,
-        pretrained: bool,
-        encoding: str,
-        training: Training,
-        material: tuple[str, ...],
-    ) -> float:
+    def of(network: tuple[str, str, bool], encoding: str, training: Training, material: tuple[str, ...]) -> float:
         try:
-            model = quality_model(topology, backbone, pretrained, classes, encoding)
+            model = quality_model(*network, classes, encoding)
         except WeightsUnavailable:
             return 0.0
         columns = _noise(training.size), mask(training.size), target
         step, forward = _rates(model, nn.BCEWithLogitsLoss(), training, columns, device)
-        validated = (training.rounds + 1) * sum(
-            kept[kind] for kind in material
-        )  # after every round, and for what is familiar
+        # After every round, and for what is familiar.
+        validated = (training.rounds + 1) * sum(kept[kind] for kind in material)
         return training.budget * step + (validated + judged + FAMILIARITY_PAIRS) * forward
 
     seconds = {}
     for row in (row_named(key) for key in plan.rows):
         learns = RECIPES[row.recipe]
-        once = of(row.topology, row.backbone, row.pretrained, learns.encoding, profile.training(row), learns.material)
+        once = of(row.network, learns.encoding, profile.training(row), learns.material)
         seconds |= {row.result(seed): once for seed in profile.seeds_of(row)}
     if profile.omitted is not None:
         trainings = 1 + len(POOR_RECIPES[COHORTS[cohort].scheme.name])  # with every alteration, and without each
         reference, paper = Row(*REFERENCE_NETWORK), RECIPES["paper"]
-        plan_without = profile.training_without(reference)
-        seconds["unseen"] = trainings * of(*reference.network, paper.encoding, plan_without, paper.material)
+        training = profile.training_without(reference)
+        seconds["unseen"] = trainings * of(reference.network, paper.encoding, training, paper.material)
     training = profile.autoencoder
     columns = mask(training.size), mask(training.size)
     step, forward = _rates(Autoencoder(classes), ReconstructionLoss(), training, columns, device)

@@ -4,18 +4,18 @@ A page keeps a line ``{{ name }}`` for each; :func:`fusqa.publishing.binding.ass
 """
 
 import html
-import inspect
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import typer
 from papermill import inspect_notebook
-from typer.core import TyperArgument, TyperCommand, TyperOption
+from typer.cli import get_docs_for_click
 
 from fusqa.cli import app
-from fusqa.figures.showing import framed_table
+from fusqa.figures.showing import framed_table, html_table
 from fusqa.study.pairs import ALTERED, AT_B, ERRORS
 from fusqa.study.profile import Profile
 from fusqa.study.rows import title_of
@@ -107,47 +107,9 @@ def _provenance(result: Path) -> dict | None:
 
 
 def command_pages() -> str:
-    """Write the help of the command ``fusqa``, one section per verb, from the command itself."""
-    verbs = _verbs(typer.main.get_command(app), "fusqa")
-    return "\n".join(_command_section(name, command) for name, command in verbs)
-
-
-def _verbs(command: TyperCommand, name: str) -> Iterator[tuple[str, TyperCommand]]:
-    """Yield every verb that does something, with its full name."""
-    inner = getattr(command, "commands", None)
-    if inner is None:
-        yield name, command
-    else:
-        for verb, one in inner.items():
-            yield from _verbs(one, f"{name} {verb}")
-
-
-def _command_section(name: str, command: TyperCommand) -> str:
-    """One verb: what it does, how it is called, and what can be given to it."""
-    arguments = [word for one in command.params if one.param_type_name == "argument" for word in _words(one)]
-    rows = [
-        [
-            ", ".join(f"<code>{html.escape(word)}</code>" for word in _words(parameter)),
-            html.escape(parameter.help or ""),
-            html.escape(_default(parameter)),
-        ]
-        for parameter in command.params
-    ]
-    about, usage = inspect.cleandoc(command.help or ""), " ".join([name, "[OPTIONS]", *arguments])
-    return f"## `{name}`\n\n{about}\n\n```text\n{usage}\n```\n\n" + table(["given", "what it is", "default"], rows)
-
-
-def _default(parameter: TyperArgument | TyperOption) -> str:
-    """The default of a parameter; a dash for a switch, and for what must be given."""
-    value = parameter.default
-    return "–" if value is None or value is False or value is ... else str(getattr(value, "value", value))
-
-
-def _words(parameter: TyperArgument | TyperOption) -> list[str]:
-    """How a parameter is written on the command line."""
-    if parameter.param_type_name == "argument":
-        return [parameter.metavar or parameter.name.upper()]
-    return [*parameter.opts, *parameter.secondary_opts]
+    """Write the help of the command ``fusqa``, one section per verb, as Typer documents a command."""
+    command = typer.main.get_command(app)
+    return get_docs_for_click(obj=command, ctx=typer.Context(command, info_name="fusqa"), name="fusqa", indent=1)
 
 
 def model_cards(results: Path) -> str:
@@ -246,8 +208,4 @@ def shown(column: str, value: object) -> str:
 
 def table(header: list[str], rows: list[list[str]]) -> str:
     """Write a table of HTML cells, framed as every table of the book."""
-    head = "".join(f"<th>{name}</th>" for name in header)
-    lines = ["".join(f"<td>{value}</td>" for value in row) for row in rows]
-    body = "".join(f"<tr>{line}</tr>\n" for line in lines)
-    thead, tbody = f"<thead><tr>{head}</tr></thead>", f"<tbody>\n{body}</tbody>"
-    return framed_table(f'<table class="dataframe table">\n{thead}\n{tbody}</table>') + "\n"
+    return framed_table(html_table(pd.DataFrame(rows, columns=header))) + "\n"

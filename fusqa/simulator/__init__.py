@@ -3,9 +3,5 @@
 import lazy_loader as lazy
 
 __getattr__, __dir__, __all__ = lazy.attach(
-    __name__,
-    submod_attrs={
-        "cases": ["draw_case", "simulate"],
-        "hospitals": ["SITES"],
-    },
+    __name__, submod_attrs={"cases": ["draw_case", "simulate"], "hospitals": ["SITES"]}
 )

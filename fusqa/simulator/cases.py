@@ -5,7 +5,7 @@ A fetus (:mod:`fusqa.simulator.fetus`) lies in its uterus (:mod:`fusqa.simulator
 ``(site, seed, index)``: no state, no order, no process enters.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
@@ -183,7 +183,7 @@ def draw_case(site: str, seed: int, index: int) -> Case:
 
 
 def simulate(
-    folder: str | Path, site: str, cases: int, seed: int, progress: Callable[[int, int], None] | None = None
+    folder: str | Path, site: str, cases: int, seed: int, progress: Callable[[range], Iterable[int]] = iter
 ) -> Cohort:
     """Write a simulated cohort: cases 0 … `cases` − 1 of a site, one at a time.
 
@@ -195,20 +195,14 @@ def simulate(
         Key of :data:`fusqa.simulator.hospitals.SITES`.
     cases, seed : int
         How many, and of which cohort.
-    progress : callable, optional
-        Called as ``progress(done, cases)`` after each case.
+    progress : callable
+        Wraps the numbers of the cases, as ``tqdm.tqdm`` does, to show how many are drawn.
 
     Returns
     -------
     Cohort
         The cohort just written, opened.
     """
-
-    def drawn() -> Iterator[Case]:
-        for index in range(cases):
-            yield draw_case(site, seed, index)
-            if progress:
-                progress(index + 1, cases)
-
+    drawn = (draw_case(site, seed, index) for index in progress(range(cases)))
     source = f"fusqa {__version__}, simulated B-mode, site {site}"
-    return write_cohort(folder, drawn(), scheme=FETUS, source=source, licence="MIT", seed=seed, simulated=True)
+    return write_cohort(folder, drawn, scheme=FETUS, source=source, licence="MIT", seed=seed, simulated=True)

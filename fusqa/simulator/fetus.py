@@ -14,7 +14,7 @@ import numpy as np
 
 from fusqa.simulator import anatomy
 from fusqa.simulator.growth import Proportions, proportions
-from fusqa.simulator.shapes import blend, ellipse, farthest_pair, polar, rotation, smooth_closed, smooth_open, tube
+from fusqa.simulator.shapes import ellipse, farthest_pair, frame, polar, rotation, smooth_closed, smooth_open, tube
 from fusqa.simulator.tissue import Part
 
 __all__ = ["Build", "Fetus", "Pose", "draw_fetus"]
@@ -194,9 +194,7 @@ def bone_dots(pose: Pose) -> np.ndarray:
     dots = [np.empty((0, 2))]
     if pose.sees(anatomy.SPINE_PLANES):
         axis = smooth_open(np.array(anatomy.SPINE), anatomy.VERTEBRAE)
-        along = np.gradient(axis, axis=0)
-        along /= np.hypot(*along.T)[:, None]
-        across = np.stack([-along[:, 1], along[:, 0]], axis=1)
+        along, across = frame(axis)
         uneven = 0.10 * np.sin(2.4 * np.arange(anatomy.VERTEBRAE)[:, None]) * along * anatomy.SPINE_ROWS[0]
         dots += [axis + row * across + uneven for row in anatomy.SPINE_ROWS]
     if pose.sees(anatomy.RIB_PLANES):
@@ -208,7 +206,9 @@ def nape(thickness: float, place: Place) -> np.ndarray:
     """Outline of the nuchal translucency; its upper end turns with the head."""
     axis = smooth_open(np.array(anatomy.NAPE), 40)
     upright = (axis - anatomy.HEAD_CENTRE) / anatomy.HEAD_RADIUS
-    share = blend(axis, *anatomy.NAPE_TURNS)[:, None]
+    low, high = anatomy.NAPE_TURNS
+    turned = np.clip((axis[:, :1] - low) / (high - low), 0.0, 1.0)
+    share = turned * turned * (3 - 2 * turned)  # rises smoothly
     swell = np.sin(np.linspace(0.15, np.pi - 0.15, 40)) ** 0.7
     return tube((1 - share) * axis + share * place(upright), 0.5 * thickness * swell)
 

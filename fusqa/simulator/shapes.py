@@ -7,13 +7,14 @@ from scipy.spatial import ConvexHull
 
 __all__ = [
     "around",
-    "blend",
     "ellipse",
     "farthest_pair",
+    "frame",
     "polar",
     "rotation",
     "smooth_closed",
     "smooth_open",
+    "travelled",
     "tube",
 ]
 
@@ -51,12 +52,22 @@ def rotation(degrees: float) -> np.ndarray:
     return np.array([[c, -s], [s, c]])
 
 
+def frame(curve: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors along a curve ``(n, 2)``, and across it: to the left, as the second axis is to the first."""
+    along = np.gradient(curve, axis=0)
+    along /= np.maximum(np.hypot(*along.T), 1e-9)[:, None]
+    return along, np.stack([-along[:, 1], along[:, 0]], axis=1)
+
+
+def travelled(curve: np.ndarray) -> np.ndarray:
+    """Way along a curve from its first point to each, ``(n,)``."""
+    return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(curve, axis=0).T))])
+
+
 def tube(axis: np.ndarray, radius: np.ndarray | float) -> np.ndarray:
     """Closed outline of a tube with round ends, of half thickness `radius` about the open curve `axis` ``(n, 2)``."""
     radius = np.broadcast_to(np.asarray(radius, float), len(axis))
-    along = np.gradient(axis, axis=0)
-    along /= np.maximum(np.hypot(*along.T), 1e-9)[:, None]
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    along, across = frame(axis)
     half = np.linspace(0.0, np.pi, 7)[1:-1]
     start, end = (
         axis[at] + radius[at] * (np.cos(half)[:, None] * across[at] * side + np.sin(half)[:, None] * along[at] * side)
@@ -64,12 +75,6 @@ def tube(axis: np.ndarray, radius: np.ndarray | float) -> np.ndarray:
     )
     side = across * radius[:, None]
     return np.vstack([start, axis + side, end, (axis - side)[::-1]])
-
-
-def blend(points: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Share ``(n,)`` that rises smoothly from 0 where x is at most `low` to 1 where it is at least `high`."""
-    share = np.clip((points[:, 0] - low) / (high - low), 0.0, 1.0)
-    return share * share * (3 - 2 * share)
 
 
 def farthest_pair(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

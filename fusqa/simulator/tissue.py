@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 from fusqa.simulator.beams import BEAMS, SAMPLES, Beams, fill, patches
+from fusqa.simulator.shapes import travelled
 
-__all__ = ["INTERFACES", "TISSUES", "TISSUE_NUMBER", "Part", "Slice", "echogenicity", "mirrors", "paint", "ratio"]
+__all__ = ["INTERFACES", "TISSUES", "Part", "Slice", "echogenicity", "mirrors", "paint", "ratio"]
 
 
 @dataclass(frozen=True)
@@ -191,11 +192,11 @@ def mirrors(scene: Slice, tissue: np.ndarray, beams: Beams, rng: np.random.Gener
 
 def _facing(curve: np.ndarray, beams: Beams) -> tuple[np.ndarray, np.ndarray]:
     """Points along a curve, finer than the grid so that the line has no holes, and how they face the beam (0–1)."""
-    travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(curve, axis=0).T))])
-    at = np.arange(0.0, travelled[-1], 0.15)  # mm
+    way = travelled(curve)
+    at = np.arange(0.0, way[-1], 0.15)  # mm
     if len(at) < 2:
         return curve[:1], np.ones(1)
-    points = np.stack([np.interp(at, travelled, axis) for axis in curve.T], axis=1)
+    points = np.stack([np.interp(at, way, axis) for axis in curve.T], axis=1)
     tangent = np.gradient(points, axis=0)
     beam = points - beams.apex
     across = np.abs(tangent[:, 0] * beam[:, 1] - tangent[:, 1] * beam[:, 0])

@@ -7,12 +7,11 @@ from scipy import ndimage
 
 from fusqa.simulator.beams import View
 from fusqa.simulator.fetus import Fetus
-from fusqa.simulator.shapes import around, ellipse, smooth_open, tube
+from fusqa.simulator.machine import Range
+from fusqa.simulator.shapes import around, ellipse, frame, smooth_open, travelled, tube
 from fusqa.simulator.tissue import Part, Slice
 
-__all__ = ["lay_out", "sac_clearance"]
-
-Range = tuple[float, float]
+__all__ = ["lay_out"]
 
 DIRECTIONS = 180  # about the fetus, in which the room to the wall is given
 DECIDUA_MM, MYOMETRIUM_MM = 2.6, 13.0
@@ -60,8 +59,9 @@ def sac_clearance(rng: np.random.Generator, length: float, fluid: Range) -> np.n
 
 
 def front_of(fetus: Fetus) -> np.ndarray:
-    """Direction in which the fetus looks, ``(2,)``."""
-    return fetus.palate.mean(axis=0) - fetus.head.mean(axis=0)
+    """Unit vector in which the fetus looks, ``(2,)``."""
+    front = fetus.palate.mean(axis=0) - fetus.head.mean(axis=0)
+    return front / np.hypot(*front)
 
 
 def cushion(fetus: Fetus, sac: np.ndarray, rng: np.random.Generator) -> list[Part]:
@@ -103,16 +103,13 @@ def veins(wall: Wall, rng: np.random.Generator) -> list[Part]:
 def cord(fetus: Fetus, rng: np.random.Generator) -> tuple[list[Part], list[np.ndarray]]:
     """The umbilical cord from the navel into the fluid: a wound tube whose vessels show as a chain of dark gaps."""
     front = front_of(fetus)
-    front = front / np.hypot(*front)
     steps = np.outer(rng.uniform(0.03, 0.07, 6), front) + rng.normal(0.0, 0.035, (6, 2))
     steps[0] = 0.05 * front
     axis = smooth_open(np.vstack([fetus.navel, fetus.navel + np.cumsum(steps, axis=0) * fetus.length]), 60)
     axis = axis[: rng.integers(18, 60)]
     half = rng.uniform(1.3, 2.2)
-    travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(axis, axis=0).T))])
-    turn = np.sin(2 * np.pi * travelled / (4.2 * half) + rng.uniform(0, 6))
-    along = np.gradient(axis, axis=0)
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.maximum(np.hypot(*along.T), 1e-9)[:, None]
+    turn = np.sin(2 * np.pi * travelled(axis) / (4.2 * half) + rng.uniform(0, 6))
+    _, across = frame(axis)
     outline = tube(axis, half * (1 + 0.12 * turn))
     vein = tube(axis + 0.35 * half * turn[:, None] * across, 0.42 * half * (0.55 + 0.45 * np.abs(turn)))
     return [Part("cord", outline), Part("blood", vein)], [outline]
@@ -120,9 +117,7 @@ def cord(fetus: Fetus, rng: np.random.Generator) -> tuple[list[Part], list[np.nd
 
 def loose_cut(fetus: Fetus, wall: Wall, rng: np.random.Generator) -> tuple[list[Part], list[np.ndarray]]:
     """A hand or foot that comes back into the slice: a round piece with bone, in the fluid near the limbs."""
-    front = front_of(fetus)
-    side = front / np.hypot(*front)
-    centre = fetus.navel + fetus.length * (side * rng.uniform(0.08, 0.20) + rng.normal(0.0, 0.10, 2))
+    centre = fetus.navel + fetus.length * (front_of(fetus) * rng.uniform(0.08, 0.20) + rng.normal(0.0, 0.10, 2))
     size = fetus.length * rng.uniform(0.016, 0.032)
     tilt = rng.uniform(-40.0, 40.0)
     bone = ellipse(centre, (0.6 * size, 0.1), tilt)[:19]
