@@ -20,6 +20,7 @@ import nbformat
 import yaml
 
 from fusqa.publishing import house_map, inserts
+from fusqa.publishing.citing import citation
 from fusqa.publishing.contents import COHORT_IN, FIRST, edition_toc, notebooks_of, row_title
 from fusqa.publishing.pages import page
 from fusqa.publishing.students import write_students
@@ -100,7 +101,9 @@ def assemble(root: Path, build: Path, profile: Profile, out: Path) -> None:
         cohort = absent.stem.removesuffix("_absent")
         if not any(chapter.startswith(f"{cohort}/") for chapter in chapters):
             shutil.copy(absent, out / "book" / f"{cohort}.md")
-    write_inserts(root, build, out, [root / f"{file}.ipynb" for file in notebooks_of(written)])
+    write_inserts(
+        root, build, out, config["repository"]["url"], [root / f"{file}.ipynb" for file in notebooks_of(written)]
+    )
 
 
 def bind(source: Path, place: Path) -> None:
@@ -145,7 +148,7 @@ def copy_chapter(chapter: str, build: Path, out: Path, repository: dict) -> None
     nbformat.write(notebook, out / f"{chapter}.ipynb")
 
 
-def write_inserts(root: Path, build: Path, out: Path, notebooks: Sequence[Path]) -> None:
+def write_inserts(root: Path, build: Path, out: Path, repository: str, notebooks: Sequence[Path]) -> None:
     """Put what the code and its results say into the pages that keep a line for it; `notebooks` in reading order."""
     results = out / "published" / "results" / FIRST
     complete(out / "book" / "provenance.md", tables=inserts.provenance_tables(out / "published" / "results"))
@@ -154,10 +157,12 @@ def write_inserts(root: Path, build: Path, out: Path, notebooks: Sequence[Path])
         parameters=inserts.parameter_table(root / "notebooks"),
         profiles=inserts.profile_table(root / "profiles", build, root / "results"),
         costs=inserts.cost_table(results),
+        clone=inserts.clone_line(repository),
     )
     complete(out / "book" / "command.md", commands=inserts.command_pages())
     complete(out / "book" / "model_cards.md", cards=inserts.model_cards(results))
     complete(out / "book" / "teach.md", students=inserts.student_links(notebooks))
+    complete(out / "book" / "references.md", citation=citation(root / "CITATION.cff", repository))
     complete(out / "book" / "house.md", house=house_map.house())
     house_map.write_reference(out / "book")
 

@@ -16,11 +16,12 @@ from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from fusqa.cli import app
 from fusqa.figures.showing import framed_table
-from fusqa.study.pairs import ALTERED, AT_B, ERRORS
 from fusqa.study.profile import Profile
 from fusqa.study.rows import title_of
+from fusqa.study.sets import ALTERED, AT_B, ERRORS
 
 __all__ = [
+    "clone_line",
     "command_pages",
     "cost_table",
     "launch_links",
@@ -183,6 +184,11 @@ def student_links(notebooks: Sequence[Path]) -> str:
     titles = {name: source.partition("\n")[0].removeprefix("# ") for name, source in sources.items()}
     items = [f'<li><a href="../students/{name}">{html.escape(title)}</a></li>' for name, title in titles.items()]
     return f"<ul>{''.join(items)}</ul>\n"
+
+
+def clone_line(repository: str) -> str:
+    """Write what a first cell in Colab must run; without a repository, with an address to be replaced."""
+    return f"!git clone {repository or 'ADDRESS'} fusqa && pip install --quiet ./fusqa\n"
 
 
 def launch_links(repository: str, branch: str, notebook: str) -> str:
