@@ -250,10 +250,10 @@ def shown(column: str, value: object) -> str:
     return html.escape(str(value))
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """Write a table of HTML cells, framed as every table of the book."""
+def table(header: list[str], rows: list[list[str]], words: bool = False) -> str:
+    """Write a table of HTML cells, framed as every table of the book; the cells of one of `words` break their lines."""
     head = "".join(f"<th>{name}</th>" for name in header)
     lines = ["".join(f"<td>{value}</td>" for value in row) for row in rows]
     body = "".join(f"<tr>{line}</tr>\n" for line in lines)
     thead, tbody = f"<thead><tr>{head}</tr></thead>", f"<tbody>\n{body}</tbody>"
-    return framed_table(f'<table class="dataframe table">\n{thead}\n{tbody}</table>') + "\n"
+    return framed_table(f'<table class="dataframe table{" words" if words else ""}">\n{thead}\n{tbody}</table>') + "\n"
