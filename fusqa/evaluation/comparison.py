@@ -221,13 +221,15 @@ def learning_table(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
 def table_3(rows: Mapping[str, TrainedRow], threshold: str) -> pd.DataFrame:
     """Return the paper's Table 3 at a threshold, "paper" or "validation", as text.
 
-    A figure is the mean over seeds, ± its standard deviation where there are several; below it the 95 % interval.
+    A figure is the mean over seeds, ± its standard deviation where there are several; below it the 95 % interval. Rows
+    that were not run share the last line.
     """
-    lines = []
+    lines, absent = [], [row.title for row in rows.values() if not row.tables]
     for row in rows.values():
+        if not row.tables:
+            continue
         if not row.testable:
-            said = ("no test set", row.verdict) if row.tables else ("not run", "–")
-            lines.append({"model": row.title, "learnt?": said[1], CONFUSION: said[0]})
+            lines.append({"model": row.title, "learnt?": row.verdict, CONFUSION: "no test set"})
             continue
         over = row.report(threshold)
         counts = [f"{count:.0f}" if over.seeds == 1 else f"{count:.1f}" for count in over.confusion]
@@ -236,6 +238,8 @@ def table_3(rows: Mapping[str, TrainedRow], threshold: str) -> pd.DataFrame:
             {"model": row.title, "learnt?": row.verdict, CONFUSION: "{} {}\n{} {}".format(*counts) + collapsed}
             | {title: figure(over.mean[key], over.intervals[key], over.sd[key]) for key, title in FIGURES.items()}
         )
+    if absent:
+        lines.append({"model": "; ".join(absent), "learnt?": "–", CONFUSION: "not run"})
     return pd.DataFrame(lines)
 
 

@@ -24,7 +24,7 @@ def citation(file: Path, repository: str) -> str:
     authors = "; ".join(
         author.get("name") or f"{author['family-names']}, {author['given-names']}" for author in cff["authors"]
     )
-    where = [f"version {cff['version']}"]
+    where = [f"Version {cff['version']}"]
     if repository:
         where.append(f'<a href="{html.escape(repository)}">{html.escape(repository.removeprefix("https://"))}</a>')
     if "doi" in cff:
