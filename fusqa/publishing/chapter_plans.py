@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Gt, MinLen
+from pydantic import Field, PositiveInt
 
 from fusqa.publishing.inserts import table
 from fusqa.publishing.teaching import Entry, page_link, read_table, source_of
@@ -16,8 +16,8 @@ __all__ = ["ChapterPlan", "before_reading", "chapter_plans", "chapter_table"]
 class ChapterPlan(Entry):
     """What a chapter takes and gives; the words are explained at the head of ``book/teaching/chapters.yaml``."""
 
-    minutes: Annotated[int, Gt(0)]
-    aims: Annotated[tuple[str, ...], MinLen(1)]
+    minutes: PositiveInt
+    aims: Annotated[tuple[str, ...], Field(min_length=1)]
     page: str = ""
     after: tuple[str, ...] = ()
     knows: tuple[str, ...] = ()

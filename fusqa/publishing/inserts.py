@@ -187,8 +187,11 @@ def student_links(notebooks: Sequence[Path]) -> str:
 
 
 def clone_line(repository: str) -> str:
-    """Write what a first cell in Colab must run; without a repository, with an address to be replaced."""
-    return f"!git clone {repository or 'ADDRESS'} fusqa && pip install --quiet ./fusqa\n"
+    """Write what a first cell in Colab must run; without a repository, with an address to be replaced.
+
+    Editable, because notebooks, profiles and results are read from the project's folder.
+    """
+    return f"!git clone {repository or 'ADDRESS'} fusqa && pip install --quiet --editable ./fusqa\n"
 
 
 def launch_links(repository: str, branch: str, notebook: str) -> str:

@@ -11,7 +11,7 @@ from string import Template
 from typing import Annotated
 
 import nbformat
-from annotated_types import MinLen
+from pydantic import Field
 
 from fusqa.publishing.chapter_plans import ChapterPlan
 from fusqa.publishing.inserts import table
@@ -25,7 +25,7 @@ class Slide(Entry):
 
     minutes: str
     ask: str
-    do: Annotated[tuple[str, ...], MinLen(1)]
+    do: Annotated[tuple[str, ...], Field(min_length=1)]
     page: str
     figure: int | None = None
 
@@ -36,7 +36,7 @@ class Lesson(Entry):
     name: str
     title: str
     about: str
-    slides: Annotated[tuple[Slide, ...], MinLen(1)]
+    slides: Annotated[tuple[Slide, ...], Field(min_length=1)]
 
 
 def lessons(folder: Path) -> tuple[Lesson, ...]:

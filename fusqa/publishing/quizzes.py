@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import MinLen
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from fusqa.publishing.teaching import Entry, read_table
 
@@ -25,7 +24,7 @@ class Question(Entry):
     """A question of which one answer is right."""
 
     ask: str
-    answers: Annotated[tuple[Answer, ...], MinLen(2)]
+    answers: Annotated[tuple[Answer, ...], Field(min_length=2)]
 
     @model_validator(mode="after")
     def _one_is_right(self) -> "Question":

@@ -10,6 +10,8 @@ import pytest
 import yaml
 from conftest import ROOT, SMOKE, snakemake
 
+from fusqa.publishing.inserts import clone_line
+
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
 WORKFLOWS = {path.stem: yaml.load(path.read_text(), Loader=yaml.BaseLoader) for path in FILES}  # `on` stays a word
 JOBS = [(name, job) for name, workflow in WORKFLOWS.items() for job in workflow["jobs"].values()]
@@ -75,6 +77,12 @@ def test_the_job_by_hand_runs_the_rows_that_start_from_weights_and_what_they_nee
     rows = yaml.safe_load(SMOKE.read_text())["cohorts"]["simulated"]["rows"]
     run = set(re.findall(r"results/quality__(\S+)__seed0\.json", planned.stdout + planned.stderr))
     assert run == {row for row in rows if "-pretrained" in row} and run != set(rows)
+
+
+def test_colab_installs_as_the_book_says():
+    (script,) = (step["run"] for name, step in STEPS if name == "colab" and "run" in step)
+    said = clone_line("").partition("&& ")[2].strip()
+    assert said.removesuffix("./fusqa") in script
 
 
 def test_zenodo_and_the_citation_say_the_same():
