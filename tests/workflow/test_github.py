@@ -85,6 +85,12 @@ def test_colab_installs_as_the_book_says():
     assert said.removesuffix("./fusqa") in script
 
 
+def test_badges_are_of_workflows_that_there_are_wherever_the_repository_lies():
+    badges = re.findall(r"\]\((\S+/badge\.svg)\)", (ROOT / "README.md").read_text())
+    assert badges == [f"../../actions/workflows/{name}.yml/badge.svg" for name in ("test", "book")]
+    assert {"test", "book"} <= set(WORKFLOWS)
+
+
 def test_zenodo_and_the_citation_say_the_same():
     archive = json.loads((ROOT / ".zenodo.json").read_text())
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
