@@ -71,7 +71,7 @@ study: $(READY)  ## run the study: PROFILE=quick|classroom|overnight|paper, JOBS
 book: $(READY)  ## run the study where needed and bind the book: PROFILE and JOBS as above
 	$(RUN)
 
-pdf: book  ## the book of PROFILE in one PDF file, printed by Chromium
+pdf: book  ## the book of PROFILE in one PDF file, and the handout in another, printed by Chromium
 	$(VENV)/bin/python -m fusqa.publishing print $(BOOK)
 
 publish: $(READY)  ## make the study of PROFILE, finished or half-way, the edition in results/ that every book shows

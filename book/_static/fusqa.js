@@ -233,7 +233,42 @@ function sortable(table) {
   });
 }
 
+/* Quizzes ---------------------------------------------------------------------------------------------------------- */
+
+/** What is said of the chosen answer is shown without this script; here a screen reader gets to hear it. */
+function quiz(question) {
+  const said = question.querySelector(".said");
+  question.addEventListener("change", (event) => {
+    said.textContent = event.target.closest(".answer").querySelector(".why").textContent;
+  });
+}
+
+/* Figures at their own size ---------------------------------------------------------------------------------------- */
+
+/** A button below a figure that the page shows smaller than it is: it opens the figure at its own size. */
+function enlarge(image) {
+  const open = () => {
+    const close = make("button", { type: "button", class: "close" }, "Close");
+    const whole = make("img", { src: image.src, alt: image.alt });
+    const view = make("dialog", { class: "fusqa-whole", "aria-label": "The figure at its own size" }, close, whole);
+    close.addEventListener("click", () => view.close());
+    view.addEventListener("close", () => view.remove());
+    document.body.append(view);
+    view.showModal();
+  };
+  const button = make("button", { type: "button", class: "enlarge" }, "Enlarge");
+  button.addEventListener("click", open);
+  image.addEventListener("click", () => button.hidden || open());
+  image.after(button);
+  const check = () => (button.hidden = image.clientWidth === 0 || image.naturalWidth <= image.clientWidth * 1.15);
+  image.addEventListener("load", check);
+  window.addEventListener("resize", check);
+  check();
+}
+
 document.addEventListener("DOMContentLoaded", () => {
+  document.querySelectorAll("figure.fusqa-figure > img").forEach(enlarge);
+  document.querySelectorAll("fieldset.fusqa-quiz").forEach(quiz);
   document.querySelectorAll("summary").forEach((summary) => {
     if (!summary.textContent.trim()) summary.setAttribute("aria-label", "Pages below"); // the theme's arrow has no name
   });

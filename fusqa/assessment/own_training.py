@@ -26,7 +26,8 @@ from fusqa.study.pairs import Pairs, learning_pairs
 from fusqa.study.profile import Profile
 from fusqa.study.provenance import origin
 from fusqa.study.rows import RECIPES, Recipe, Row
-from fusqa.study.training import evidence_of, fit_familiarity, model_card, network_arguments, own_sets, train
+from fusqa.study.sets import own_sets
+from fusqa.study.training import evidence_of, fit_familiarity, model_card, network_arguments, train
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from fusqa.evaluation.scoring import CONFUSION, FIGURES, figure, mean_figure
 from fusqa.masks.labels import Scheme
 from fusqa.metrics import DRAWS, Scored, SeedsReport, difference, holm, mcnemar, report_over_seeds
 from fusqa.study.learning import CONTROL, LEARNT, verdict_of
-from fusqa.study.pairs import ALTERED, AT_B
 from fusqa.study.results import PLACE, Study, published
 from fusqa.study.rows import REFERENCE_NETWORK, Row, row_named
+from fusqa.study.sets import ALTERED, AT_B
 
 __all__ = [
     "NOTHING_LEARNT",
@@ -241,13 +241,15 @@ def learning_table(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
 def table_3(rows: Mapping[str, TrainedRow], threshold: str) -> pd.DataFrame:
     """Return the paper's Table 3 at a threshold, "paper" or "validation", as text.
 
-    A figure is the mean over seeds, ± its standard deviation where there are several; below it the 95 % interval.
+    A figure is the mean over seeds, ± its standard deviation where there are several; below it the 95 % interval. Rows
+    that were not run share the last line.
     """
-    lines = []
+    lines, absent = [], [row.title for row in rows.values() if not row.tables]
     for row in rows.values():
+        if not row.tables:
+            continue
         if not row.testable:
-            said = ("no test set", row.verdict) if row.tables else ("not run", "–")
-            lines.append({"model": row.title, "learnt?": said[1], CONFUSION: said[0]})
+            lines.append({"model": row.title, "learnt?": row.verdict, CONFUSION: "no test set"})
             continue
         over = row.report(threshold)
         counts = [f"{count:.0f}" if over.seeds == 1 else f"{count:.1f}" for count in over.confusion]
@@ -256,6 +258,8 @@ def table_3(rows: Mapping[str, TrainedRow], threshold: str) -> pd.DataFrame:
             {"model": row.title, "learnt?": row.verdict, CONFUSION: "{} {}\n{} {}".format(*counts) + collapsed}
             | {title: figure(over.mean[key], over.intervals[key], over.sd[key]) for key, title in FIGURES.items()}
         )
+    if absent:
+        lines.append({"model": "; ".join(absent), "learnt?": "–", CONFUSION: "not run"})
     return pd.DataFrame(lines)
 
 

@@ -1,13 +1,20 @@
 """From the scores of one model to reports: on every set of pairs, at the paper's threshold and at one chosen here."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from torch import Tensor
 
 from fusqa.metrics import best_threshold, classification_report, mean_interval
-from fusqa.study.pairs import ALTERED, AT_B, Pairs
+from fusqa.study.sets import ALTERED, AT_B
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fusqa.study.pairs import Pairs
 
 __all__ = [
     "CONFUSION",

@@ -91,6 +91,18 @@ def publish(
 
 
 @app.command()
+def unpack(
+    edition: Annotated[Path, typer.Argument(help="Folder of a published edition: results/EDITION.")],
+    build: BuildOption = Path("build"),
+    images: Annotated[int, typer.Option(min=1, help="How many images of site A to draw again.")] = 100,
+) -> None:
+    """Lay out a published edition as a study, for a class that runs chapters without training."""
+    from fusqa.publishing.unpacking import unpack
+
+    typer.echo(f"unpacked; run notebooks with: -p profile {unpack(edition, build, images)} -p build {build}")
+
+
+@app.command()
 def students(folder: Annotated[Path, typer.Argument(help="Folder to write to.")]) -> None:
     """Write the notebooks without the answers to their exercises."""
     from fusqa.files import ROOT

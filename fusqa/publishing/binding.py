@@ -13,17 +13,22 @@ The HTML appears whole or not at all: it is built beside its place and moved the
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nbformat
 import yaml
 
 from fusqa.publishing import house_map, inserts
+from fusqa.publishing.chapter_plans import ChapterPlan, before_reading, chapter_plans, chapter_table
+from fusqa.publishing.citing import citation
 from fusqa.publishing.contents import COHORT_IN, FIRST, edition_toc, executed_copy, notebooks_of, row_title
+from fusqa.publishing.lessons import handout, lesson_table, lessons, slides
 from fusqa.publishing.pages import page
+from fusqa.publishing.quizzes import quiz, quizzes
 from fusqa.publishing.students import write_students
 from fusqa.publishing.tools import PublishingError, jupyter_book
+from fusqa.study.catalogue import COHORTS
 from fusqa.study.chapters import result_names
 from fusqa.study.profile import Profile
 
@@ -94,13 +99,19 @@ def assemble(root: Path, build: Path, profile: Profile, out: Path) -> None:
                 shutil.copy(file, results)
     write_students(root / "notebooks", out / "published" / "students")
     chapters = notebooks_of(toc)
+    plans = chapter_plans(root / "book/teaching")
+    if unplanned := {file.partition("/")[2] for file in notebooks_of(written)} - set(plans):
+        raise PublishingError(f"book/teaching/chapters.yaml has no entry for {', '.join(sorted(unplanned))}")
     for chapter in chapters:
-        copy_chapter(chapter, executed_copy(chapter, build, profile), out, config["repository"])
+        copy_chapter(chapter, executed_copy(chapter, build, profile), out, config["repository"], plans)
     for absent in (root / "book").glob("*_absent.md"):  # what a part says of a cohort that the study was not run on
         cohort = absent.stem.removesuffix("_absent")
         if not any(chapter.startswith(f"{cohort}/") for chapter in chapters):
             shutil.copy(absent, out / "book" / f"{cohort}.md")
-    write_inserts(root, build, out, [root / f"{file}.ipynb" for file in notebooks_of(written)])
+    write_teaching(root, out, plans)
+    write_inserts(
+        root, build, out, config["repository"]["url"], [root / f"{file}.ipynb" for file in notebooks_of(written)]
+    )
 
 
 def bind(source: Path, place: Path) -> None:
@@ -128,7 +139,7 @@ def configure(root: Path, profile: Profile, out: Path) -> dict:
     return config
 
 
-def copy_chapter(chapter: str, executed: Path, out: Path, repository: dict) -> None:
+def copy_chapter(chapter: str, executed: Path, out: Path, repository: dict, plans: Mapping[str, ChapterPlan]) -> None:
     """Copy one executed notebook, for readers: see :func:`fusqa.publishing.pages.page`.
 
     Raises
@@ -138,13 +149,17 @@ def copy_chapter(chapter: str, executed: Path, out: Path, repository: dict) -> N
     """
     folder, _, name = chapter.partition("/")
     cohort = COHORT_IN[folder]
-    launch = inserts.launch_links(repository["url"], repository["branch"], name.partition("__")[0])
-    notebook = page(executed, row_title(name), launch, cohort, out / "published" / "results")
+    source = name.partition("__")[0]
+    launch = inserts.launch_links(repository["url"], repository["branch"], source)
+    plan = before_reading(plans[source]) if cohort == FIRST else ""  # what another cohort's chapter asks is the same
+    note = "\n\n".join(filter(None, (launch, plan)))
+    told = [row_title(name), COHORTS[cohort].title if cohort != FIRST else ""]  # no two pages of one title
+    notebook = page(executed, ", ".join(filter(None, told)), note, cohort, out / "published" / "results")
     (out / folder).mkdir(exist_ok=True)
     nbformat.write(notebook, out / f"{chapter}.ipynb")
 
 
-def write_inserts(root: Path, build: Path, out: Path, notebooks: Sequence[Path]) -> None:
+def write_inserts(root: Path, build: Path, out: Path, repository: str, notebooks: Sequence[Path]) -> None:
     """Put what the code and its results say into the pages that keep a line for it; `notebooks` in reading order."""
     results = out / "published" / "results" / FIRST
     complete(out / "book" / "provenance.md", tables=inserts.provenance_tables(out / "published" / "results"))
@@ -153,12 +168,30 @@ def write_inserts(root: Path, build: Path, out: Path, notebooks: Sequence[Path])
         parameters=inserts.parameter_table(root / "notebooks"),
         profiles=inserts.profile_table(root / "profiles", build, root / "results"),
         costs=inserts.cost_table(results),
+        clone=inserts.clone_line(repository),
     )
     complete(out / "book" / "command.md", commands=inserts.command_pages())
     complete(out / "book" / "model_cards.md", cards=inserts.model_cards(results))
     complete(out / "book" / "teach.md", students=inserts.student_links(notebooks))
+    complete(out / "book" / "references.md", citation=citation(root / "CITATION.cff", repository))
     complete(out / "book" / "house.md", house=house_map.house())
     house_map.write_reference(out / "book")
+
+
+def write_teaching(root: Path, out: Path, plans: Mapping[str, ChapterPlan]) -> None:
+    """Put plans and quizzes into their pages, and write slides and the handout beside the published files."""
+    tables, place = root / "book/teaching", out / "published/slides"
+    place.mkdir(parents=True)
+    taught = lessons(tables)
+    template = (tables / "slides.html").read_text(encoding="utf-8")
+    for lesson in taught:
+        (place / f"{lesson.name}.html").write_text(slides(lesson, template, out), encoding="utf-8")
+    sheet = handout(taught[0], plans, (tables / "handout.html").read_text(encoding="utf-8"))
+    (place / "handout.html").write_text(sheet, encoding="utf-8")
+    plan = {lesson.name: lesson_table(lesson, root) for lesson in taught}
+    complete(out / "book" / "teach.md", chapters=chapter_table(plans, root), **plan)
+    for name, questions in quizzes(tables).items():
+        complete(out / "book" / f"{name}.md", quiz=quiz(name, questions))
 
 
 def complete(page: Path, **parts: str) -> None:

@@ -1,5 +1,6 @@
 """The table of contents of one edition: executed copies in place of the notebooks that ``_toc.yml`` names."""
 
+import json
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -91,7 +92,7 @@ def _is_notebook(file: str) -> bool:
 def _with_cohorts(entries: Iterable[dict], toc: dict, pages: Path) -> Iterator[dict]:
     """Yield entries with chapters in place of each ``cohort: <name>``."""
     written = [entry for part in toc["parts"] for entry in part["chapters"]]
-    named = {entry.get("cohort") for top in written for entry in (top, *top.get("sections", []))}
+    named = set(_cohorts(written))
     for entry in entries:
         if entry.get("cohort") == OTHERS:
             for cohort in (other for other in COHORTS if other not in named | {FIRST}):
@@ -104,6 +105,14 @@ def _with_cohorts(entries: Iterable[dict], toc: dict, pages: Path) -> Iterator[d
             yield entry
 
 
+def _cohorts(entries: Iterable[dict]) -> Iterator[str]:
+    """Yield the cohorts that entries name, nested ones included."""
+    for entry in entries:
+        if "cohort" in entry:
+            yield entry["cohort"]
+        yield from _cohorts(entry.get("sections", []))
+
+
 def _again(entries: Iterable[dict], cohort: str, pages: Path) -> Iterator[dict]:
     """Yield the entries of the chapters that another cohort's study has too.
 
@@ -114,7 +123,7 @@ def _again(entries: Iterable[dict], cohort: str, pages: Path) -> Iterator[dict]:
         folder, _, name = entry.get("file", "").partition("/")
         below = list(_again(entry.get("sections", []), cohort, pages))
         if folder == FIRST_FOLDER and read_chapters()[name].runs_on(cohort):
-            yield {"file": f"{cohort}/{name}"}
+            yield {"file": f"{cohort}/{name}"} | ({"sections": below} if below else {})
         elif below and (pages / f"{cohort}_{name}.md").is_file():
             yield {"file": f"book/{cohort}_{name}", "sections": below}
         else:
@@ -133,13 +142,31 @@ def _runs(file: str, build: Path, profile: Profile) -> list[str]:
     return [page for page in pages if executed_copy(page, build, profile).is_file()]
 
 
+def _with_results(files: list[str], build: Path) -> list[str]:
+    """Leave out rows that were not run, unless none was: the table of all rows names them in one line."""
+    return [file for file in files if not _was_left(file, build)] or files
+
+
+def _was_left(file: str, build: Path) -> bool:
+    """Whether the page of a row stands for one that was not run, as those are whose weights are not at hand."""
+    folder, _, name = file.partition("/")
+    chapter, _, run = name.partition("__")
+    kind = read_chapters()[chapter]
+    result = build / COHORT_IN[folder] / "results" / f"{kind.result or chapter}__{run}.json"
+    if kind.per != "row" or not result.is_file():
+        return False
+    return json.loads(result.read_text(encoding="utf-8"))["status"] != "run"
+
+
 def _executed(entries: Iterable[dict], build: Path, profile: Profile) -> Iterator[dict]:
     """Yield the executed copies in place of their entries; a page whose sections are all absent goes with them."""
     for entry in entries:
         if _is_notebook(entry["file"]):
-            for file in _runs(entry["file"], build, profile):
+            below = list(_executed(entry.get("sections", []), build, profile))
+            for file in _with_results(_runs(entry["file"], build, profile), build):
                 title = row_title(file)
-                yield {"file": file, "title": title} if title else {"file": file}
+                yield {"file": file} | ({"title": title} if title else {}) | ({"sections": below} if below else {})
+                below = []
         elif "sections" not in entry:
             yield entry
         elif sections := list(_executed(entry["sections"], build, profile)):

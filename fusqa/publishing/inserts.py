@@ -16,11 +16,12 @@ from typer.cli import get_docs_for_click
 
 from fusqa.cli import app
 from fusqa.figures.showing import framed_table, html_table
-from fusqa.study.pairs import ALTERED, AT_B, ERRORS
 from fusqa.study.profile import Profile
 from fusqa.study.rows import title_of
+from fusqa.study.sets import ALTERED, AT_B, ERRORS
 
 __all__ = [
+    "clone_line",
     "command_pages",
     "cost_table",
     "launch_links",
@@ -147,6 +148,14 @@ def student_links(notebooks: Sequence[Path]) -> str:
     return f"<ul>{''.join(items)}</ul>\n"
 
 
+def clone_line(repository: str) -> str:
+    """Write what a first cell in Colab must run; without a repository, with an address to be replaced.
+
+    Editable, because notebooks, profiles and results are read from the project's folder.
+    """
+    return f"!git clone {repository or 'ADDRESS'} fusqa && pip install --quiet --editable ./fusqa\n"
+
+
 def launch_links(repository: str, branch: str, notebook: str) -> str:
     """Markdown links that open a notebook in Binder and in Colab; empty without a GitHub repository.
 
@@ -206,6 +215,6 @@ def shown(column: str, value: object) -> str:
     return html.escape(str(value))
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """Write a table of HTML cells, framed as every table of the book."""
-    return framed_table(html_table(pd.DataFrame(rows, columns=header))) + "\n"
+def table(header: list[str], rows: list[list[str]], words: bool = False) -> str:
+    """Write a table of HTML cells, framed as every table of the book; the cells of one of `words` break their lines."""
+    return framed_table(html_table(pd.DataFrame(rows, columns=header), words=words)) + "\n"

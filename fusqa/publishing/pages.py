@@ -1,20 +1,25 @@
 """An executed notebook -> a page for readers.
 
-The notebook stays as Papermill left it. Its copy in the book has its code folded, its figures and tables numbered, the
-files behind them linked, and the answers to its exercises behind a click.
+The notebook stays as Papermill left it. Its copy in the book has the code of each section in one fold, its figures and
+tables numbered, the files behind them linked, and the answers to its exercises behind a click.
 """
 
 import html
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 
 from fusqa.publishing.students import SOLUTION
 from fusqa.publishing.tools import PublishingError
 
 __all__ = ["page"]
+
+SECTION = "## "  # how a text cell begins that opens a section
+MADE = "How this page was made"
 
 
 def page(executed: Path, title: str, note: str, cohort: str, results: Path) -> NotebookNode:
@@ -49,9 +54,8 @@ def page(executed: Path, title: str, note: str, cohort: str, results: Path) -> N
     if first is None or not first.source.startswith("# "):
         raise PublishingError(f"{executed} has no title: its first text cell must begin with '# '")
     heading, newline, rest = first.source.partition("\n")
-    first.source = heading + (f": {title}" if title else "") + newline + (f"\n{note}\n" if note else "") + rest
-    for cell in notebook.cells:
-        _fold(cell)
+    first.source = _entitled(heading, title) + newline + (f"\n{note}\n" if note else "") + rest
+    notebook.cells = list(_folded(notebook.cells))
     counts = {"Figure": 0, "Table": 0}
     for output in outputs:
         if "text/html" in output.get("data", {}):
@@ -59,17 +63,46 @@ def page(executed: Path, title: str, note: str, cohort: str, results: Path) -> N
     return notebook
 
 
-def _fold(cell: NotebookNode) -> None:
-    """Hide code, and answers altogether; what the page was run with stays open."""
-    tags = set(cell.metadata.get("tags", []))
-    if cell.cell_type == "markdown":
-        if SOLUTION in tags:
-            cell.source = f"::::{{dropdown}} In words\n{cell.source}\n::::"
-    elif SOLUTION in tags:
-        cell.metadata.tags = sorted({*tags, "hide-cell"})
-        cell.metadata.mystnb = {"code_prompt_show": "Show a solution", "code_prompt_hide": "Hide the solution"}
-    elif "injected-parameters" not in tags:
-        cell.metadata.tags = sorted({*tags, "hide-input"})
+def _entitled(heading: str, title: str) -> str:
+    """Put `title` behind a heading; behind a question it begins anew."""
+    if not title:
+        return heading
+    return f"{heading} {title[0].upper()}{title[1:]}" if heading.endswith("?") else f"{heading}: {title}"
+
+
+def _folded(cells: Sequence[NotebookNode]) -> Iterator[NotebookNode]:
+    """Yield the cells with answers hidden, and the code of each section in one fold at its end.
+
+    Of the parameters it shows those that the page was run with, not the defaults that they replaced.
+    """
+    code: list[str] = []
+    replaced = any("injected-parameters" in cell.metadata.get("tags", []) for cell in cells)
+    for cell in cells:
+        tags = set(cell.metadata.get("tags", []))
+        if cell.cell_type == "markdown":
+            if code and cell.source.startswith(SECTION):
+                yield _fold(code)
+                code = []
+            if SOLUTION in tags:
+                cell.source = f"::::{{dropdown}} In words\n{cell.source}\n::::"
+        elif SOLUTION in tags:
+            cell.metadata.tags = sorted({*tags, "hide-cell"})
+            cell.metadata.mystnb = {"code_prompt_show": "Show a solution", "code_prompt_hide": "Hide the solution"}
+        else:
+            if not (replaced and "parameters" in tags):
+                code.append(cell.source.strip())
+            cell.metadata.tags = sorted({*tags - {"hide-input"}, "remove-input"})
+        yield cell
+    if code:
+        yield _fold(code)
+
+
+def _fold(code: Iterable[str]) -> NotebookNode:
+    """Return a cell that shows the code of a section behind a click."""
+    written = "\n\n".join(code)
+    return new_markdown_cell(
+        f"`````{{dropdown}} {MADE}\n:class-container: fusqa-made\n````python\n{written}\n````\n`````"
+    )
 
 
 def _link(page: str, results: Path, cohort: str) -> str:

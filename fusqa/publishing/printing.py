@@ -1,4 +1,4 @@
-"""The book on paper: all pages in one PDF file, printed by the Chromium or Chrome of this machine.
+"""The book on paper: all pages in one PDF file, printed by the Chromium or Chrome of this machine, and the handout.
 
 ::
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fusqa.publishing.tools import PublishingError, jupyter_book, run
 
-__all__ = ["browser", "print_book"]
+__all__ = ["browser", "print_book", "print_page"]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -24,7 +24,7 @@ def browser() -> str | None:
 
 
 def print_book(book: Path) -> Path:
-    """Print a laid-out book; the file appears whole or not at all.
+    """Print a laid-out book, and beside it ``handout.pdf``; each file appears whole or not at all.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def print_book(book: Path) -> Path:
     Returns
     -------
     Path
-        The PDF file.
+        The PDF file of the book.
 
     Raises
     ------
@@ -47,13 +47,26 @@ def print_book(book: Path) -> Path:
     if not (book / "source/_toc.yml").is_file():
         raise PublishingError(f"{book} holds no book; make it first: make book PROFILE={shlex.quote(book.parent.name)}")
     with tempfile.TemporaryDirectory(dir=book, prefix=".printing-") as scratch:
-        page = jupyter_book(book / "source", Path(scratch), "singlehtml") / "book/intro.html"  # the root of _toc.yml
-        printed = Path(scratch) / "fusqa.pdf"
+        pages = jupyter_book(book / "source", Path(scratch), "singlehtml")
+        print_page(chromium, pages / "book/intro.html", book / "fusqa.pdf")  # the root of _toc.yml
+        print_page(chromium, pages / "slides/handout.html", book / "handout.pdf")
+    return book / "fusqa.pdf"
+
+
+def print_page(chromium: str, page: Path, place: Path) -> None:
+    """Print one HTML page into the PDF file `place`.
+
+    Raises
+    ------
+    PublishingError
+        Where the browser fails, or prints nothing.
+    """
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".printing-") as scratch:
+        printed = Path(scratch) / place.name
         # root has no sandbox to run in, and /dev/shm is small in a container
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-pdf-header-footer"]
-        places = [f"--user-data-dir={scratch}/profile", f"--print-to-pdf={printed}", page.as_uri()]
+        places = [f"--user-data-dir={scratch}/profile", f"--print-to-pdf={printed}", page.resolve().as_uri()]
         run([chromium, *options, *places], f"{chromium} failed")
         if not printed.is_file():
             raise PublishingError(f"{chromium} printed nothing of {page}")
-        os.replace(printed, book / "fusqa.pdf")
-    return book / "fusqa.pdf"
+        os.replace(printed, place)

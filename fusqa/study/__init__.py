@@ -9,10 +9,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "learning": ["CONTROL", "LEARNT", "Evidence", "evidence", "verdict_of"],
         "material": ["AlteredSet", "ErrorSet", "balanced_sample", "load_masks", "prediction_record", "save_masks"],
         "pairs": [
-            "ALTERED",
-            "AT_A",
-            "AT_B",
-            "ERRORS",
             "Pairs",
             "altered_pairs",
             "error_pairs",
@@ -24,7 +20,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "profile": ["Profile"],
         "results": ["Study", "published"],
         "rows": ["RECIPES", "REFERENCE_NETWORK", "SEGMENTER_TITLES", "Row", "row_named", "title_of"],
+        "sets": ["ALTERED", "AT_A", "AT_B", "ERRORS", "own_sets"],
         "segmentation": ["segment", "segmenter_arguments", "train_segmenter"],
-        "training": ["evidence_of", "fit_familiarity", "model_card", "network_arguments", "own_sets", "train"],
+        "training": ["evidence_of", "fit_familiarity", "model_card", "network_arguments", "train"],
     },
 )

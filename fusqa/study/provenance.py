@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +18,37 @@ __all__ = ["origin", "peak_mb"]
 
 def origin(name: str, profile: Profile, cohort: str, seed: int) -> dict[str, Any]:
     """Where a result came from: profile, cohort, seed, versions, device, commit, date, processor time, memory."""
-    import torch  # here, so that reading a profile does not load it
-
-    gpu = torch.cuda.is_available()
-    processor = f"CPU, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
     packages = ("fusqa", "torch", "torchvision", "fastai", "numpy", "opencv-python-headless", "scikit-learn")
     return {
         "result": name,
         "profile": profile.name,
         "cohort": cohort,
         "seed": seed,
-        "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
-        "device": torch.cuda.get_device_name() if gpu else processor,
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in packages if _installed(package)},
+        "device": _device(),
         "threads": profile.threads,
         "commit": _commit(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu_seconds": round(time.process_time(), 1),
         "peak_mb": round(peak_mb()),
     }
+
+
+def _installed(package: str) -> bool:
+    """Whether a package is installed; a chapter that only reads results runs without networks."""
+    return any(True for _ in distributions(name=package))
+
+
+def _device() -> str:
+    """What computed: the graphics card, or the processor with the instructions that torch uses on it."""
+    try:
+        import torch  # here, so that reading a profile does not load it
+    except ImportError:
+        return f"CPU, {platform.machine()}"
+    gpu = torch.cuda.is_available()
+    processor = f"CPU, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
+    return torch.cuda.get_device_name() if gpu else processor
 
 
 def peak_mb() -> float:

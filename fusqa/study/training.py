@@ -15,9 +15,10 @@ from fusqa.models.familiarity import Familiarity, Features
 from fusqa.models.learner import AUROC, Paired, computes_in, fit, make_learner, predict
 from fusqa.models.plan import Bar
 from fusqa.study.learning import Evidence, constant_loss, evidence
-from fusqa.study.pairs import ALTERED, ERRORS, Pairs
+from fusqa.study.pairs import Pairs
 from fusqa.study.profile import QualityTraining
 from fusqa.study.rows import RECIPES, Recipe, Row
+from fusqa.study.sets import own_sets
 
 __all__ = [
     "FAMILIARITY_PAIRS",
@@ -25,12 +26,10 @@ __all__ = [
     "fit_familiarity",
     "model_card",
     "network_arguments",
-    "own_sets",
     "train",
 ]
 
 FAMILIARITY_PAIRS = 256  # at most so many training pairs for familiarity: enough for its few directions
-_OF_MATERIAL = {"altered": ALTERED, "errors": ERRORS}
 
 
 def network_arguments(row: Row, scheme: Scheme) -> dict:
@@ -42,11 +41,6 @@ def network_arguments(row: Row, scheme: Scheme) -> dict:
         "classes": scheme.classes,
         "encoding": RECIPES[row.recipe].encoding,
     }
-
-
-def own_sets(recipe: Recipe) -> tuple[str, ...]:
-    """Names of the scored sets that are of the kind a recipe learns from: its threshold is chosen on them."""
-    return tuple(_OF_MATERIAL[material] for material in recipe.material)
 
 
 def train(

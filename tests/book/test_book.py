@@ -109,7 +109,7 @@ def test_every_row_has_a_page_below_the_quality_models_in_the_order_of_the_profi
     place = listed.index("book/quality_models")
     assert listed[place + 1 : place + 3] == pages
     page = nbformat.read(tmp_path / "source" / f"{pages[0]}.ipynb", as_version=4)
-    assert page.cells[0].source == f"# Chapter quality_model: {row_named(rows[0]).title}, seed 0"
+    assert page.cells[0].source.startswith(f"# Chapter quality_model: {row_named(rows[0]).title}, seed 0\n")
 
 
 def test_rows_and_seeds_that_the_profile_no_longer_has_are_passed_over(build, tmp_path):
@@ -128,17 +128,46 @@ def test_rows_and_seeds_that_the_profile_no_longer_has_are_passed_over(build, tm
     assert sorted(path.name for path in published.iterdir()) == ["cohorts.csv", "cohorts.json"]
 
 
-def test_code_is_folded_but_what_the_page_was_run_with_is_not(build, tmp_path):
+def test_the_code_of_a_section_is_in_one_fold(build, tmp_path):
     source = build / "quick/simulated/notebooks/cohorts.ipynb"
     notebook = nbformat.read(source, as_version=4)
-    notebook.cells.insert(1, new_code_cell("seed = 4", metadata={"tags": ["injected-parameters"]}))
+    given = [("seed = 0", "parameters"), ("seed = 4", "injected-parameters")]
+    notebook.cells[1:1] = [new_code_cell(code, metadata={"tags": [tag]}) for code, tag in given]
+    notebook.cells += [new_markdown_cell("## One more"), new_code_cell("seed + 1"), new_code_cell("seed + 2")]
     nbformat.write(notebook, source)
     assemble(ROOT, build / "quick", QUICK, tmp_path / "source")
     page = nbformat.read(tmp_path / "source/notebooks/cohorts.ipynb", as_version=4)
-    assert [cell.metadata.get("tags") for cell in page.cells if cell.cell_type == "code"] == [
-        ["injected-parameters"],
-        ["hide-input"],
+    assert all("remove-input" in cell.metadata.tags for cell in page.cells if cell.cell_type == "code")
+    folds = [cell.source for cell in page.cells if "How this page was made" in cell.source]
+    assert "seed = 0" not in folds[0]
+    assert ["seed = 4\n\n1" in folds[0], "seed + 1\n\nseed + 2" in folds[1], len(folds)] == [True, True, 2]
+
+
+def test_before_anything_is_opened_the_contents_are_short():
+    parts = yaml.safe_load((ROOT / "_toc.yml").read_text())["parts"]
+    assert 1 + sum("file" in entry for part in parts for entry in part["chapters"]) <= 30
+
+
+def test_a_row_that_was_not_run_has_no_page(build, tmp_path):
+    results = build / "quick/simulated/results"
+    left = {"status": "not run", "reason": "its weights cannot be had", "provenance": {"seed": 0}}
+    (results / f"quality__{ROWS[1]}__seed0.json").write_text(json.dumps(left))
+    assemble(ROOT, build / "quick", QUICK, tmp_path / "source")
+    pages = files(tmp_path / "source")
+    assert f"notebooks/quality_model__{ROWS[0]}__seed0" in pages
+    assert f"notebooks/quality_model__{ROWS[1]}__seed0" not in pages
+
+
+def test_no_two_pages_of_two_cohorts_have_one_title(build, tmp_path):
+    executed(build / "quick/hc18", "cohorts")
+    plans = QUICK.cohorts | {"hc18": QUICK.cohorts["simulated"]}
+    assemble(ROOT, build / "quick", QUICK.model_copy(update={"cohorts": plans}), tmp_path / "source")
+    titles = [
+        nbformat.read(tmp_path / f"source/{folder}/cohorts.ipynb", as_version=4).cells[0].source.partition("\n")[0]
+        for folder in ("notebooks", "hc18")
     ]
+    assert titles[0] == "# Chapter cohorts"
+    assert titles[1] == "# Chapter cohorts: real fetal heads (HC18)"
 
 
 def test_captions_lead_to_published_files_only(build, tmp_path):
@@ -441,3 +470,54 @@ def test_what_can_be_set_and_what_it_cost_come_from_the_notebooks_and_their_resu
     assert "a key of fusqa.study.rows.RECIPES" in page and "<code>quality_model" not in page
     provenance = json.loads((small_study.folder / "simulated/results/audit.json").read_text())["provenance"]
     assert re.search(rf"<td>audit</td><td>1</td><td>{provenance['cpu_seconds']:.0f}</td>", page)
+
+
+MOST_BYTES = 1_500_000
+
+
+def test_every_page_is_light_enough_for_a_classroom(book_html):
+    heavy = {path.name: path.stat().st_size for path in book_html.rglob("*.html") if path.stat().st_size > MOST_BYTES}
+    assert heavy == {}
+
+
+def test_the_code_of_a_section_opens_with_a_click(address, page):
+    page.goto(f"{address}/notebooks/risk.html")
+    folds = page.locator("details", has_text="How this page was made")
+    assert folds.count() > 1 and not folds.locator("pre").first.is_visible()
+    folds.first.locator("summary").click()
+    assert "profile" in folds.first.locator("pre").first.inner_text()
+    assert page.locator("summary", has_text="Show the code").count() == 0
+
+
+def test_the_contents_are_short_before_anything_is_opened(address, page):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto(f"{address}/book/intro.html")
+    shown = page.locator(".bd-sidebar-primary nav a:visible").count()
+    assert 10 < shown <= 30
+
+
+def test_a_search_lists_pages_before_attributes_and_no_two_alike(address, page):
+    page.goto(f"{address}/search.html?q=calibration")
+    page.locator("#search-results ul.search li").first.wait_for()
+    page.wait_for_timeout(1500)  # the entries follow one another
+    found = page.locator("#search-results ul.search li > a").evaluate_all(
+        "links => links.map(a => [a.pathname, a.text])"
+    )
+    reference = ["/api_" in place for place, _ in found]
+    assert True in reference and reference == sorted(reference)
+    pages = [text for place, text in found if "/api_" not in place]
+    assert len(pages) == len(set(pages)) > 1
+
+
+def test_a_figure_opens_at_its_own_size_on_a_phone(address, page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{address}/notebooks/altered_masks.html")
+    button = page.get_by_role("button", name="Enlarge").first
+    button.scroll_into_view_if_needed()
+    button.click()
+    whole = page.get_by_role("dialog")
+    assert whole.locator("img").bounding_box()["width"] > 700
+    page.keyboard.press("Escape")
+    assert whole.count() == 0
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert page.get_by_role("button", name="Close").count() == 0

@@ -15,8 +15,8 @@ from fusqa.evaluation.scoring import CONFUSION
 from fusqa.evaluation.unseen import UNSEEN
 from fusqa.publishing.editions import publish
 from fusqa.publishing.tools import PublishingError
-from fusqa.study.pairs import AT_B
 from fusqa.study.results import PLACE, published
+from fusqa.study.sets import AT_B
 
 COMMIT = "0123456789" * 4
 

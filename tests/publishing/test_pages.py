@@ -1,15 +1,19 @@
 """From executed notebooks, commands and results to what a reader of the book sees."""
 
 import re
+import subprocess
+import sys
 
 import nbformat
 import pytest
+import yaml
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from typer.testing import CliRunner
 
 from fusqa.cli import app
 from fusqa.publishing import inserts
+from fusqa.publishing.citing import citation
 from fusqa.publishing.pages import page
 from fusqa.publishing.students import student, write_students
 from fusqa.publishing.tools import PublishingError
@@ -119,6 +123,48 @@ def test_launch_links_come_from_one_setting():
     assert "https://mybinder.org/v2/gh/a/b/main?urlpath=lab/tree/notebooks/risk.ipynb" in said
     assert "https://colab.research.google.com/github/a/b/blob/main/notebooks/risk.ipynb" in said
     assert (ROOT / "notebooks/risk.ipynb").is_file() and (ROOT / "environment.yml").is_file()
+
+
+def test_nothing_but_one_setting_names_the_repository():
+    repository = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout: nothing says which files belong to the project")
+    hosts = re.compile(r"(?:github\.com|colab\.research\.google\.com/github|mybinder\.org/v2/gh)/[\w.-]+/[\w.-]+")
+    named = {}
+    for path in (
+        ROOT / name for name in listed.stdout.split("\0") if name.endswith((".md", ".yml", ".cff", ".json", ".toml"))
+    ):
+        if path.is_file() and "results" not in path.parts and path.name != "_config.yml":
+            named |= {found: path.name for found in hosts.findall(path.read_text(encoding="utf-8"))}
+    own = repository["url"].removeprefix("https://") or "github.com/owner/name"
+    assert own not in named
+    assert not [found for found in named if "colab" in found or "mybinder" in found], named
+
+
+def test_every_page_can_be_edited_where_its_source_is():
+    sys.path.insert(0, str(ROOT / "book/_ext"))
+    try:
+        from edit import source_of
+    finally:
+        sys.path.pop(0)
+    assert source_of("hc18/risk") == "notebooks/risk.ipynb"
+    assert source_of("notebooks/quality_model__single-resnet18-scratch__seed0") == "notebooks/quality_model.ipynb"
+    assert source_of("book/api_masks") is None and source_of("genindex") is None
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    pages = [toc["root"], *(entry["file"] for part in toc["parts"] for entry in part["chapters"] if "file" in entry)]
+    assert len(pages) > 20
+    assert [page for page in pages if not (ROOT / source_of(page)).is_file()] == []
+
+
+def test_the_book_is_cited_with_its_doi_as_soon_as_it_has_one(tmp_path):
+    file = tmp_path / "CITATION.cff"
+    file.write_text((ROOT / "CITATION.cff").read_text())
+    assert "without a DOI" in citation(file, "")
+    file.write_text(file.read_text() + "\ndoi: 10.5281/zenodo.1\n")
+    said = citation(file, "https://github.com/a/b")
+    assert 'href="https://doi.org/10.5281/zenodo.1"' in said and 'href="https://github.com/a/b"' in said
+    assert "without a DOI" not in said
 
 
 FROM_ELSEWHERE = (  # messages of other programs that the page explains

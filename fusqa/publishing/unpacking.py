@@ -1,0 +1,47 @@
+"""A published edition laid out as a study, so that a class can run the chapters that only read results.
+
+An edition holds results and no images. Those of the simulated cohort are drawn again; what networks left behind, such
+as a segmenter's masks, is not there, and the chapters that need it stay with those who train.
+"""
+
+import shutil
+from pathlib import Path
+
+from fusqa.publishing.tools import PublishingError
+from fusqa.simulator.cases import simulate
+from fusqa.study.catalogue import COHORTS
+from fusqa.study.profile import Profile
+
+__all__ = ["unpack"]
+
+DRAWN = "simulated"
+
+
+def unpack(edition: Path, build: Path, images: int) -> Path:
+    """Lay out a published edition below `build`; return the profile's file there.
+
+    Parameters
+    ----------
+    edition : Path
+        ``results/<edition>``.
+    build : Path
+        Where studies are kept.
+    images : int
+        How many images of site A to draw, whole patients; a class seldom needs all.
+
+    Raises
+    ------
+    PublishingError
+        Where there is no such edition, or a study of that name lies in `build` already.
+    """
+    profile_file = edition / f"{edition.name}.yaml"
+    if not profile_file.is_file():
+        raise PublishingError(f"{edition} is no published edition: it has no {profile_file.name}")
+    profile, study = Profile.read(str(profile_file)), build / edition.name
+    if study.exists():
+        raise PublishingError(f"{study} exists already; remove it first, or unpack into another folder: --build FOLDER")
+    for cohort in (name for name in profile.cohorts if (edition / name).is_dir()):
+        shutil.copytree(edition / cohort, study / cohort / "results")
+    folder = study / DRAWN / "cohorts" / COHORTS[DRAWN].folders["A"]
+    simulate(folder, "A", min(images, profile.cohorts[DRAWN].A), profile.seeds[0])
+    return Path(shutil.copy(profile_file, study))

@@ -1,0 +1,55 @@
+"""A published edition as a class runs it: laid out as a study, without any library for networks."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, publishing
+
+from fusqa.publishing.tools import PublishingError
+from fusqa.publishing.unpacking import unpack
+
+EDITIONS = sorted(file.parent for file in (ROOT / "results").glob("*/*.yaml"))
+WITHOUT_NETWORKS = """
+import importlib.abc, json, sys
+HEAVY = {"torch", "torchvision", "fastai", "snakemake", "papermill", "sklearn"}
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in HEAVY:
+            raise ImportError(f"{name} is not installed here")
+sys.meta_path.insert(0, Refuse())
+import nbformat
+notebook, profile, build = sys.argv[1:]
+scope = {}
+for cell in nbformat.read(notebook, as_version=4).cells:
+    if cell.cell_type == "code":
+        exec(cell.source, scope)
+        if "parameters" in cell.metadata.get("tags", []):
+            scope |= {"profile": profile, "build": build}
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    if not EDITIONS:
+        pytest.skip("nothing is published yet")
+    build = tmp_path_factory.mktemp("class")
+    assert publishing("unpack", EDITIONS[0], "--build", build, "--images", "6").exit_code == 0
+    return build, build / EDITIONS[0].name / f"{EDITIONS[0].name}.yaml"
+
+
+@pytest.mark.parametrize("chapter", ["altered_masks", "audit", "calibration", "risk"])
+def test_a_chapter_runs_without_networks(study, chapter):
+    build, profile = study
+    command = [sys.executable, "-c", WITHOUT_NETWORKS, ROOT / f"notebooks/{chapter}.ipynb", profile, build]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert (build / profile.stem / f"simulated/results/{chapter}.json").is_file()
+
+
+def test_what_lies_there_is_never_overwritten(study):
+    build, profile = study
+    with pytest.raises(PublishingError, match="exists already; remove it first"):
+        unpack(EDITIONS[0], build, 6)
+    with pytest.raises(PublishingError, match="is no published edition"):
+        unpack(profile.parent / "simulated", build, 6)
