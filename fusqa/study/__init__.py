@@ -24,7 +24,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "profile": ["Profile"],
         "results": ["Study", "published"],
         "rows": ["RECIPES", "REFERENCE_NETWORK", "SEGMENTER_TITLES", "Row", "row_named", "title_of"],
-        "segmentation": ["segment", "segmenter_arguments", "train_segmenter"],
+        "segmentation": ["contour_level", "segment", "segmenter_arguments", "train_segmenter"],
         "training": ["evidence_of", "fit_familiarity", "model_card", "network_arguments", "own_sets", "train"],
     },
 )
