@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "alterations": ["GOOD", "POOR", "SEVERITIES", "Altered", "altered_masks", "replay", "uneven_edges"],
         "circumference": ["head_circumference"],
+        "contour": ["contour_length"],
         "criterion": ["Thresholds"],
         "crown_rump": ["crown_rump_length", "near_longest"],
         "dating": ["EQUATIONS", "ages", "equations_of", "gestational_age", "in_days", "spread"],

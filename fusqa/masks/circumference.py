@@ -8,7 +8,7 @@ import numpy as np
 
 from fusqa.masks.length import Length, Point, Unmeasurable, check_spacing
 
-__all__ = ["Ellipse", "fit_head_ellipse", "head_circumference"]
+__all__ = ["Ellipse", "ellipse_through", "fit_head_ellipse", "head_circumference"]
 
 ELLIPSE_REACH = 5.0  # chosen: an ellipse longer than this many diagonals of its points is a guess
 FLATTEST = 0.03  # chosen: short over long axis, below which the points lie on a line or on two parallel ones
@@ -120,12 +120,19 @@ def fit_head_ellipse(mask: np.ndarray, spacing: tuple[float, float]) -> Ellipse:
     same heads filled. The fit is OpenCV's direct least-squares fit of an ellipse (Fitzgibbon, Pilu & Fisher 1999), in
     millimetres.
     """
+    check_spacing(spacing)
+    return ellipse_through(_edge_points(_single_structure(mask)), spacing)
+
+
+def ellipse_through(edge: np.ndarray, spacing: tuple[float, float]) -> Ellipse:
+    """Fit an ellipse to points (n, 2) of a head's edge, row and column in pixels; errors as :func:`head_circumference`.
+
+    :func:`fit_head_ellipse` names the method.
+    """
     scale = check_spacing(spacing)
-    head = _single_structure(mask)
-    edge = _edge_points(head)  # (n, 2) row, col
     if len(edge) < 6:
         raise Unmeasurable(
-            f"an ellipse needs at least 6 points of the head's outline, this mask has {len(edge)}; "
+            f"an ellipse needs at least 6 points of the head's outline, this one has {len(edge)}; "
             "leave this image out or segment it again"
         )
     points = np.float32(edge * scale)

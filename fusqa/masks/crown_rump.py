@@ -8,7 +8,7 @@ import numpy as np
 from fusqa.masks.labels import FETUS
 from fusqa.masks.length import Length, Point, Unmeasurable, check_spacing
 
-__all__ = ["crown_rump_length", "near_longest"]
+__all__ = ["crown_rump_length", "farthest_pair", "near_longest"]
 
 SQUARE_3X3 = np.ones((3, 3), np.uint8)
 
@@ -63,7 +63,7 @@ def crown_rump_length(mask: np.ndarray, spacing: tuple[float, float], *, contour
     if found := _without_contour(mask, scale, _REACH[contour]):
         return found
     sides, corner = _sides(mask, contour)
-    ends, distance = _farthest_pair(*(_hull(side) + corner for side in sides), scale)
+    ends, distance = farthest_pair(*(_hull(side) + corner for side in sides), scale)
     return Length(distance, ends)
 
 
@@ -251,7 +251,7 @@ def _left_first(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return (col < other_col) | ((col == other_col) & (row <= other_row))
 
 
-def _farthest_pair(first: np.ndarray, second: np.ndarray, scale: np.ndarray) -> tuple[tuple[Point, Point], float]:
+def farthest_pair(first: np.ndarray, second: np.ndarray, scale: np.ndarray) -> tuple[tuple[Point, Point], float]:
     """Farthest pair between two sets of points (n, 2) and (m, 2), and their distance in millimetres."""
     squared = _squared_mm(first, second, scale)
     if first.shape == second.shape and np.array_equal(first, second):

@@ -50,7 +50,8 @@ class Card:
         What it is shown of a pair: "picture", "mask", or both.
     training : dict
         What it learnt from: ``material``, number of ``masks``, range of the true lengths ``length_mm`` (low, high),
-        and on which masks the threshold was chosen, ``chosen_on``.
+        and on which masks the threshold was chosen, ``chosen_on``. Of a segmenter: the ``contour_level`` at which its
+        lengths are measured between pixels (:func:`fusqa.study.segmentation.contour_level`).
     metrics : dict
         From a set of masks to the area under the ROC curve on it.
     provenance : dict

@@ -21,7 +21,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "results": ["Study", "published"],
         "rows": ["RECIPES", "REFERENCE_NETWORK", "SEGMENTER_TITLES", "Row", "row_named", "title_of"],
         "sets": ["ALTERED", "AT_A", "AT_B", "ERRORS", "own_sets"],
-        "segmentation": ["segment", "segmenter_arguments", "train_segmenter"],
+        "segmentation": ["contour_level", "segment", "segmenter_arguments", "train_segmenter"],
         "training": ["evidence_of", "fit_familiarity", "model_card", "network_arguments", "train"],
     },
 )

@@ -13,9 +13,12 @@ from torch import Tensor, nn
 
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.reading import Case
+from fusqa.masks.contour import contour_length
+from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import Scheme
+from fusqa.masks.length import Unmeasurable
 from fusqa.models.drawing import draw
-from fusqa.models.learner import Resident, computes_in, fit, make_learner, pictures
+from fusqa.models.learner import Resident, computes_in, fit, make_learner, pictures, predict
 from fusqa.models.losses import SegmentationLoss, average_mask
 from fusqa.models.plan import Bar
 from fusqa.models.segmenters import SEGMENTERS
@@ -23,7 +26,10 @@ from fusqa.study.learning import Evidence, evidence
 from fusqa.study.material import prediction_record
 from fusqa.study.profile import Segmenter
 
-__all__ = ["Predictions", "segment", "segmenter_arguments", "train_segmenter"]
+__all__ = ["Predictions", "contour_level", "segment", "segmenter_arguments", "train_segmenter"]
+
+MASK_LEVEL = 0.5  # where a label mask of two classes ends
+LEVELS = np.linspace(MASK_LEVEL, 0.95, 19)  # chosen: upwards, because class weights make a network see too much
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +43,9 @@ class Predictions:
     small : (N, S, S) uint8
         The same masks at the size of the network.
     table : DataFrame
-        One row per mask: ``case``, ``patient`` and its :func:`fusqa.study.material.prediction_record`.
+        One row per mask: ``case``, ``patient``, its :func:`fusqa.study.material.prediction_record`, and the length
+        between pixels (:func:`fusqa.masks.contour.contour_length`) with its error: ``subpixel_mm``,
+        ``subpixel_delta_mm``, ``subpixel_delta_days``.
     """
 
     native: dict[str, np.ndarray]
@@ -101,7 +109,48 @@ def train_segmenter(
     return model, history, evidence(history, plan, len(training), constant, bar=bar, precision=precision)
 
 
-def segment(model: nn.Module, images: Tensor, cases: Iterable[Case], scheme: Scheme, **about: object) -> Predictions:
+def contour_level(model: nn.Module, validation: Cohort, size: int) -> float:
+    """Choose the level of probability at which lengths are neither too long nor too short.
+
+    The loss gives rare structures more weight, so the network calls a pixel fetus although background is more likely:
+    where its probability passes one half lies outside the true edge. Pixels of the network's grid add their share.
+
+    Parameters
+    ----------
+    model : nn.Module
+        A trained segmentation network.
+    validation : Cohort
+        Cases with a known length whose patients it did not learn from, as in :func:`train_segmenter`.
+    size : int
+        Side of the network's images in pixels.
+
+    Returns
+    -------
+    float
+        Of :data:`LEVELS`, the one with the median error nearest zero among those at which as many cases can be measured
+        as at one half.
+    """
+    cases = list(validation)
+    probability = predict(model, pictures(validation.stack(size)[0])).softmax(1)
+    errors = {
+        level: pd.Series(
+            _subpixel_mm(classes.numpy(), case, validation.scheme, level) - case.measure_mm
+            for classes, case in zip(probability, cases, strict=True)
+        ).dropna()
+        for level in LEVELS
+    }
+    whole = [level for level in LEVELS if 0 < len(errors[MASK_LEVEL]) <= len(errors[level])]
+    return float(min(whole, key=lambda level: abs(errors[level].median()), default=MASK_LEVEL))
+
+
+def segment(
+    model: nn.Module,
+    images: Tensor,
+    cases: Iterable[Case],
+    scheme: Scheme,
+    level: float = MASK_LEVEL,
+    **about: object,
+) -> Predictions:
     """Segment images and record every mask.
 
     Parameters
@@ -114,6 +163,8 @@ def segment(model: nn.Module, images: Tensor, cases: Iterable[Case], scheme: Sch
         The cases, with their reference masks.
     scheme : Scheme
         The labels that it draws.
+    level : float
+        At which lengths are measured between pixels, from :func:`contour_level`.
     **about
         More columns of the table, the same in every row; they stand between ``patient`` and the record.
     """
@@ -121,7 +172,24 @@ def segment(model: nn.Module, images: Tensor, cases: Iterable[Case], scheme: Sch
     probability, masks = draw(model, images, [case.image.shape for case in cases])
     native = {case.case: mask for case, mask in zip(cases, masks, strict=True)}
     rows = [
-        {"case": case.case, "patient": case.patient} | about | prediction_record(case, native[case.case], scheme)
-        for case in cases
+        {"case": case.case, "patient": case.patient}
+        | about
+        | prediction_record(case, native[case.case], scheme)
+        | _subpixel_record(case, classes.numpy(), scheme, level)
+        for case, classes in zip(cases, probability, strict=True)
     ]
     return Predictions(native, probability.argmax(1).byte().numpy(), pd.DataFrame(rows))
+
+
+def _subpixel_record(case: Case, probability: np.ndarray, scheme: Scheme, level: float) -> dict[str, float]:
+    """Length between pixels and its error in mm and days; NaN where there is nothing to measure."""
+    mm, days = _subpixel_mm(probability, case, scheme, level), EQUATIONS[scheme.equation].days
+    errors = {"mm": mm - case.measure_mm, "days": float(days(mm) - days(case.measure_mm))}
+    return {"subpixel_mm": mm} | {f"subpixel_delta_{unit}": error for unit, error in errors.items()}
+
+
+def _subpixel_mm(probability: np.ndarray, case: Case, scheme: Scheme, level: float) -> float:
+    try:
+        return contour_length(probability, case.image.shape, case.spacing, scheme, level=level).mm
+    except Unmeasurable:
+        return float("nan")

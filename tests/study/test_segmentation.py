@@ -17,7 +17,7 @@ from fusqa.models.segmenters import SEGMENTERS
 from fusqa.simulator.cases import draw_case
 from fusqa.study.material import prediction_record
 from fusqa.study.profile import Segmenter
-from fusqa.study.segmentation import segment, segmenter_arguments, train_segmenter
+from fusqa.study.segmentation import contour_level, segment, segmenter_arguments, train_segmenter
 
 SIZE = 32
 PLAN = Segmenter(size=SIZE, budget=480, rounds=3, batch=4, rate=0.01, arguments={"width": 8})
@@ -114,3 +114,25 @@ def test_probabilities_that_are_sure_give_the_labels_back(cohort):
 def test_as_many_predictions_as_cases(cohort):
     with pytest.raises(ValueError, match="zip"):
         native_masks(torch.zeros(3, FETUS.classes, SIZE, SIZE), [case.image.shape for case in cohort][:2])
+
+
+def test_the_level_undoes_what_class_weights_did(cohort):
+    size = 128
+    soft = nn.functional.avg_pool2d(one_hot(cohort.stack(size)[1]), 3, 1, 1, count_include_pad=False)
+    seen = soft * torch.tensor([1.0, 6, 6, 6, 6]).reshape(1, -1, 1, 1)  # structures count six times as much
+    model = Certain(cohort.stack(size)[1])
+    model.logits.data = (seen / seen.sum(1, keepdim=True)).clamp_min(1e-6).log()
+    level = contour_level(model, cohort, size)
+    images = torch.zeros(len(cohort), 1, size, size, dtype=torch.uint8)
+    plain, levelled = (segment(model, images, cohort, FETUS, at).table for at in (0.5, level))
+    assert level > 0.6
+    assert abs(levelled["subpixel_delta_mm"].median()) < abs(plain["subpixel_delta_mm"].median())
+    assert (plain["subpixel_mm"] > levelled["subpixel_mm"]).all()
+    assert levelled["delta_mm"].equals(plain["delta_mm"])  # the mask and the paper's length stay
+
+
+def test_a_segmenter_that_finds_nothing_has_the_level_of_a_mask(cohort):
+    model = Certain(np.zeros((len(cohort), SIZE, SIZE), np.uint8))
+    assert contour_level(model, cohort, SIZE) == 0.5
+    table = segment(model, torch.zeros(len(cohort), 1, SIZE, SIZE, dtype=torch.uint8), cohort, FETUS).table
+    assert table[["mm", "subpixel_mm", "subpixel_delta_days"]].isna().all(axis=None)
