@@ -13,7 +13,7 @@ from fusqa.cohorts.cohort import Cohort
 from fusqa.masks.label_images import wrong_pixels
 from fusqa.masks.labels import Scheme
 from fusqa.models.error_mapper import ErrorMapper
-from fusqa.models.learner import Resident, computes_in, fit, make_learner
+from fusqa.models.learner import Resident, computes_in, fit, make_learner, predict
 from fusqa.models.losses import ErrorMapLoss, unpacked
 from fusqa.models.plan import Bar, Training
 from fusqa.study.learning import Evidence, evidence
@@ -21,7 +21,7 @@ from fusqa.study.material import AlteredSet, ErrorSet
 from fusqa.study.pairs import Pairs, altered_pairs, error_pairs
 from fusqa.study.results import Study
 
-__all__ = ["Checked", "error_map_material", "train_error_map"]
+__all__ = ["Checked", "error_map_material", "train_error_map", "wrong_probability"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class Checked:
 
     def where(self, chosen: np.ndarray) -> Self:
         """Keep the masks that a boolean array ``(M,)`` chooses."""
-        return Checked(self.pairs.where(chosen), self.bits[torch.from_numpy(chosen)], self.scheme)
+        return Checked(self.pairs.where(chosen), self.bits[torch.from_numpy(np.array(chosen, bool))], self.scheme)
 
     def samples(self, sees: Sequence[str], device: torch.device) -> Resident:
         """Samples (image, mask, wrong pixels) in memory; what `sees` does not name is black."""
@@ -121,6 +121,11 @@ def train_error_map(
     constant = float(loss(blind, validation.bits))
     about = {"bar": bar, "precision": computes_in(plan.precision, device), "control": "picture" not in sees}
     return model, history, evidence(history, plan, len(training.bits), constant, **about)
+
+
+def wrong_probability(model: ErrorMapper, checked: Checked, sees: Sequence[str]) -> np.ndarray:
+    """How surely each pixel of each structure is wrong, ``(M, classes - 1, S, S)`` float; `sees` as in training."""
+    return predict(model, *checked.pairs.only(sees).inputs()).sigmoid().numpy()
 
 
 def _average_map(checked: Checked) -> Tensor:
