@@ -260,6 +260,7 @@ def assess(
 
     from fusqa.assessment.images import open_images, with_masks
     from fusqa.assessment.ledger import ledger, write_table
+    from fusqa.assessment.marking import Marker
     from fusqa.assessment.report import write_report
     from fusqa.assessment.scores import columns, record, write_json_scores
     from fusqa.assessment.verdicts import Assessor
@@ -278,7 +279,8 @@ def assess(
             if json:
                 write_json_scores(verdicts, {"cohort": legible(cohort.resolve().name), "model": assessor.card}, json)
             if report:
-                write_report(verdicts, cases, assessor.card, report)
+                marker = Marker.beside(model, assessor.card.scheme)
+                write_report(verdicts, cases, assessor.card, report, marker)
     typer.echo(f"{out}: {len(cases) - faulty} verdicts, {faulty} cases without one")
     if faulty:
         typer.echo("The column 'faults' says why.")

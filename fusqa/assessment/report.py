@@ -11,8 +11,9 @@ from string import Template
 from typing import Any
 
 from fusqa.assessment.ledger import Ledger
+from fusqa.assessment.marking import Marker
 from fusqa.cohorts.reading import Input
-from fusqa.figures.page_images import encoded, line_between, thumbnail
+from fusqa.figures.page_images import MARKED, encoded, line_between, thumbnail
 from fusqa.files import whole
 from fusqa.masks.labels import Scheme
 from fusqa.models.checkpoints import Card
@@ -32,7 +33,7 @@ NUMBERS = {
 }  # fmt: skip
 
 
-def write_report(verdicts: Ledger, cases: Input, card: Card, out: Path) -> None:
+def write_report(verdicts: Ledger, cases: Input, card: Card, out: Path, marker: Marker | None = None) -> None:
     """Write the report of a run, whole or not at all.
 
     Parameters
@@ -45,6 +46,8 @@ def write_report(verdicts: Ledger, cases: Input, card: Card, out: Path) -> None:
         The model's.
     out : Path
         The HTML file.
+    marker : Marker, optional
+        An error map, which outlines what is probably wrong in each image.
     """
     order = verdicts.by_trust()
     page = Template((Path(__file__).with_name("report.html")).read_text(encoding="utf-8"))
@@ -53,14 +56,14 @@ def write_report(verdicts: Ledger, cases: Input, card: Card, out: Path) -> None:
         summary=_summary(verdicts),
         model=_model(card),
         head=_head(),
-        legend=_legend(cases.scheme),
+        legend=_legend(cases.scheme, marker),
     ).split("$rows")
     middle, tail = body.split("$pictures")
     with whole(out) as part, part.open("w", encoding="utf-8") as stream:
         stream.write(head)
         stream.writelines(_row(verdicts.at(place)) for _, _, place in order)
         stream.write(middle)
-        stream.writelines(_pictures(verdicts, order, cases))
+        stream.writelines(_pictures(verdicts, order, cases, marker))
         stream.write(tail)
 
 
@@ -93,10 +96,11 @@ def _model(card: Card) -> str:
     return "".join(f"<dt>{_text(what)}</dt><dd>{_text(much)}</dd>" for what, much in facts.items())
 
 
-def _legend(scheme: Scheme) -> str:
+def _legend(scheme: Scheme, marker: Marker | None) -> str:
     """What the colours in the thumbnails mean, and how many thumbnails there are at most."""
     colours = "".join(f"<span style='border-color: {label.colour}'>{label.name}</span>" for label in scheme.labels)
-    return f"{colours} white: the measured line; the {PICTURES} least trusted masks at most"
+    marks = f"<span style='border-color: {MARKED}'>probably wrong, by the error map</span>" if marker else ""
+    return f"{colours}{marks} white: the measured line; the {PICTURES} least trusted masks at most"
 
 
 def _head() -> str:
@@ -120,7 +124,9 @@ def _joined(value: Any) -> str:
     return "; ".join(value) if isinstance(value, list) else str(value)
 
 
-def _pictures(verdicts: Ledger, order: Sequence[tuple[float, int, int]], cases: Input) -> Iterator[str]:
+def _pictures(
+    verdicts: Ledger, order: Sequence[tuple[float, int, int]], cases: Input, marker: Marker | None
+) -> Iterator[str]:
     """Yield thumbnails of the least trusted masks that can be read."""
     left = PICTURES
     for _, number, place in order:
@@ -133,11 +139,12 @@ def _pictures(verdicts: Ledger, order: Sequence[tuple[float, int, int]], cases: 
             continue
         left -= 1
         line = entry["ends"] and line_between(entry["ends"])
+        marked = marker.marked(case) if marker and case.image is not None else None
         name, trust = html.escape(entry["case"]), f"p = {entry['probability']:.3f}"
         why = html.escape(_joined(entry["reasons"]) or "every criterion is met")
         yield (
             f"<figure class='{entry['verdict']}'><img loading='lazy' "
-            f"src='{encoded(thumbnail(case, cases.scheme, HEIGHT, line))}' "
+            f"src='{encoded(thumbnail(case, cases.scheme, HEIGHT, line, marked))}' "
             f"alt='Image {name} with its mask and the measured line'><figcaption><b>{name}</b>: {entry['verdict']}, "
             f"{trust}<br>{why}</figcaption></figure>\n"
         )

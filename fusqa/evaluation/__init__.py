@@ -47,6 +47,17 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "trained_rows",
         ],
         "diagnosis": ["TELLING", "example_model", "image_use", "recipe_models", "telling"],
+        "error_maps": [
+            "CALIPER_MM",
+            "LEAST_PIXELS",
+            "OVERLAP",
+            "SEGQC",
+            "caliper_figures",
+            "caliper_table",
+            "mark_threshold",
+            "region_figures",
+            "region_table",
+        ],
         "paper": ["PRINTED_CRITERIA", "PRINTED_ERRORS"],
         "realism": [
             "SPAN_DB",

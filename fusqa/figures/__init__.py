@@ -27,7 +27,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "interactive": ["altered_frame", "show_gallery", "show_sweep", "show_threshold"],
         "likeness": ["grain_charts", "patch_sheet", "same_scale"],
         "published_tables": ["show_published"],
-        "sheets": ["alteration_sheet", "contact_sheet", "criteria_sheet", "saliency_sheet", "stability"],
+        "sheets": ["alteration_sheet", "contact_sheet", "criteria_sheet", "error_sheet", "saliency_sheet", "stability"],
         "showing": ["VERDICT_COLOURS", "show", "show_command", "show_table"],
     },
 )

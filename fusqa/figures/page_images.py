@@ -12,8 +12,9 @@ from fusqa.masks.labels import Scheme
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import measure
 
-__all__ = ["encoded", "line_between", "measured_line", "narrowed", "overlay", "thumbnail"]
+__all__ = ["MARKED", "encoded", "line_between", "measured_line", "narrowed", "overlay", "thumbnail"]
 
+MARKED = "#CC79A7"  # outline of what an error map marks; no structure has this colour
 MOST_WIDTH = 480  # pixels, of an image under a slider
 
 
@@ -30,10 +31,12 @@ def line_between(ends: Sequence[Sequence[float]]) -> tuple:
     return tuple((round(float(col) + 0.5, 1), round(float(row) + 0.5, 1)) for row, col in ends)
 
 
-def thumbnail(case: Case, scheme: Scheme, height: int, line: tuple | None) -> np.ndarray:
+def thumbnail(
+    case: Case, scheme: Scheme, height: int, line: tuple | None, marked: np.ndarray | None = None
+) -> np.ndarray:
     """Image with outlines and a line of :func:`measured_line`, (h, w, 3) uint8, BGR, at one scale in both directions.
 
-    A mask without an image is drawn on black.
+    A mask without an image is drawn on black. Pixels that an error map marks, ``(H, W)`` bool, are outlined too.
     """
     rows, columns = case.mask.shape
     size = (max(1, round(columns * height / rows * case.spacing[1] / case.spacing[0])), height)
@@ -41,12 +44,19 @@ def thumbnail(case: Case, scheme: Scheme, height: int, line: tuple | None) -> np
     small = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
     mask = cv2.resize(case.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
     for label in scheme.labels:
-        outlines, _ = cv2.findContours(np.uint8(mask == label.id), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(small, outlines, -1, [255 * part for part in to_rgb(label.colour)[::-1]], 1)
+        _outline(small, mask == label.id, label.colour, 1)
+    if marked is not None:
+        _outline(small, cv2.resize(np.uint8(marked), size, interpolation=cv2.INTER_NEAREST_EXACT), MARKED, 2)
     if line:
         ends = np.round(np.array(line) * (size[0] / columns, size[1] / rows)).astype(int)
         cv2.line(small, ends[0].tolist(), ends[1].tolist(), (255, 255, 255), 1, cv2.LINE_AA)
     return small
+
+
+def _outline(image: np.ndarray, layer: np.ndarray, colour: str, width: int) -> None:
+    """Draw the outlines of a layer (h, w) on an image (h, w, 3), BGR."""
+    outlines, _ = cv2.findContours(np.uint8(layer), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(image, outlines, -1, [255 * part for part in to_rgb(colour)[::-1]], width)
 
 
 def overlay(mask: np.ndarray, scheme: Scheme) -> np.ndarray:

@@ -27,6 +27,7 @@ __all__ = [
     "alteration_sheet",
     "contact_sheet",
     "criteria_sheet",
+    "error_sheet",
     "saliency_sheet",
     "stability",
 ]
@@ -102,6 +103,47 @@ def saliency_sheet(cases: Sequence[tuple[np.ndarray, ...]], titles: Sequence[str
             shown = axis.imshow(part, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=span, alpha=0.6)
             if part is maps[-1]:
                 figure.colorbar(shown, ax=axis, shrink=0.8, label="change of the logit")
+    return figure
+
+
+def error_sheet(
+    cases: Sequence[tuple[Case, np.ndarray, np.ndarray]], titles: Sequence[str], scheme: Scheme, threshold: float
+) -> Figure:
+    """One row per case: the mask with its measured line, its wrong pixels, and how surely a map holds each for wrong.
+
+    Parameters
+    ----------
+    cases : sequence of (Case, (K, S, S) bool, (K, S, S) float)
+        Each case with the mask in question; wrong pixels and their probability, structure by structure.
+    titles : sequence of str
+        Title of each case.
+    scheme : Scheme
+        Labels of the masks.
+    threshold : float
+        Pixels are marked from this probability on; marked ones are outlined.
+    """
+    aspect = _aspect(cases[0][0].image.shape, cases[0][0].spacing)
+    size = (7.2 * aspect + 1, 2.6 * len(cases) + 0.3)
+    figure, axes = plt.subplots(len(cases), 3, figsize=size, squeeze=False, layout="constrained")
+    for row, (case, wrong, probability), title in zip(axes, cases, titles, strict=True):
+        for axis in row:
+            _image(axis, case.image, case.spacing)
+        _outlines(row[0], case.mask, scheme)
+        _line(row[0], _measured(case.mask, case.spacing, scheme))
+        height, width = case.image.shape
+        place = {"extent": (-0.5, width - 0.5, height - 0.5, -0.5), "aspect": row[0].get_aspect()}
+        for label, layer in zip(scheme.labels, wrong, strict=True):
+            row[1].imshow(
+                layer, cmap=ListedColormap([(0, 0, 0, 0), to_rgba(label.colour, 0.7)]), vmin=0, vmax=1, **place
+            )
+        most = probability.max(0)
+        shown = row[2].imshow(most, cmap="magma", vmin=0, vmax=1, alpha=0.65, **place)
+        if (most >= threshold).any() and (most < threshold).any():
+            row[2].contour(most, [threshold], colors="white", linewidths=1, extent=place["extent"], origin="upper")
+        for axis, name in zip(row, (title, "wrong pixels", "error map"), strict=True):
+            axis.set_title(name, fontsize=8)
+    figure.colorbar(shown, ax=axes, shrink=0.6, label="probability that a pixel is wrong")
+    _legend(figure, scheme)
     return figure
 
 

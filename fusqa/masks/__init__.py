@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "criterion": ["Thresholds"],
         "crown_rump": ["crown_rump_length", "near_longest"],
         "dating": ["EQUATIONS", "ages", "equations_of", "gestational_age", "in_days", "spread"],
-        "label_images": ["dice", "resize_labels", "to_native"],
+        "label_images": ["dice", "resize_labels", "to_native", "wrong_pixels"],
         "labels": ["FETUS", "HEAD", "SCHEMES", "Scheme"],
         "length": ["Unmeasurable", "ends_apart_mm", "line_angle"],
         "measurement": ["describe", "measure", "measured_mm"],

@@ -1,9 +1,11 @@
-"""Label images: resized, made from class probabilities, and compared by Dice."""
+"""Label images: resized, made from class probabilities, and compared, by Dice and pixel by pixel."""
 
 import cv2
 import numpy as np
 
-__all__ = ["dice", "resize_labels", "to_native"]
+__all__ = ["dice", "resize_labels", "to_native", "wrong_pixels"]
+
+SQUARE_3X3 = np.ones((3, 3), np.uint8)
 
 
 def dice(reference: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -16,6 +18,39 @@ def dice(reference: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarr
     size = table.sum(0) + table.sum(1)
     with np.errstate(invalid="ignore"):
         return (2 * table.diagonal() / size)[1:]
+
+
+def wrong_pixels(mask: np.ndarray, reference: np.ndarray, classes: int) -> np.ndarray:
+    """Mark the wrong pixels of each structure, with a tolerance of one pixel.
+
+    Two careful drawings of one structure differ all along its edge. So a pixel is wrong only if it has the structure in
+    one mask and not even a neighbour with it in the other: the tolerance of the surface Dice (Nikolov et al. 2021).
+
+    Parameters
+    ----------
+    mask, reference : (H, W) uint8
+        Label masks on one grid.
+    classes : int
+        Classes including background.
+
+    Returns
+    -------
+    (classes - 1, H, W) bool
+        Wrong pixels of each structure. Those inside the mask are too many, the others are missing.
+
+    Examples
+    --------
+    >>> mask, reference = np.zeros((2, 1, 8), np.uint8)
+    >>> mask[0, :3], reference[0, :6] = 1, 1
+    >>> wrong_pixels(mask, reference, 2)[0, 0].astype(int).tolist()
+    [0, 0, 0, 0, 1, 1, 0, 0]
+    """
+    wrong = np.empty((classes - 1, *mask.shape), bool)
+    for label in range(1, classes):
+        drawn, true = np.uint8(mask == label), np.uint8(reference == label)
+        near_drawn, near_true = (cv2.dilate(layer, SQUARE_3X3) for layer in (drawn, true))
+        wrong[label - 1] = drawn & ~near_true | true & ~near_drawn
+    return wrong
 
 
 def resize_labels(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

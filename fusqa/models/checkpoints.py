@@ -19,6 +19,7 @@ from torch import nn
 
 from fusqa.files import write_bytes, write_json
 from fusqa.masks.labels import SCHEMES
+from fusqa.models.error_mapper import ErrorMapper
 from fusqa.models.familiarity import Familiarity
 from fusqa.models.networks import Autoencoder, quality_model
 from fusqa.models.segmenters import SEGMENTERS
@@ -27,7 +28,7 @@ __all__ = ["Card", "load_familiarity", "load_kind", "load_model", "save_model"]
 
 _WEIGHTS, _FAMILIARITY = "weights.safetensors", "familiarity."  # name of the file; first part of some tensors' names
 
-KINDS = {"quality": quality_model, "autoencoder": Autoencoder} | SEGMENTERS
+KINDS = {"quality": quality_model, "autoencoder": Autoencoder, "error-map": ErrorMapper} | SEGMENTERS
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,18 @@
-"""What the segmenter and the autoencoder minimise; the quality networks use plain cross-entropy."""
+"""What segmenters, error maps and the autoencoder minimise; the quality networks use plain cross-entropy."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ReconstructionLoss", "SegmentationLoss", "average_mask", "one_hot", "soft_dice_loss"]
+__all__ = [
+    "ErrorMapLoss",
+    "ReconstructionLoss",
+    "SegmentationLoss",
+    "average_mask",
+    "one_hot",
+    "soft_dice_loss",
+    "unpacked",
+]
 
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:
@@ -47,17 +55,19 @@ def average_mask(masks: Tensor, classes: int) -> Tensor:
     return torch.stack([(masks == label).float().mean(0) for label in range(classes)])[None]
 
 
-def soft_dice_loss(probability: Tensor, hot: Tensor) -> Tensor:
-    """1 − soft Dice, over the batch as one volume, averaged over the foreground classes that are present in it.
+def soft_dice_loss(probability: Tensor, hot: Tensor, first: int = 1) -> Tensor:
+    """1 − soft Dice, over the batch as one volume, averaged over the classes that are present in it.
 
     Parameters
     ----------
     probability, hot : Tensor
-        ``(B, classes, H, W)``; class 0 is background and does not count.
+        ``(B, classes, H, W)``.
+    first : int
+        The first class that counts; class 0 is background in a segmentation.
     """
-    overlap = (probability * hot).sum((0, 2, 3))[1:]
-    size = (probability + hot).sum((0, 2, 3))[1:]
-    present = hot.sum((0, 2, 3))[1:] > 0  # an absent class has no Dice and must not count
+    overlap = (probability * hot).sum((0, 2, 3))[first:]
+    size = (probability + hot).sum((0, 2, 3))[first:]
+    present = hot.sum((0, 2, 3))[first:] > 0  # an absent class has no Dice and must not count
     dice = 2 * overlap / size.clamp_min(1e-6)
     return 1 - (dice * present).sum() / present.sum().clamp_min(1)
 
@@ -69,3 +79,23 @@ class ReconstructionLoss(nn.Module):
         """Return the loss of class probabilities ``(B, classes, H, W)`` against labels ``(B, H, W)``."""
         hot = one_hot(target, probability.shape[1])
         return F.mse_loss(probability, hot) + soft_dice_loss(probability, hot)
+
+
+def unpacked(bits: Tensor, layers: int) -> Tensor:
+    """Turn pixels with one bit per layer, ``(B, H, W)`` uint8, into floats 0 and 1 ``(B, layers, H, W)``."""
+    places = torch.arange(layers, device=bits.device, dtype=torch.uint8).view(-1, 1, 1)
+    return (bits.unsqueeze(1) >> places & 1).float()
+
+
+class ErrorMapLoss(nn.Module):
+    """½ binary cross-entropy + ½ soft Dice between the pixels that a map marks and those that are wrong.
+
+    One pixel in a hundred is wrong. A map that marks none has a cross-entropy near zero, but no Dice at all: a ratio of
+    wrong pixels does not depend on how many are right (Milletari et al. 2016).
+    """
+
+    def forward(self, logits: Tensor, bits: Tensor) -> Tensor:
+        """Return the loss of logits of "wrong" ``(B, structures, H, W)`` against ``(B, H, W)`` of bits."""
+        wrong = unpacked(bits, logits.shape[1])
+        entropy = F.binary_cross_entropy_with_logits(logits, wrong)
+        return 0.5 * entropy + 0.5 * soft_dice_loss(logits.sigmoid(), wrong, first=0)

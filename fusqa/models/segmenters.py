@@ -39,13 +39,15 @@ class UNet(nn.Module):
         Channels of the first level; each deeper level has twice as many.
     depth : int
         Number of times the image is halved.
+    channels : int
+        Channels of the image, each in [0, 1].
     """
 
-    def __init__(self, classes: int, size: int, width: int = 16, depth: int = 4):
+    def __init__(self, classes: int, size: int, width: int = 16, depth: int = 4, channels: int = 1):
         super().__init__()
         _require_multiple(size, 2**depth)
         widths = [width * 2**level for level in range(depth + 1)]
-        self.down = nn.ModuleList(_double(i, o) for i, o in zip([1, *widths[:-1]], widths, strict=True))
+        self.down = nn.ModuleList(_double(i, o) for i, o in zip([channels, *widths[:-1]], widths, strict=True))
         self.enlarge = nn.ModuleList(nn.ConvTranspose2d(2 * o, o, 2, stride=2) for o in widths[-2::-1])
         self.up = nn.ModuleList(_double(2 * o, o) for o in widths[-2::-1])
         self.head = nn.Conv2d(width, classes, 1)

@@ -22,8 +22,9 @@ from fusqa.masks.alterations import POOR_RECIPES, SLIGHT_MASKS
 from fusqa.masks.label_images import to_native
 from fusqa.masks.labels import FETUS
 from fusqa.models.backbones import WeightsUnavailable
+from fusqa.models.error_mapper import ErrorMapper
 from fusqa.models.learner import Resident, fit, make_learner, predict, reproducible
-from fusqa.models.losses import ReconstructionLoss, SegmentationLoss
+from fusqa.models.losses import ErrorMapLoss, ReconstructionLoss, SegmentationLoss
 from fusqa.models.networks import Autoencoder, quality_model
 from fusqa.models.plan import Training
 from fusqa.models.segmenters import SEGMENTERS
@@ -87,7 +88,7 @@ def _segmentations(
 
 
 def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.device) -> dict[str, float]:
-    """Seconds of every row and seed, of the alterations left out, and of the autoencoder.
+    """Seconds of every row and seed, of the alterations left out, of the autoencoder, and of the error map.
 
     A row whose weights are unavailable takes none.
     """
@@ -124,7 +125,12 @@ def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.devic
     training = profile.autoencoder
     columns = mask(training.size), mask(training.size)
     step, forward = _rates(Autoencoder(classes), ReconstructionLoss(), training, columns, device)
-    return seconds | {"autoencoder": training.budget * step + plan.B * forward}
+    seconds["autoencoder"] = training.budget * step + plan.B * forward
+    training = profile.error_map
+    columns = _noise(training.size), mask(training.size), mask(training.size)
+    step, forward = _rates(ErrorMapper(classes, training.size), ErrorMapLoss(), training, columns, device)
+    once = training.budget * step + ((training.rounds + 1) * sum(kept.values()) + plan.B) * forward
+    return seconds | {"where": 2 * once}  # with the image and without
 
 
 def _kept(profile: Profile, plan: CohortPlan, cohort: str) -> dict[str, float]:

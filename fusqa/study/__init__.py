@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "catalogue": ["COHORTS", "at_hand"],
+        "error_mapping": ["Checked", "error_map_material", "train_error_map", "wrong_probability"],
         "learning": ["CONTROL", "LEARNT", "Evidence", "evidence", "verdict_of"],
         "material": ["AlteredSet", "ErrorSet", "balanced_sample", "load_masks", "prediction_record", "save_masks"],
         "pairs": [

@@ -13,7 +13,7 @@ import pandas as pd
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.reading import Case
 from fusqa.files import whole
-from fusqa.masks.alterations import GOOD, altered_masks
+from fusqa.masks.alterations import GOOD, altered_masks, replay
 from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.label_images import dice, resize_labels
 from fusqa.masks.labels import Scheme
@@ -90,6 +90,16 @@ class AlteredSet(_Stored):
         """Keep the masks of the named cases."""
         chosen = self.table["case"].isin(list(cases)).to_numpy()
         return AlteredSet(self.masks[chosen], self.table[chosen].reset_index(drop=True))
+
+    def at(self, size: int, cohort: Cohort) -> Self:
+        """Make the masks of `cohort`'s cases once more, by their recipes, at another size."""
+        part = self.of(cohort.table["case"])
+        recipes = part.table["recipe"].map(json.loads).groupby(part.table["case"])
+        masks = np.empty((len(part.table), size, size), np.uint8)
+        for case in cohort:
+            for place, recipe in recipes.get_group(case.case).items():
+                masks[place] = resize_labels(replay(case.mask, recipe, cohort.scheme), (size, size))
+        return AlteredSet(masks, part.table)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,7 @@ import fusqa.masks.fasp
 import fusqa.masks.measurement
 from fusqa.assessment.batches import BATCH, WORKERS
 from fusqa.assessment.ledger import TableBusy, ledger, write_table
+from fusqa.assessment.marking import Marker
 from fusqa.assessment.scores import columns, record
 from fusqa.assessment.verdicts import Assessor
 from fusqa.cli import app
@@ -31,8 +32,9 @@ from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.formats import read_image, write_image
 from fusqa.cohorts.reading import Input
 from fusqa.cohorts.writing import write_cohort
-from fusqa.masks.labels import FETUS
+from fusqa.masks.labels import FETUS, SCHEMES
 from fusqa.models.checkpoints import Card, save_model
+from fusqa.models.error_mapper import ErrorMapper
 from fusqa.models.familiarity import Familiarity, Features
 from fusqa.models.learner import pictures, predict
 from fusqa.models.networks import Autoencoder, anomaly_ratio, quality_model
@@ -400,6 +402,39 @@ def test_a_read_only_folder_is_told(cohort, model, tmp_path):
         assert done.exit_code == 2 and "Read-only file system" in done.output and "Traceback" not in done.output
     finally:
         subprocess.run(["umount", str(tmp_path / "locked")], check=True)
+
+
+def save_error_map(folder, bias, scheme="fetus"):
+    """An error map that holds all pixels for equally wrong."""
+    classes = SCHEMES[scheme].classes
+    network = ErrorMapper(classes, SIZE)
+    torch.nn.init.zeros_(network.unet.head.weight)
+    torch.nn.init.constant_(network.unet.head.bias, bias)
+    save_model(network, folder, Card("error-map", {"classes": classes, "size": SIZE}, SIZE, scheme, 0.5))
+
+
+def test_an_error_map_beside_the_model_marks_what_is_wrong_in_the_report(cohort, model, tmp_path):
+    beside, report = tmp_path / "models/error_map", tmp_path / "r.html"
+    shutil.copytree(model, tmp_path / "models/quality")
+    case = Cohort.open(cohort)[0]
+
+    def page():
+        done = assess(cohort, tmp_path / "models/quality", tmp_path / "s.csv", "--report", report)
+        assert done.exit_code == 0, done.output
+        return report.read_text()
+
+    assert Marker.beside(tmp_path / "models/quality", "fetus") is None
+    plain = page()
+    save_error_map(beside, bias=-5.0)
+    assert not Marker.beside(tmp_path / "models/quality", "fetus").marked(case).any()
+    assert "by the error map" in page()
+    save_error_map(beside, bias=5.0)
+    marked = Marker.beside(tmp_path / "models/quality", "fetus").marked(case)
+    assert marked.shape == case.mask.shape and marked.all()
+    drawn = [re.findall("src='(.*?)'", text) for text in (plain, page())]
+    assert len(drawn[0]) == len(drawn[1]) == len(NAMES) and not set(drawn[0]) & set(drawn[1])
+    save_error_map(beside, bias=5.0, scheme="head")  # of another study: it knows nothing of these labels
+    assert page() == plain
 
 
 @pytest.fixture(scope="module")

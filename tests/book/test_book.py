@@ -35,6 +35,7 @@ CHAPTERS = (
     "gestational_age",
     "edition",
     "diagnosis",
+    "where",
     "unseen",
     "baselines",
     "risk",

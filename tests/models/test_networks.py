@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from fusqa.models.backbones import BACKBONES
-from fusqa.models.losses import ReconstructionLoss, SegmentationLoss, one_hot, soft_dice_loss
+from fusqa.models.error_mapper import ErrorMapper
+from fusqa.models.losses import (
+    ErrorMapLoss,
+    ReconstructionLoss,
+    SegmentationLoss,
+    one_hot,
+    soft_dice_loss,
+    unpacked,
+)
 from fusqa.models.networks import TOPOLOGIES, Autoencoder, anomaly_ratio, quality_model
 from fusqa.models.segmenters import SEGMENTERS, FetalTransUNet
 from fusqa.study.rows import SEGMENTER_TITLES as TITLES
@@ -173,3 +181,31 @@ def test_rare_classes_weigh_more_and_the_mean_weight_over_pixels_is_one():
     assert (np.diff(weights) > 0).all()
     share = np.bincount(mask.numpy().ravel()) / mask.numel()
     assert weights @ share == pytest.approx(1, rel=1e-5)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_an_error_map_has_one_layer_per_structure_and_depends_on_image_and_mask(classes):
+    torch.manual_seed(0)
+    model = ErrorMapper(classes, 64).eval()
+    image, mask = pair(classes=classes)
+    with torch.inference_mode():
+        logit, other_image, other_mask = model(image, mask), model(1 - image, mask), model(image, classes - 1 - mask)
+    assert logit.shape == (2, classes - 1, 64, 64)
+    assert not torch.allclose(logit, other_image) and not torch.allclose(logit, other_mask)
+
+
+def test_bits_hold_one_layer_each():
+    layers = torch.rand(3, 4, 8, 8, generator=torch.Generator().manual_seed(0)) < 0.3
+    bits = torch.from_numpy(np.packbits(layers.numpy(), axis=1, bitorder="little")[:, 0])
+    assert torch.equal(unpacked(bits, 4), layers.float())
+
+
+def test_a_map_that_marks_nothing_is_not_content():
+    """Few pixels are wrong: a map that marks none has little cross-entropy, and is still far from the best loss."""
+    bits = torch.zeros(2, 64, 64, dtype=torch.uint8)
+    bits[0, 10:14, 10:14] = 0b01  # structure 1; structure 2 is nowhere wrong, and has no Dice
+    right = torch.full((2, 2, 64, 64), -15.0)
+    nothing, right[0, 0, 10:14, 10:14] = right.clone(), 15.0
+    everything = torch.full_like(right, 15.0)
+    losses = [float(ErrorMapLoss()(logits, bits)) for logits in (right, nothing, everything)]
+    assert losses[0] < 0.01 and losses[1] > 0.5 and losses[2] > 4

@@ -166,6 +166,14 @@ def test_altered_sets_are_the_same_in_any_order_and_survive_the_disk(cohort, tmp
     assert not np.array_equal(AlteredSet.make(cohort, 64, 1).masks, whole.masks)
 
 
+def test_altered_masks_are_made_again_at_another_size_by_their_recipes(cohort):
+    part = cohort.subset(np.array([4, 1]))
+    again = AlteredSet.make(cohort, 32, 0).at(64, part)
+    made = AlteredSet.make(cohort, 64, 0).of(part.table["case"])
+    assert np.array_equal(again.masks, made.masks)
+    pd.testing.assert_frame_equal(again.table, made.table)
+
+
 def test_ten_masks_a_case_half_of_them_good(cohort):
     table = AlteredSet.make(cohort, 32, 0).table
     assert (table.groupby("case").size() == 10).all()

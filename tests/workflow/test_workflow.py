@@ -46,7 +46,7 @@ def test_a_second_run_does_nothing_and_says_so(small_study):
         ("autoencoder", "budget", 72, {"autoencoder"}),
         ("quality", "budget", 80, {"quality_model"}),
         ("networks", "efficientnet-lite0", {"rate": 0.002}, {"quality_model"}),
-        ("segmentation", "spoilt", 3, {"segmentation", "review", "quality_model", "autoencoder", "dating"}),
+        ("segmentation", "spoilt", 3, {"segmentation", "review", "quality_model", "autoencoder", "dating", "where"}),
     ],
 )
 def test_a_changed_setting_reruns_what_it_concerns(small_study, tmp_path, section, setting, value, concerned):

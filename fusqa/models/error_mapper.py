@@ -1,0 +1,35 @@
+"""The network that says where a mask is wrong: an image and its mask -> wrong pixels, structure by structure."""
+
+import torch
+from torch import Tensor, nn
+
+from fusqa.models.losses import one_hot
+from fusqa.models.segmenters import UNet
+
+__all__ = ["ErrorMapper"]
+
+
+class ErrorMapper(nn.Module):
+    """A U-Net over the image and one channel per label, with one output per structure (after Specktor-Fadida 2025).
+
+    An output says whether the structure is wrong at a pixel. It need not say in which way, because the mask does: a
+    wrong pixel inside it is one too many, a wrong one outside it is missing.
+
+    Parameters
+    ----------
+    classes : int
+        Classes of the masks including background.
+    size : int
+        Side of the image in pixels, a multiple of 16.
+    width : int
+        Channels of the U-Net's first level.
+    """
+
+    def __init__(self, classes: int, size: int, width: int = 8):
+        super().__init__()
+        self.classes = classes
+        self.unet = UNet(classes - 1, size, width, channels=classes)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """``(B, 1, H, W)`` image in [0, 1] and ``(B, H, W)`` labels -> logits of "wrong" ``(B, classes - 1, H, W)``."""
+        return self.unet(torch.cat([image, one_hot(mask, self.classes)[:, 1:]], 1))
