@@ -48,6 +48,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "diagnosis": ["TELLING", "example_model", "image_use", "recipe_models", "telling"],
         "paper": ["PRINTED_CRITERIA", "PRINTED_ERRORS"],
+        "predicted_dice": ["PUBLISHED_DICE", "dice_figures"],
         "realism": [
             "GRID_MM",
             "SPAN_DB",
