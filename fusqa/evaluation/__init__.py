@@ -59,6 +59,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "region_table",
         ],
         "paper": ["PRINTED_CRITERIA", "PRINTED_ERRORS"],
+        "predicted_dice": ["PUBLISHED_DICE", "dice_figures"],
         "realism": [
             "SPAN_DB",
             "describe",

@@ -80,8 +80,9 @@ def _segmentations(
         loss, size = SegmentationLoss(torch.ones(classes)), training.size
         columns = _noise(size), torch.randint(0, classes, (1, size, size), dtype=torch.uint8)
         step, forward = _rates(model, loss, training, columns, device)
-        predictions = plan.A * (1 + shared.spoilt) + plan.B
-        trained = shared.folds * training.budget
+        predictions = plan.A * (len(plan.grades) + shared.spoilt) + plan.B
+        few = sum(grade.samples or training.budget for grade in plan.grades if grade.images)
+        trained = shared.folds * (training.budget + few)
         once = trained * step + predictions * (forward + judging)
         seconds |= {f"segmentation__{name}__seed{seed}": once for seed in profile.seeds}
     return seconds
@@ -137,7 +138,7 @@ def _kept(profile: Profile, plan: CohortPlan, cohort: str) -> dict[str, float]:
     """Masks of the patients who validate, by what a recipe learns from."""
     images = profile.validation * plan.A
     alterations = 1 + SLIGHT_MASKS + len(POOR_RECIPES[COHORTS[cohort].scheme.name])
-    predictions = len(plan.segmenters) * (1 + profile.segmentation.spoilt)
+    predictions = len(plan.segmenters) * (len(plan.grades) + profile.segmentation.spoilt)
     return {"altered": alterations * images, "errors": predictions * images}
 
 

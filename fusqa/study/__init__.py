@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "catalogue": ["COHORTS", "at_hand"],
         "error_mapping": ["Checked", "error_map_material", "train_error_map", "wrong_probability"],
+        "grading": ["draw_grades", "graded_predictions", "train_grades"],
         "learning": ["CONTROL", "LEARNT", "Evidence", "evidence", "verdict_of"],
         "material": ["AlteredSet", "ErrorSet", "balanced_sample", "load_masks", "prediction_record", "save_masks"],
         "pairs": [

@@ -76,13 +76,68 @@ class Request(_Strict):
     memory_mb: PositiveInt
 
 
+class Grade(_Strict):
+    """How far the segmentation network is trained that draws a share of the masks to judge.
+
+    Attributes
+    ----------
+    share : float
+        Share of each site's images that it predicts.
+    samples : int, optional
+        The network as it was after so many samples of its training; its whole budget where this is not given.
+    images : int, optional
+        At most so many training images, of whole patients; all of them where this is not given.
+    """
+
+    share: float = Field(gt=0, le=1)
+    samples: PositiveInt | None = None
+    images: PositiveInt | None = None
+
+    @property
+    def trained(self) -> bool:
+        """Whether it is the fully trained network."""
+        return self.samples is None and self.images is None
+
+    @property
+    def title(self) -> str:
+        """What to call it in print."""
+        few = [f"on {self.images} images"] if self.images else []
+        short = [f"for {self.samples} samples"] if self.samples else []
+        return " ".join(["trained", *(few + short or ["to the end"])])
+
+
 class CohortPlan(_Strict):
-    """One cohort of a study: how many cases of each site, which segmenters and which rows."""
+    """One cohort of a study: how many cases of each site, which segmenters and which rows.
+
+    Attributes
+    ----------
+    A, B : int
+        Cases of each site, at most.
+    segmenters, rows : tuple of str
+        Segmentation networks and rows of the grid.
+    grades : tuple of Grade
+        Who draws the masks to judge: the trained network alone, or a mixture with weaker ones
+        (:mod:`fusqa.study.grading`).
+    """
 
     A: PositiveInt
     B: PositiveInt
     segmenters: tuple[str, ...] = Field(min_length=1)
     rows: tuple[str, ...]
+    grades: tuple[Grade, ...] = (Grade(share=1),)
+
+    @field_validator("grades")
+    @classmethod
+    def _whole(cls, grades: tuple[Grade, ...]) -> tuple[Grade, ...]:
+        """Refuse shares that are not the whole, a grade named twice, or a mixture without the fully trained network."""
+        if abs(sum(grade.share for grade in grades) - 1) > 1e-6:
+            raise ValueError(f"the shares of the grades are {[grade.share for grade in grades]}; their sum must be 1")
+        titles = [grade.title for grade in grades]
+        if len(set(titles)) < len(titles):
+            raise ValueError(f"the grades are {titles}; give each only once, with the whole of its share")
+        if not any(grade.trained for grade in grades):
+            raise ValueError("one grade must have neither samples nor images: the fully trained network")
+        return grades
 
 
 class Profile(_Strict):
@@ -166,6 +221,7 @@ class Profile(_Strict):
         _require_known(path, "segmenters", set(profile.segmenters), SEGMENTER_TITLES)
         _require_known(path, "segmenters", {name for plan in plans for name in plan.segmenters}, profile.segmenters)
         _require_one_size(path, "segmenters", profile.segmenters)
+        _require_early(path, profile)
         _require_known(path, "networks", {*profile.networks, *profile.once}, _parts())
         changed = {"omitted": profile.omitted or {}, **profile.networks}
         trainings = {name: profile.quality_with(changes) for name, changes in changed.items()}
@@ -219,6 +275,14 @@ def _require_rows(path: Path, plans: Iterable[CohortPlan]) -> None:
             row_named(key)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
+
+
+def _require_early(path: Path, profile: Profile) -> None:
+    """Raise ValueError where a grade asks for a segmenter after more samples than it is trained with."""
+    for cohort, plan in profile.cohorts.items():
+        least = min(profile.segmenters[name].budget for name in plan.segmenters)
+        if late := [grade.samples for grade in plan.grades if (grade.samples or 0) > least]:
+            raise ValueError(f"{path}: {cohort}: grades after {late} samples; a segmenter is trained with {least} only")
 
 
 def _require_one_size(path: Path, what: str, trainings: Mapping[str, Training]) -> None:

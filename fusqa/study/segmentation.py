@@ -3,7 +3,7 @@
 Networks see square images; a mask is measured and reviewed on its image's own grid only.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import Scheme
 from fusqa.masks.length import Unmeasurable
 from fusqa.models.drawing import draw
-from fusqa.models.learner import Resident, computes_in, fit, make_learner, pictures, predict
+from fusqa.models.learner import Callback, Resident, computes_in, fit, make_learner, pictures, predict
 from fusqa.models.losses import SegmentationLoss, average_mask
 from fusqa.models.plan import Bar
 from fusqa.models.segmenters import SEGMENTERS
@@ -59,7 +59,14 @@ def segmenter_arguments(plan: Segmenter, scheme: Scheme) -> dict:
 
 
 def train_segmenter(
-    network: str, training: Cohort, validation: Cohort, plan: Segmenter, seed: int, device: torch.device, bar: Bar
+    network: str,
+    training: Cohort,
+    validation: Cohort,
+    plan: Segmenter,
+    seed: int,
+    device: torch.device,
+    bar: Bar,
+    callbacks: Sequence[Callback] = (),
 ) -> tuple[nn.Module, pd.DataFrame, Evidence]:
     """Train a segmentation network on the reference masks of `training`.
 
@@ -79,6 +86,8 @@ def train_segmenter(
         Where to train.
     bar : Bar
         What it must show to count as learnt.
+    callbacks : sequence of Callback
+        What else happens during the training, such as keeping early copies of the network.
 
     Returns
     -------
@@ -101,6 +110,7 @@ def train_segmenter(
         *(Resident(pictures(x), y, device=device) for x, y in zip(images, references, strict=True)),
         plan,
         seed,
+        callbacks=callbacks,
     )
     history = fit(learn)
     blind = average_mask(references[0], classes).clamp_min(1e-6).log().expand(len(references[1]), -1, -1, -1)
