@@ -331,6 +331,7 @@ RIVALS = {
         ("recipe", "errors", "paper-labels"),
         ("recipe", "both-labels", "paper-labels"),
         ("recipe", "both-labels", "errors"),
+        ("recipe", "both-signed", "signed"),
     ),
     "how the mask enters": (
         ("recipe", "paper", "paper-labels"),
@@ -341,10 +342,12 @@ RIVALS = {
         ("recipe", "paper", "paper-blind"),
         ("recipe", "errors", "blind"),
         ("recipe", "both-labels", "both-blind"),
+        ("recipe", "signed", "signed-blind"),
     ),
     "what counts as good": (("recipe", "reviewed", "errors"), ("recipe", "both-reviewed", "both-labels")),
     "grey levels varied": (("recipe", "paper-varied", "paper"), ("recipe", "both-varied", "both")),
     "images exchanged": (("recipe", "exchanged", "errors"),),
+    "wrong places and sizes": (("recipe", "mismatched", "errors"),),
     "pretrained": (("pretrained", True, False),),
 }
 

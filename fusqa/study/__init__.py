@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "catalogue": ["COHORTS", "at_hand"],
         "learning": ["CONTROL", "LEARNT", "Evidence", "evidence", "verdict_of"],
         "material": ["AlteredSet", "ErrorSet", "balanced_sample", "load_masks", "prediction_record", "save_masks"],
+        "mismatch": ["PLACED_A", "PLACED_B", "mismatched", "placed_pairs", "placed_sets", "with_mismatched"],
         "pairs": [
             "ALTERED",
             "AT_A",
@@ -24,7 +25,15 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "profile": ["Profile"],
         "results": ["Study", "published"],
         "rows": ["RECIPES", "REFERENCE_NETWORK", "SEGMENTER_TITLES", "Row", "row_named", "title_of"],
-        "segmentation": ["segment", "segmenter_arguments", "train_segmenter"],
-        "training": ["evidence_of", "fit_familiarity", "model_card", "network_arguments", "own_sets", "train"],
+        "segmentation": ["length_spread", "segment", "segmenter_arguments", "train_segmenter"],
+        "training": [
+            "answers",
+            "evidence_of",
+            "fit_familiarity",
+            "model_card",
+            "network_arguments",
+            "own_sets",
+            "train",
+        ],
     },
 )

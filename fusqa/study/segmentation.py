@@ -3,7 +3,7 @@
 Networks see square images; a mask is measured and reviewed on its image's own grid only.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.reading import Case
 from fusqa.masks.labels import Scheme
-from fusqa.models.drawing import draw
+from fusqa.masks.measurement import measured_mm
+from fusqa.models.drawing import draw, native_masks
 from fusqa.models.learner import Resident, computes_in, fit, make_learner, pictures
 from fusqa.models.losses import SegmentationLoss, average_mask
 from fusqa.models.plan import Bar
@@ -23,7 +24,7 @@ from fusqa.study.learning import Evidence, evidence
 from fusqa.study.material import prediction_record
 from fusqa.study.profile import Segmenter
 
-__all__ = ["Predictions", "segment", "segmenter_arguments", "train_segmenter"]
+__all__ = ["Predictions", "length_spread", "segment", "segmenter_arguments", "train_segmenter"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,3 +126,29 @@ def segment(model: nn.Module, images: Tensor, cases: Iterable[Case], scheme: Sch
         for case in cases
     ]
     return Predictions(native, probability.argmax(1).byte().numpy(), pd.DataFrame(rows))
+
+
+def length_spread(drawn: Iterable[Tensor], cases: Sequence[Case], scheme: Scheme) -> np.ndarray:
+    """How far the lengths of several masks of one image lie apart: their standard deviation, in mm.
+
+    Parameters
+    ----------
+    drawn : iterable of (N, classes, S, S) float
+        Class probabilities of the same N images, by several networks or of several variants. Each set of masks is
+        measured on the images' own grids and then forgotten.
+    cases : sequence of Case
+        The N cases.
+    scheme : Scheme
+        Their labels.
+
+    Returns
+    -------
+    (N,) float
+        NaN where fewer than two of the masks can be measured.
+    """
+    shapes = [case.image.shape for case in cases]
+    lengths = [
+        [measured_mm(mask, case.spacing, scheme) for mask, case in zip(native_masks(one, shapes), cases, strict=True)]
+        for one in drawn
+    ]
+    return pd.DataFrame(lengths).std().to_numpy()
