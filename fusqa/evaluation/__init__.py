@@ -47,6 +47,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "trained_rows",
         ],
         "diagnosis": ["TELLING", "example_model", "image_use", "recipe_models", "telling"],
+        "error_prediction": ["correction_table", "corrections", "failure_columns", "measured_cases"],
+        "looking": ["placed_table"],
         "paper": ["PRINTED_CRITERIA", "PRINTED_ERRORS"],
         "realism": [
             "GRID_MM",
