@@ -343,11 +343,12 @@ RIVALS = {
         ("recipe", "errors", "blind"),
         ("recipe", "both-labels", "both-blind"),
         ("recipe", "signed", "signed-blind"),
+        ("recipe", "both-signed", "both-signed-blind"),
     ),
     "what counts as good": (("recipe", "reviewed", "errors"), ("recipe", "both-reviewed", "both-labels")),
     "grey levels varied": (("recipe", "paper-varied", "paper"), ("recipe", "both-varied", "both")),
     "images exchanged": (("recipe", "exchanged", "errors"),),
-    "wrong places and sizes": (("recipe", "mismatched", "errors"),),
+    "wrong places and sizes": (("recipe", "mismatched", "errors"), ("recipe", "signed-mismatched", "signed")),
     "pretrained": (("pretrained", True, False),),
 }
 

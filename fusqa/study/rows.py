@@ -153,9 +153,10 @@ RECIPES = {
     "both-reviewed": Recipe(_BOTH, LABELS, target="reviewed"),
     "dice": Recipe(_ERRORS, LABELS, target="dice"),
     "signed": Recipe(_ERRORS, LABELS, target="delta_mm"),
-    "both-signed": Recipe(_BOTH, LABELS, target="delta_mm"),
-    "signed-mismatched": Recipe(_ERRORS, LABELS, mismatched=0.5, target="delta_mm"),
     "signed-blind": Recipe(_ERRORS, LABELS, sees=(MASK,), target="delta_mm"),
+    "signed-mismatched": Recipe(_ERRORS, LABELS, mismatched=0.5, target="delta_mm"),
+    "both-signed": Recipe(_BOTH, LABELS, target="delta_mm"),
+    "both-signed-blind": Recipe(_BOTH, LABELS, sees=(MASK,), target="delta_mm"),
 }
 """Every way to train, by the last part of a row's name. A recipe differs from another one in as little as possible."""
 
