@@ -105,6 +105,12 @@ class Recipe:
         return _LEARNS_FROM[self.material]
 
     @property
+    def family(self) -> str:
+        """Recipes that are drawn together, in print: by their material; those that predict a number, of any, apart."""
+        verdict = self.answer == TARGETS["good"].answer
+        return f"quality models, {self.learns_from if verdict else 'a number predicted'}"
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What differs from the paper's recipe, in the words that are added to a row's name in print."""
         differs = {
