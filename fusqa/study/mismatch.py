@@ -103,7 +103,7 @@ def _crossed(kind: str, pairs: Pairs, views: Sequence[tuple[np.ndarray, Windows]
     first, second = (_seen(pairs, *view) for view in views)
     count, images = len(first.table), torch.cat([first.images, second.images])
     here, there = torch.arange(count), torch.arange(count) + count
-    classes = int(first.masks.max()) + 1
+    classes = int(pairs.masks.max()) + 1
     both = zip(first.masks.numpy(), second.masks.numpy(), strict=True)
     overlap = [float(np.nanmean(dice(own, other, classes))) for own, other in both]
     one, other = (window.side[rows] for rows, window in views)
