@@ -17,7 +17,7 @@ from fusqa.masks.labels import Renumbering, Scheme
 from fusqa.masks.measurement import measured_mm
 from fusqa.metrics import best_threshold, classification_report
 from fusqa.models.checkpoints import Card, save_model
-from fusqa.models.learner import predict, reproducible
+from fusqa.models.learner import reproducible
 from fusqa.models.networks import quality_model
 from fusqa.problems import CohortError, Problem, message_and_fix
 from fusqa.study.learning import Evidence
@@ -27,7 +27,7 @@ from fusqa.study.profile import Profile
 from fusqa.study.provenance import origin
 from fusqa.study.rows import RECIPES, Recipe, Row
 from fusqa.study.sets import own_sets
-from fusqa.study.training import evidence_of, fit_familiarity, model_card, network_arguments, train
+from fusqa.study.training import answers, evidence_of, fit_familiarity, model_card, network_arguments, train
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,11 @@ def train_on(
     device = reproducible(seed, profile.threads)
     model = quality_model(**network_arguments(row, cohort.scheme))
     history = train(model, recipe, training, validation, plan, seed, device)
-    probability = predict(model, *validation.only(recipe.sees).inputs()).sigmoid().numpy()
+    said = {name: value.numpy() for name, value in answers(model, recipe, validation).items()}
+    probability = said["probability"]
     learnt = evidence_of(recipe, plan, history, training, validation, probability, device, seed, profile.learnt)
     own = ", ".join(own_sets(recipe))
-    table = validation.table.assign(set=own, probability=probability)
+    table = validation.table.assign(set=own, **said)
     threshold = best_threshold(table[recipe.truth], probability)
     report = classification_report(table["good"], probability, table["patient"], threshold, seed=seed).as_dict()
     about = origin(row.result(seed), profile, str(cohort.info["source"]), seed)

@@ -29,8 +29,8 @@ class QualityProbability(_Wrapper):
         return self.model.features(unit, mask)
 
     def decide(self, features: Tensor) -> Tensor:
-        """Probability ``(B,)`` by the features."""
-        return self.model.head(features).squeeze(1).sigmoid()
+        """Probability ``(B,)`` by the features; where the network predicts an error or a Dice, the score by it."""
+        return self.model.answer.trust(self.model.head(features).squeeze(1))
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Probability ``(B,)``."""

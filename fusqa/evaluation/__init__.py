@@ -58,6 +58,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "region_figures",
             "region_table",
         ],
+        "error_prediction": ["correction_table", "corrections", "failure_columns", "measured_cases"],
+        "looking": ["placed_table"],
         "paper": ["PRINTED_CRITERIA", "PRINTED_ERRORS"],
         "predicted_dice": ["PUBLISHED_DICE", "dice_figures"],
         "realism": [

@@ -355,6 +355,7 @@ RIVALS = {
         ("recipe", "errors", "paper-labels"),
         ("recipe", "both-labels", "paper-labels"),
         ("recipe", "both-labels", "errors"),
+        ("recipe", "both-signed", "signed"),
     ),
     "how the mask enters": (
         ("recipe", "paper", "paper-labels"),
@@ -365,10 +366,13 @@ RIVALS = {
         ("recipe", "paper", "paper-blind"),
         ("recipe", "errors", "blind"),
         ("recipe", "both-labels", "both-blind"),
+        ("recipe", "signed", "signed-blind"),
+        ("recipe", "both-signed", "both-signed-blind"),
     ),
     "what counts as good": (("recipe", "reviewed", "errors"), ("recipe", "both-reviewed", "both-labels")),
     "grey levels varied": (("recipe", "paper-varied", "paper"), ("recipe", "both-varied", "both")),
     "images exchanged": (("recipe", "exchanged", "errors"),),
+    "wrong places and sizes": (("recipe", "mismatched", "errors"), ("recipe", "signed-mismatched", "signed")),
     "pretrained": (("pretrained", True, False),),
 }
 

@@ -10,11 +10,11 @@ from torch import nn
 from fusqa.evaluation.comparison import TrainedRow, learnt_rows, trained_rows
 from fusqa.metrics import Difference, Report, Scored, classification_report, difference
 from fusqa.models.checkpoints import load_model
-from fusqa.models.learner import predict
 from fusqa.study.learning import LEARNT
 from fusqa.study.pairs import Pairs
 from fusqa.study.results import Study
 from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Recipe
+from fusqa.study.training import answers
 
 __all__ = [
     "NO_IMAGE",
@@ -72,8 +72,8 @@ class RecipeModel:
         return self.row.verdict == LEARNT
 
     def probability(self, pairs: Pairs) -> np.ndarray:
-        """Probability of "good" of every pair, ``(M,)``."""
-        return predict(self.model, *pairs.only(self.recipe.sees).inputs()).sigmoid().numpy()
+        """Probability of "good" of every pair, ``(M,)``; the score that stands for it where a number is predicted."""
+        return answers(self.model, self.recipe, pairs)["probability"].numpy()
 
 
 def recipe_models(study: Study, device: torch.device | str = "cpu") -> list[RecipeModel]:

@@ -42,16 +42,21 @@ FIGURES = {
     "balanced_accuracy": "balanced accuracy",
     "auroc": "AUROC",
 }  # fields of fusqa.metrics.Report that tables print
-DIGITS = {"dice": 4, "delta_mm": 3, "delta_days": 3, "probability": 6}  # of the columns of a table of scores
+# digits of the columns of a table of scores
+DIGITS = {"dice": 4, "delta_mm": 3, "delta_days": 3, "probability": 6, "predicted_mm": 3}
 CONFUSION = "TP FN\nFP TN"  # heading of the confusion matrix, laid out as the matrix is
 
 
-def scores(sets: Mapping[str, Pairs], probability: Callable[[Pairs], Tensor]) -> pd.DataFrame:
-    """Score every pair of every set: its table with the columns ``set`` and ``probability`` of "good" added.
+def scores(sets: Mapping[str, Pairs], answers: Callable[[Pairs], Mapping[str, Tensor]]) -> pd.DataFrame:
+    """Score every pair of every set: its table with the column ``set`` and those of a model's answers added.
 
-    Numbers are rounded to what is known of them, so that a published study stays small.
+    The answers hold ``probability`` of "good" (:func:`fusqa.study.training.answers`). Numbers are rounded to what is
+    known of them, so that a published study stays small.
     """
-    parts = [pairs.table.assign(set=name, probability=probability(pairs).numpy()) for name, pairs in sets.items()]
+    parts = [
+        pairs.table.assign(set=name, **{column: value.numpy() for column, value in answers(pairs).items()})
+        for name, pairs in sets.items()
+    ]
     return pd.concat(parts, ignore_index=True).round(DIGITS)
 
 

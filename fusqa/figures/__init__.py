@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "sweeps",
             "unfamiliarity",
         ],
+        "error_charts": ["dated_within", "predicted_against_true"],
         "interactive": ["altered_frame", "show_gallery", "show_sweep", "show_threshold"],
         "likeness": ["grain_charts", "patch_sheet", "same_scale"],
         "published_tables": ["show_published"],

@@ -5,6 +5,7 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "answers": ["ANSWERS", "ERROR_MM"],
         "backbones": ["BACKBONES", "WeightsUnavailable"],
         "checkpoints": ["Card", "load_model", "save_model"],
         "degradation": ["degrade"],
@@ -14,6 +15,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "losses": ["ReconstructionLoss", "SegmentationLoss", "average_mask"],
         "networks": ["Autoencoder", "anomaly_ratio", "quality_model"],
         "segmenters": ["SEGMENTERS"],
-        "uncertainty": ["agreement", "certainty", "varied_predictions"],
+        "uncertainty": ["agreement", "certainty", "varied_predictions", "variants"],
     },
 )

@@ -1,14 +1,16 @@
 """Quality networks (three topologies over any backbone) and the autoencoder.
 
-Every quality network takes an image ``(B, 1, H, W)`` in [0, 1] and a label mask ``(B, H, W)``, and returns the logit of
-"good" ``(B,)``. A backbone is an image classifier without its last layer: it maps three channels ``(B, 3, H, W)`` to
-features ``(B, width)``. Backbones, topologies and encodings are tables; no code below depends on a name in them.
+Every quality network takes an image ``(B, 1, H, W)`` in [0, 1] and a label mask ``(B, H, W)``, and returns one number
+``(B,)``: the logit of "good", or another of the answers of :mod:`fusqa.models.answers`. A backbone is an image
+classifier without its last layer: it maps three channels ``(B, 3, H, W)`` to features ``(B, width)``. Backbones,
+topologies, encodings and answers are tables; no code below depends on a name in them.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fusqa.models.answers import ANSWERS
 from fusqa.models.backbones import BACKBONES, Backbone
 from fusqa.models.losses import one_hot
 
@@ -75,12 +77,12 @@ class Single(_Quality):
         self.head = nn.Linear(width, 1)
 
     def features(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Return the features that decide the verdict, ``(B, width)``."""
+        """Return the features that decide the answer, ``(B, width)``."""
         return self.cnn(self.encode(image, mask))
 
 
 class _TwoStreams(_Quality):
-    """Features of the image and features of the mask, concatenated and fully connected to the logit."""
+    """Features of the image and features of the mask, concatenated and fully connected to the answer."""
 
     towers: int  # 1: both streams share one CNN; 2: each has its own
 
@@ -92,7 +94,7 @@ class _TwoStreams(_Quality):
         self.head = nn.Linear(2 * built[0][1], 1)
 
     def features(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Return the features that decide the verdict, ``(B, 2 width)``."""
+        """Return the features that decide the answer, ``(B, 2 width)``."""
         of_image = self.cnns[0](self.encode(image, None))  # (B, width)
         of_mask = self.cnns[-1](self.encode(None, mask))  # (B, width)
         return torch.cat([of_image, of_mask], 1)
@@ -114,7 +116,12 @@ TOPOLOGIES = {"single": Single, "siamese": Siamese, "synergic": Synergic}
 
 
 def quality_model(
-    topology: str, backbone: str, pretrained: bool, classes: int = 5, encoding: str = "grey"
+    topology: str,
+    backbone: str,
+    pretrained: bool,
+    classes: int = 5,
+    encoding: str = "grey",
+    answer: str = "verdict",
 ) -> nn.Module:
     """Build a quality network.
 
@@ -129,23 +136,29 @@ def quality_model(
         Number of mask labels including background.
     encoding : {"grey", "one-hot"}
         How image and mask enter the network: as the paper's grey levels, or with one channel per label.
+    answer : {"verdict", "overlap", "error"}
+        What its number means.
 
     Returns
     -------
     nn.Module
-        ``(image (B, 1, H, W) in [0, 1], mask (B, H, W)) -> logit of "good" (B,)``.
+        ``(image (B, 1, H, W) in [0, 1], mask (B, H, W)) -> (B,)``: the logit of "good", the logit of the mean Dice, or
+        the error in units of :data:`fusqa.models.answers.ERROR_MM`; its attribute ``answer`` says which.
 
     Raises
     ------
     KeyError
-        For an unknown topology, backbone or encoding; the message lists the known ones.
+        For an unknown topology, backbone, encoding or answer; the message lists the known ones.
     WeightsUnavailable
         When pretrained weights are unavailable on this machine.
     """
-    for name, table in ((topology, TOPOLOGIES), (backbone, BACKBONES), (encoding, ENCODINGS)):
+    named = ((topology, TOPOLOGIES), (backbone, BACKBONES), (encoding, ENCODINGS), (answer, ANSWERS))
+    for name, table in named:
         if name not in table:
             raise KeyError(f"'{name}' is not one of {', '.join(table)}")
-    return TOPOLOGIES[topology](BACKBONES[backbone], pretrained, ENCODINGS[encoding](classes))
+    network = TOPOLOGIES[topology](BACKBONES[backbone], pretrained, ENCODINGS[encoding](classes))
+    network.answer = ANSWERS[answer]
+    return network
 
 
 class Autoencoder(nn.Module):

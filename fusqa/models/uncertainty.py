@@ -3,6 +3,7 @@
 Both are baselines that need no quality model. Larger is better, as for the probability of "good".
 """
 
+from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from fusqa.masks.label_images import dice
 from fusqa.models.learner import predict
 
-__all__ = ["agreement", "certainty", "varied_predictions"]
+__all__ = ["agreement", "certainty", "variants", "varied_predictions"]
 
 GAMMAS = (0.7, 1.0, 1.4)  # chosen: grey levels as another setting of the machine might show them
 
@@ -39,9 +40,8 @@ def agreement(masks: np.ndarray, classes: int) -> np.ndarray:
     return np.where(known.any(0), np.where(known, overlaps, 0).sum(0) / known.sum(0).clip(1), 1.0)
 
 
-@torch.inference_mode()
-def varied_predictions(model: nn.Module, images: Tensor) -> Tensor:
-    """Mean class probabilities over variants of an image: mirrored or not, under three gammas.
+def variants(model: nn.Module, images: Tensor) -> Iterator[Tensor]:
+    """Class probabilities for every variant of an image: mirrored or not, under three gammas; the first is as usual.
 
     Parameters
     ----------
@@ -50,17 +50,20 @@ def varied_predictions(model: nn.Module, images: Tensor) -> Tensor:
     images : (N, 1, S, S) uint8
         Images.
 
-    Returns
-    -------
+    Yields
+    ------
     (N, classes, S, S) float
-        On the CPU.
+        On the CPU, turned back where the image was mirrored.
     """
-    mean: Tensor | float = 0.0
-    for gamma in GAMMAS:
+    for gamma in sorted(GAMMAS, key=lambda gamma: abs(gamma - 1)):
         shown = ((images / 255) ** gamma * 255).round().byte()
-        straight, mirrored = (predict(model, x).softmax(1) for x in (shown, shown.flip(-1)))
-        mean = mean + (straight + mirrored.flip(-1)) / (2 * len(GAMMAS))
-    return mean
+        yield predict(model, shown).softmax(1)
+        yield predict(model, shown.flip(-1)).softmax(1).flip(-1)
+
+
+def varied_predictions(model: nn.Module, images: Tensor) -> Tensor:
+    """Mean of the :func:`variants`, ``(N, classes, S, S)`` float."""
+    return sum(variants(model, images)) / (2 * len(GAMMAS))
 
 
 def certainty(probability: Tensor) -> np.ndarray:

@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "grading": ["draw_grades", "graded_predictions", "train_grades"],
         "learning": ["CONTROL", "LEARNT", "Evidence", "evidence", "verdict_of"],
         "material": ["AlteredSet", "ErrorSet", "balanced_sample", "load_masks", "prediction_record", "save_masks"],
+        "mismatch": ["PLACED_A", "PLACED_B", "mismatched", "placed_pairs", "placed_sets", "with_mismatched"],
         "pairs": [
             "Pairs",
             "altered_pairs",
@@ -23,7 +24,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "results": ["Study", "published"],
         "rows": ["RECIPES", "REFERENCE_NETWORK", "SEGMENTER_TITLES", "Row", "row_named", "title_of"],
         "sets": ["ALTERED", "AT_A", "AT_B", "ERRORS", "own_sets"],
-        "segmentation": ["contour_level", "segment", "segmenter_arguments", "train_segmenter"],
-        "training": ["evidence_of", "fit_familiarity", "model_card", "network_arguments", "train"],
+        "segmentation": ["contour_level", "length_spread", "segment", "segmenter_arguments", "train_segmenter"],
+        "training": ["answers", "evidence_of", "fit_familiarity", "model_card", "network_arguments", "train"],
     },
 )

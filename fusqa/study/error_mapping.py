@@ -71,7 +71,7 @@ def error_map_material(study: Study, part: Cohort, size: int) -> Checked:
 
     The errors are out of fold. The name of a mask in the table of the pairs is "error" or that of its alteration.
     """
-    errors = error_pairs(part, ErrorSet.load(study.need("errors.npz")), size)
+    errors = error_pairs(part, ErrorSet.load(study.need(study.seeded("errors") + ".npz")), size)
     altered = AlteredSet.load(study.need("altered.npz")).at(size, part)
     return Checked.against(part, errors.joined(altered_pairs(part, altered)))
 

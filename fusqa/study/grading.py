@@ -20,10 +20,10 @@ from fusqa.cohorts.cohort import Cohort
 from fusqa.models.early import KeepEarly
 from fusqa.models.learner import predict
 from fusqa.models.plan import Bar
-from fusqa.models.uncertainty import agreement, certainty, varied_predictions
+from fusqa.models.uncertainty import agreement, certainty, variants, varied_predictions
 from fusqa.study.learning import Evidence
 from fusqa.study.profile import Grade, Segmenter
-from fusqa.study.segmentation import Predictions, segment, train_segmenter
+from fusqa.study.segmentation import Predictions, length_spread, segment, train_segmenter
 
 __all__ = ["Trained", "draw_grades", "graded_predictions", "train_grades"]
 
@@ -75,7 +75,7 @@ def train_grades(
     def of(grade: Grade) -> nn.Module:
         if grade.images:
             short = plan.model_copy(update={"budget": grade.samples or plan.budget, "rounds": 1})
-            few = training.at_most(grade.images, seed)
+            few = training.at_most(grade.images)
             if not len(few):
                 raise ValueError(f"grade '{grade.title}': the first patient has more; give a larger number")
             return train_segmenter(network, few, validation, short, seed, device, bar)[0]
@@ -125,7 +125,8 @@ def graded_predictions(
     -------
     Predictions
         One mask per image, in the order of the site. Its table names the ``grade``, and holds two measures of
-        uncertainty: how far the networks of all folds agree that have this grade, and how sure the best one is.
+        uncertainty: how far the networks of all folds agree that have this grade, and how sure the best one is; and
+        both as the spread of the measured lengths in mm.
     (folds, N, S, S) uint8
         The masks of the networks of every fold, of the same grade.
     """
@@ -135,10 +136,16 @@ def graded_predictions(
         chosen = drawn == number
         shown, of_grade = images[torch.from_numpy(chosen)], [fold[number] for fold in networks]
         votes[:, chosen] = [predict(model, shown).argmax(1).byte().numpy() for model in of_grade]
-        cases, of = cohort.subset(chosen), about | {"grade": grades[number].title}
-        part = segment(of_grade[best], shown, cases, cohort.scheme, level, **of)
-        sure = certainty(varied_predictions(of_grade[best], shown))
+        cases, scheme = list(cohort.subset(chosen)), cohort.scheme
+        part = segment(of_grade[best], shown, cases, scheme, level, **about, grade=grades[number].title)
         native |= part.native
-        tables.append(part.table.assign(agreement=agreement(votes[:, chosen], cohort.scheme.classes), certainty=sure))
+        tables.append(
+            part.table.assign(
+                agreement=agreement(votes[:, chosen], scheme.classes),
+                certainty=certainty(varied_predictions(of_grade[best], shown)),
+                spread_folds_mm=length_spread((predict(one, shown).softmax(1) for one in of_grade), cases, scheme),
+                spread_varied_mm=length_spread(variants(of_grade[best], shown), cases, scheme),
+            )
+        )
     table = pd.concat(tables).set_index("case").loc[cohort.table["case"]].reset_index()
     return Predictions(native, votes[best], table), votes

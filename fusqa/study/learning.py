@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
+import torch
+from scipy.optimize import minimize_scalar
 
 from fusqa.metrics import classification_report
+from fusqa.models.answers import Answer
 from fusqa.models.plan import Bar, Training
 
 __all__ = [
@@ -88,20 +90,17 @@ class Evidence:
         )
 
 
-def constant_loss(target: Iterable[float]) -> tuple[float, float]:
-    """Cross-entropy of the best constant answer to targets in 0 … 1, and of the best possible one.
+def constant_loss(target: Iterable[float], answer: Answer) -> tuple[float, float]:
+    """Loss of the best constant answer to targets, and of the best possible one.
 
-    The first is ln 2 for as many good as poor masks. The second is zero for verdicts; a share of overlap has an entropy
-    of its own that no answer can undercut.
+    The first is ln 2 for as many good as poor masks. The second is zero for verdicts and errors; a share of overlap has
+    an entropy of its own that no answer can undercut.
     """
-    target = np.asarray(list(target), float)
-    return float(_entropy(target.mean())), float(_entropy(target).mean())
-
-
-def _entropy(p: np.ndarray | float) -> np.ndarray:
-    """Entropy of a share or of several, in nats."""
-    p = np.clip(p, 1e-12, 1 - 1e-12)
-    return -(p * np.log(p) + (1 - p) * np.log(1 - p))
+    known, loss = torch.tensor(list(target), dtype=torch.float64), answer.loss()
+    perfect = answer.perfect(known)
+    same = lambda output: float(loss(torch.full_like(known, output), known))  # noqa: E731
+    best = minimize_scalar(same, bounds=(float(perfect.min()), float(perfect.max())), method="bounded")
+    return float(best.fun), float(loss(perfect, known))
 
 
 def is_flat(samples: pd.Series, error: pd.Series, constant: float, late_gain: float) -> bool:

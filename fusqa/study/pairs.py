@@ -74,6 +74,10 @@ class Pairs:
         kept = torch.from_numpy(np.array(chosen, bool))
         return Pairs(self.images, self.image_of[kept], self.masks[kept], self.table[chosen].reset_index(drop=True))
 
+    def with_known(self, column: str) -> "Pairs":
+        """Keep the pairs of which `column` of the table is known."""
+        return self.where(self.table[column].notna().to_numpy())
+
     def joined(self, others: "Pairs") -> "Pairs":
         """These pairs and then the others, with the columns that both tables have."""
         columns = [column for column in self.table if column in others.table]
@@ -205,12 +209,13 @@ def study_material(study: Study, names: Sequence[str], seed: int) -> dict[str, A
 
 
 def learning_pairs(material: Mapping[str, AlteredSet | ErrorSet], part: Cohort, size: int) -> Pairs:
-    """Pair all masks of a recipe's material that belong to `part` with their images."""
+    """Pair all masks of a recipe's material that belong to `part` with their images; ``true_mm`` is added."""
     made = [
         altered_pairs(part, masks) if isinstance(masks, AlteredSet) else error_pairs(part, masks, size)
         for masks in material.values()
     ]
-    return reduce(Pairs.joined, made)
+    joined, true_mm = reduce(Pairs.joined, made), part.table.set_index("case")["measure_mm"]
+    return replace(joined, table=joined.table.assign(true_mm=joined.table["case"].map(true_mm)))
 
 
 def scored_sets(study: Study, validation: Cohort, size: int, seed: int) -> dict[str, Pairs]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import product
+from typing import NamedTuple
 
 from fusqa.models.backbones import BACKBONES
 
@@ -10,6 +11,7 @@ __all__ = [
     "RECIPES",
     "REFERENCE_NETWORK",
     "SEGMENTER_TITLES",
+    "TARGETS",
     "TOPOLOGIES",
     "Recipe",
     "Row",
@@ -26,6 +28,28 @@ PICTURE, MASK = "picture", "mask"
 GREY, LABELS = "grey", "one-hot"
 
 
+class Target(NamedTuple):
+    """What a quality model is asked for.
+
+    ``answer`` is the kind of number that its network ends in, a key of :data:`fusqa.models.answers.ANSWERS`, which has
+    the loss; ``truth`` the verdict by which its threshold is chosen; ``note`` what is added to a row's name in print.
+    """
+
+    answer: str
+    truth: str
+    note: str = ""
+
+
+TARGETS = {
+    "good": Target("verdict", "good"),
+    "reviewed": Target("verdict", "reviewed", "by review alone"),
+    "dice": Target("overlap", "good", "Dice regression"),
+    "delta_mm": Target("error", "good", "signed error in mm"),
+}
+"""Targets by their column in a table of pairs: the verdict by review and date; that by the review alone, by which all
+models are tested; the mean Dice with the reference mask; the error of the length, above zero where it is too long."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One way to train a quality model.
@@ -39,12 +63,15 @@ class Recipe:
         How the mask enters the network, a key of :data:`fusqa.models.networks.ENCODINGS`.
     sees : tuple of {"picture", "mask"}
         What the model is shown. A model that is shown only one of the two shows how far that one leads.
-    target : {"good", "reviewed", "dice"}
-        What it predicts: the verdict by review and date; by the review alone, by which all models are tested; or the
-        mean Dice with the reference mask.
+    target : {"good", "reviewed", "dice", "delta_mm"}
+        What it predicts, a key of :data:`TARGETS`. Masks without it, such as one that cannot be measured and so has no
+        error, are not learnt from.
     exchanged : float
         Share of the good masks that it learns from a second time, labelled poor, beside another patient's image: only
         a comparison of image and mask can tell these apart.
+    mismatched : float
+        Share of the good masks that it learns from once more, moved and resized together with their image, and so
+        crossed that mask or image alone tell nothing (:mod:`fusqa.study.mismatch`).
     varied : bool
         Whether the grey levels of half of the training images are changed, as another machine might record them.
     """
@@ -54,6 +81,7 @@ class Recipe:
     sees: tuple[str, ...] = (PICTURE, MASK)
     target: str = "good"
     exchanged: float = 0.0
+    mismatched: float = 0.0
     varied: bool = False
 
     @property
@@ -63,13 +91,24 @@ class Recipe:
 
     @property
     def truth(self) -> str:
-        """The verdict by which its threshold is chosen: the one that it predicts; "good" if it predicts a Dice."""
-        return "good" if self.target == "dice" else self.target
+        """The verdict by which its threshold is chosen: the one that it predicts; "good" if it predicts a number."""
+        return TARGETS[self.target].truth
+
+    @property
+    def answer(self) -> str:
+        """Kind of number that its network ends in, a key of :data:`fusqa.models.answers.ANSWERS`."""
+        return TARGETS[self.target].answer
 
     @property
     def learns_from(self) -> str:
         """Its material, in print."""
         return _LEARNS_FROM[self.material]
+
+    @property
+    def family(self) -> str:
+        """Recipes that are drawn together, in print: by their material; those that predict a number, of any, apart."""
+        verdict = self.answer == TARGETS["good"].answer
+        return f"quality models, {self.learns_from if verdict else 'a number predicted'}"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -81,8 +120,8 @@ class Recipe:
             "mask only": self.sees == (MASK,),
             "image only": self.sees == (PICTURE,),
             "images exchanged": self.exchanged > 0,
-            "by review alone": self.target == "reviewed",
-            "Dice regression": self.target == "dice",
+            "wrong places and sizes": self.mismatched > 0,
+            TARGETS[self.target].note: self.target != "good",
         }
         return tuple(note for note, holds in differs.items() if holds)
 
@@ -115,9 +154,15 @@ RECIPES = {
     # Other tasks for the same network.
     "maskless": Recipe(_ERRORS, LABELS, sees=(PICTURE,)),
     "exchanged": Recipe(_ERRORS, LABELS, exchanged=0.5),
+    "mismatched": Recipe(_ERRORS, LABELS, mismatched=0.5),
     "reviewed": Recipe(_ERRORS, LABELS, target="reviewed"),
     "both-reviewed": Recipe(_BOTH, LABELS, target="reviewed"),
     "dice": Recipe(_ERRORS, LABELS, target="dice"),
+    "signed": Recipe(_ERRORS, LABELS, target="delta_mm"),
+    "signed-blind": Recipe(_ERRORS, LABELS, sees=(MASK,), target="delta_mm"),
+    "signed-mismatched": Recipe(_ERRORS, LABELS, mismatched=0.5, target="delta_mm"),
+    "both-signed": Recipe(_BOTH, LABELS, target="delta_mm"),
+    "both-signed-blind": Recipe(_BOTH, LABELS, sees=(MASK,), target="delta_mm"),
 }
 """Every way to train, by the last part of a row's name. A recipe differs from another one in as little as possible."""
 

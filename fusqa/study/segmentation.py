@@ -17,7 +17,8 @@ from fusqa.masks.contour import contour_length
 from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import Scheme
 from fusqa.masks.length import Unmeasurable
-from fusqa.models.drawing import draw
+from fusqa.masks.measurement import measured_mm
+from fusqa.models.drawing import draw, native_masks
 from fusqa.models.learner import Callback, Resident, computes_in, fit, make_learner, pictures, predict
 from fusqa.models.losses import SegmentationLoss, average_mask
 from fusqa.models.plan import Bar
@@ -26,7 +27,7 @@ from fusqa.study.learning import Evidence, evidence
 from fusqa.study.material import prediction_record
 from fusqa.study.profile import Segmenter
 
-__all__ = ["Predictions", "contour_level", "segment", "segmenter_arguments", "train_segmenter"]
+__all__ = ["Predictions", "contour_level", "length_spread", "segment", "segmenter_arguments", "train_segmenter"]
 
 MASK_LEVEL = 0.5  # where a label mask of two classes ends
 LEVELS = np.linspace(MASK_LEVEL, 0.95, 19)  # chosen: upwards, because class weights make a network see too much
@@ -203,3 +204,29 @@ def _subpixel_mm(probability: np.ndarray, case: Case, scheme: Scheme, level: flo
         return contour_length(probability, case.image.shape, case.spacing, scheme, level=level).mm
     except Unmeasurable:
         return float("nan")
+
+
+def length_spread(drawn: Iterable[Tensor], cases: Sequence[Case], scheme: Scheme) -> np.ndarray:
+    """How far the lengths of several masks of one image lie apart: their standard deviation, in mm.
+
+    Parameters
+    ----------
+    drawn : iterable of (N, classes, S, S) float
+        Class probabilities of the same N images, by several networks or of several variants. Each set of masks is
+        measured on the images' own grids and then forgotten.
+    cases : sequence of Case
+        The N cases.
+    scheme : Scheme
+        Their labels.
+
+    Returns
+    -------
+    (N,) float
+        NaN where fewer than two of the masks can be measured.
+    """
+    shapes = [case.image.shape for case in cases]
+    lengths = [
+        [measured_mm(mask, case.spacing, scheme) for mask, case in zip(native_masks(one, shapes), cases, strict=True)]
+        for one in drawn
+    ]
+    return pd.DataFrame(lengths).std().to_numpy()

@@ -6,15 +6,17 @@ The notebook of the study and the command ``fusqa train`` differ only in the sou
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fusqa.masks.labels import Scheme
+from fusqa.models.answers import ANSWERS
 from fusqa.models.augmentation import VaryGreyLevels
 from fusqa.models.checkpoints import Card
 from fusqa.models.familiarity import Familiarity, Features
 from fusqa.models.learner import AUROC, Paired, computes_in, fit, make_learner, predict
 from fusqa.models.plan import Bar
 from fusqa.study.learning import Evidence, constant_loss, evidence
+from fusqa.study.mismatch import with_mismatched
 from fusqa.study.pairs import Pairs
 from fusqa.study.profile import QualityTraining
 from fusqa.study.rows import RECIPES, Recipe, Row
@@ -22,6 +24,7 @@ from fusqa.study.sets import own_sets
 
 __all__ = [
     "FAMILIARITY_PAIRS",
+    "answers",
     "evidence_of",
     "fit_familiarity",
     "model_card",
@@ -40,6 +43,7 @@ def network_arguments(row: Row, scheme: Scheme) -> dict:
         "pretrained": row.pretrained,
         "classes": scheme.classes,
         "encoding": RECIPES[row.recipe].encoding,
+        "answer": RECIPES[row.recipe].answer,
     }
 
 
@@ -56,17 +60,34 @@ def train(
 
     `validation` chooses the round and has no other influence.
     """
-    learnt = [pairs.exchanged(recipe.exchanged, seed) for pairs in (training, validation)]
+    learnt = [_learnt_from(recipe, pairs, seed) for pairs in (training, validation)]
     shown = (pairs.only(recipe.sees).labelled(recipe.target, device) for pairs in learnt)
-    order, table = None, learnt[0].table
+    order, table, answer = None, learnt[0].table, ANSWERS[recipe.answer]
     verdict = table[recipe.truth]
     if plan.paired and verdict.nunique() == 2:
         order = Paired(verdict, table["case"], plan.of_a_round, seed)
     varied = [VaryGreyLevels(seed)] if recipe.varied else []
-    made = make_learner(
-        model, nn.BCEWithLogitsLoss(), *shown, plan, seed, order=order, callbacks=varied, metrics=[AUROC]
-    )
-    return fit(made)
+    metrics = [AUROC] if answer.classifies else []
+    return fit(make_learner(model, answer.loss(), *shown, plan, seed, order=order, callbacks=varied, metrics=metrics))
+
+
+def _learnt_from(recipe: Recipe, pairs: Pairs, seed: int) -> Pairs:
+    """Pairs as a recipe learns from them: with those that it adds, and without those whose target is not known."""
+    more = with_mismatched(pairs.exchanged(recipe.exchanged, seed), recipe.mismatched, seed)
+    return more.with_known(recipe.target)
+
+
+def answers(model: nn.Module, recipe: Recipe, pairs: Pairs) -> dict[str, Tensor]:
+    """Ask a trained quality model about pairs.
+
+    Returns
+    -------
+    dict of str to (M,) Tensor
+        Columns of a table of scores: ``probability``, by which masks are ordered, and what the model says in a unit of
+        its own (:attr:`fusqa.models.answers.Answer.values`), such as ``predicted_mm``.
+    """
+    output, answer = predict(model, *pairs.only(recipe.sees).inputs()), ANSWERS[recipe.answer]
+    return {"probability": answer.trust(output)} | {name: of(output) for name, of in answer.values.items()}
 
 
 def evidence_of(
@@ -84,8 +105,8 @@ def evidence_of(
 
     The loss of a constant answer is that on the validation pairs that chose the round, exchanged ones included.
     """
-    constant, floor = constant_loss(validation.exchanged(recipe.exchanged, seed).table[recipe.target])
-    classifies = recipe.target != "dice"
+    answer = ANSWERS[recipe.answer]
+    constant, floor = constant_loss(_learnt_from(recipe, validation, seed).table[recipe.target], answer)
     scored = validation.table.assign(good=validation.table[recipe.truth], probability=probability)
     return evidence(
         history,
@@ -95,7 +116,7 @@ def evidence_of(
         bar=bar,
         floor=floor,
         precision=computes_in(plan.precision, device),
-        scored=scored if classifies else None,
+        scored=scored if answer.classifies else None,
         control=recipe.control,
         seed=seed,
     )

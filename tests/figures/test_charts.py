@@ -12,7 +12,7 @@ from fusqa.study.rows import RECIPES
 TITLES = [f"Quality model, {recipe.title}" for recipe in RECIPES.values()]
 GROUPS = {}
 for recipe, name in zip(RECIPES.values(), TITLES, strict=True):
-    GROUPS.setdefault(f"quality models, {recipe.learns_from}", []).append(name)
+    GROUPS.setdefault(recipe.family, []).append(name)
 
 
 @pytest.fixture(autouse=True)

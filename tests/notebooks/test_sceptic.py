@@ -19,6 +19,7 @@ from fusqa.evaluation.risk import risk_coverage
 from fusqa.evaluation.unseen import UNSEEN
 from fusqa.masks.alterations import POOR_RECIPES
 from fusqa.masks.labels import FETUS, HEAD
+from fusqa.models.answers import ANSWERS
 from fusqa.publishing.execution import execute
 from fusqa.study.learning import CONTROL, LEARNT, evidence, verdict_of
 from fusqa.study.results import Study, published
@@ -194,7 +195,7 @@ def judge_again(study, name, plan, table=None, recipe=None):
         floor=before["floor"],
         bar=study.profile.learnt,
         precision=before["precision"],
-        scored=table[table["set"].isin(own_sets(recipe))] if recipe else None,
+        scored=table[table["set"].isin(own_sets(recipe))] if recipe and ANSWERS[recipe.answer].classifies else None,
         control=bool(recipe and recipe.control),
     ).as_dict()
     path.write_text(json.dumps(result))
@@ -216,7 +217,9 @@ def test_no_advice_rests_on_a_model_that_has_not_learnt(unlearnt):
     assert "Single ResNet-18, from scratch has not learnt its task" in others[0]
 
 
-@pytest.mark.parametrize("chapter", ["diagnosis", "unseen", "own_data", "advice", "edition", "ten_minutes"])
+@pytest.mark.parametrize(
+    "chapter", ["diagnosis", "unseen", "own_data", "advice", "edition", "ten_minutes", "error_in_mm"]
+)
 def test_a_chapter_of_models_that_have_not_learnt_concludes_nothing(unlearnt, chapter):
     """The whole chapter by Papermill, solutions of exercises included."""
     page = unlearnt.path(f"notebooks/{chapter}.ipynb")

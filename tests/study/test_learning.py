@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fusqa.models.answers import ANSWERS, ERROR_MM
 from fusqa.models.plan import Bar, Training
 from fusqa.study.learning import (
     CONTROL,
@@ -64,7 +65,7 @@ def test_a_control_is_not_judged():
 
 def test_a_regression_is_held_against_its_own_constant_answer():
     target = [0.9, 0.8, 0.5, 0.95]
-    constant, floor = constant_loss(target)
+    constant, floor = constant_loss(target, ANSWERS["overlap"])
     entropy = lambda p: -(p * np.log(p) + (1 - p) * np.log(1 - p))  # noqa: E731
     assert constant == pytest.approx(entropy(np.mean(target))) and floor == pytest.approx(
         np.mean(entropy(np.array(target)))
@@ -76,7 +77,17 @@ def test_a_regression_is_held_against_its_own_constant_answer():
 
     assert at(0.8).verdict == LEARNT and at(0.8).explained == pytest.approx(0.8) and at(0.8).auroc is None
     assert at(0.3).verdict == NOT_LEARNT
-    assert constant_loss([0, 1, 0, 1]) == pytest.approx((LN2, 0), abs=1e-9)
+    assert constant_loss([0, 1, 0, 1], ANSWERS["verdict"]) == pytest.approx((LN2, 0), abs=1e-9)
+
+
+def test_the_best_constant_error_is_a_middle_one_that_outliers_do_not_decide():
+    errors = np.array([0.0, 1.0, 2.0, 60.0])
+    constant, floor = constant_loss(errors, ANSWERS["error"])
+    tried = np.linspace(-1, 12, 2001)
+    loss = lambda x: np.mean(np.where(np.abs(x) <= 1, x**2 / 2, np.abs(x) - 0.5))  # noqa: E731  Huber's
+    assert constant == pytest.approx(min(loss(errors / ERROR_MM - c) for c in tried), abs=1e-5) and floor == 0
+    assert constant < loss((errors - errors.mean()) / ERROR_MM)
+    assert constant_loss([3.0, 3.0], ANSWERS["error"]) == pytest.approx((0, 0), abs=1e-9)
 
 
 def test_flat_is_a_matter_of_what_the_end_still_brings():

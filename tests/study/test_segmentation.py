@@ -9,6 +9,7 @@ from torch import nn
 from fusqa.cohorts.writing import write_cohort
 from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import FETUS
+from fusqa.masks.measurement import measured_mm
 from fusqa.models.degradation import degrade
 from fusqa.models.drawing import native_masks
 from fusqa.models.learner import pictures, reproducible
@@ -17,7 +18,7 @@ from fusqa.models.segmenters import SEGMENTERS
 from fusqa.simulator.cases import draw_case
 from fusqa.study.material import prediction_record
 from fusqa.study.profile import Segmenter
-from fusqa.study.segmentation import contour_level, segment, segmenter_arguments, train_segmenter
+from fusqa.study.segmentation import contour_level, length_spread, segment, segmenter_arguments, train_segmenter
 
 SIZE = 32
 PLAN = Segmenter(size=SIZE, budget=480, rounds=3, batch=4, rate=0.01, arguments={"width": 8})
@@ -136,3 +137,19 @@ def test_a_segmenter_that_finds_nothing_has_the_level_of_a_mask(cohort):
     assert contour_level(model, cohort, SIZE) == 0.5
     table = segment(model, torch.zeros(len(cohort), 1, SIZE, SIZE, dtype=torch.uint8), cohort, FETUS).table
     assert table[["mm", "subpixel_mm", "subpixel_delta_days"]].isna().all(axis=None)
+
+
+def test_the_spread_of_lengths_is_that_of_masks_measured_on_the_images_own_grids(cohort):
+    cases = list(cohort)
+    _, masks = cohort.stack(64)
+    whole, none = one_hot(masks), one_hot(np.zeros_like(masks))
+    shrunk = one_hot(np.stack([np.where(np.arange(64) < 32, mask, 0) for mask in masks]))
+    spread = length_spread([whole, shrunk, none], cases, FETUS)  # masks with nothing in them are left out
+    drawn = [native_masks(part, [case.image.shape for case in cases]) for part in (whole, shrunk)]
+    mm = [[measured_mm(mask, case.spacing, FETUS) for mask, case in zip(part, cases, strict=True)] for part in drawn]
+    np.testing.assert_allclose(spread, np.std(mm, axis=0, ddof=1))
+    assert (spread > 1).all()
+    assert (
+        np.isnan(length_spread([whole, none], cases, FETUS)).all()
+        and not length_spread([whole] * 2, cases, FETUS).any()
+    )

@@ -279,7 +279,7 @@ def test_printed_reports_show_figures_intervals_and_dashes():
 
 def test_scores_keep_every_pair_with_its_set(cohort):
     pairs = altered_pairs(cohort, AlteredSet.make(cohort, 32, 0))
-    table = scores({"one": pairs, "two": pairs}, lambda p: torch.zeros(len(p.masks)))
+    table = scores({"one": pairs, "two": pairs}, lambda p: {"probability": torch.zeros(len(p.masks))})
     assert table["set"].value_counts().to_dict() == {"one": 60, "two": 60}
     assert (table["probability"] == 0).all()
 
