@@ -35,7 +35,7 @@ def shown(kind):
 
 def test_figures_and_tables_are_counted_apart_and_can_be_linked_to(tmp_path):
     executed = written(tmp_path, new_markdown_cell("# T"), *map(shown, ("figure", "table", "figure fusqa-sweep")))
-    cells = page(executed, "", "", "simulated", tmp_path).cells[1:]
+    cells = page(executed, "", "", "simulated", tmp_path).cells[1:4]  # the last one shows the code
     found = [cell.outputs[0].data["text/html"] for cell in cells]
     assert [re.search(r'id="([\w-]+)"', one)[1] for one in found] == ["figure-1", "table-1", "figure-2"]
     assert '<span class="number">Figure 2.</span> said' in found[2] and "fusqa-figure fusqa-sweep" in found[2]
@@ -55,6 +55,8 @@ def test_a_row_and_a_note_stand_below_the_title(tmp_path):
     executed = written(tmp_path, new_markdown_cell("# T\n\n**Why?**"))
     first = page(executed, "seed 0", "Elsewhere", "simulated", tmp_path).cells[0]
     assert first.source == "# T: seed 0\n\nElsewhere\n\n**Why?**"
+    executed = written(tmp_path, new_markdown_cell("# Why?\n\n**What?**"))
+    assert page(executed, "seed 0", "", "simulated", tmp_path).cells[0].source.startswith("# Why? Seed 0\n")
 
 
 def test_a_notebook_without_a_title_is_named(tmp_path):
