@@ -47,6 +47,16 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "trained_rows",
         ],
         "diagnosis": ["TELLING", "example_model", "image_use", "recipe_models", "telling"],
+        "intervals": [
+            "RULERS",
+            "SIGNALS",
+            "coverage_line",
+            "density_ratio",
+            "effective_number",
+            "prediction_intervals",
+            "radius",
+        ],
+        "length_bias": ["bias_table", "measured_ways"],
         "paper": ["PRINTED_CRITERIA", "PRINTED_ERRORS"],
         "realism": [
             "GRID_MM",

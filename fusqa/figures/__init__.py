@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "forest",
             "printed_and_implied",
             "probabilities",
+            "promised_and_kept",
             "reliability_diagram",
             "risk_curves",
             "roc_curves",
