@@ -60,6 +60,16 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "error_prediction": ["correction_table", "corrections", "failure_columns", "measured_cases"],
         "looking": ["placed_table"],
+        "intervals": [
+            "RULERS",
+            "SIGNALS",
+            "coverage_line",
+            "density_ratio",
+            "effective_number",
+            "prediction_intervals",
+            "radius",
+        ],
+        "length_bias": ["bias_table", "measured_ways"],
         "paper": ["PRINTED_CRITERIA", "PRINTED_ERRORS"],
         "predicted_dice": ["PUBLISHED_DICE", "dice_figures"],
         "realism": [

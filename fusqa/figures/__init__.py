@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "learning_curves",
             "printed_and_implied",
             "probabilities",
+            "promised_and_kept",
             "reliability_diagram",
             "risk_curves",
             "roc_curves",

@@ -30,6 +30,7 @@ __all__ = [
     "learning_curves",
     "printed_and_implied",
     "probabilities",
+    "promised_and_kept",
     "reliability_diagram",
     "risk_curves",
     "roc_curves",
@@ -383,6 +384,17 @@ def costs(ratios: np.ndarray, spent: Mapping[str, Mapping[str, np.ndarray]]) -> 
         _legend_beside(axis)
     figure.supxlabel("cost of a poor mask accepted / of a good mask rejected", fontsize=9)
     figure.supylabel("cost, relative to no model", fontsize=9)
+    return figure
+
+
+def promised_and_kept(shares: pd.DataFrame) -> Figure:
+    """Share of intervals that hold the truth against the share that was promised; columns ``way, promised, kept``."""
+    figure, axis = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
+    _diagonal(axis)
+    sns.lineplot(shares, x="promised", y="kept", hue="way", style="way", markers=True, dashes=False, ax=axis)
+    low = shares[["promised", "kept"]].min(axis=None) - 0.02
+    axis.set(xlabel="share promised", ylabel="share of true lengths within", xlim=(low, 1.01), ylim=(low, 1.01))
+    _legend_beside(axis)
     return figure
 
 
