@@ -15,9 +15,9 @@ from fusqa.evaluation.diagnosis import OTHER, OWN, TELLING
 from fusqa.evaluation.risk import risk_coverage
 from fusqa.evaluation.unseen import UNSEEN
 from fusqa.study.learning import CONTROL, LEARNT, verdict_of
-from fusqa.study.pairs import ALTERED, AT_B
 from fusqa.study.results import Study
 from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Recipe, Row
+from fusqa.study.sets import ALTERED, AT_B
 
 __all__ = ["ADVICE", "MODELS", "advice", "told_scores"]
 

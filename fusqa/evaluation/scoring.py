@@ -7,7 +7,8 @@ import pandas as pd
 from torch import Tensor
 
 from fusqa.metrics import best_threshold, classification_report, mean_interval
-from fusqa.study.pairs import ALTERED, AT_B, Pairs
+from fusqa.study.pairs import Pairs
+from fusqa.study.sets import ALTERED, AT_B
 
 __all__ = [
     "CONFUSION",

@@ -15,7 +15,9 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["VERDICT_COLOURS", "framed_table", "panels", "show", "show_command", "show_table"]
+from fusqa.figures.framing import framed_table
+
+__all__ = ["VERDICT_COLOURS", "panels", "show", "show_command", "show_table"]
 
 VERDICT_COLOURS = {"good": "#0072B2", "poor": "#D55E00"}  # Okabe & Ito, safe for colour-blind readers
 sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", font_scale=0.85)
@@ -43,11 +45,6 @@ def show_table(table: pd.DataFrame, caption: str, source: str = "") -> None:
     body = marked.to_html(index=False, border=0, na_rep="–", justify="left", classes="table").replace("\\n", "<br>")
     page = framed_table(body, f"<figcaption>{html.escape(caption)}{_origin(source)}</figcaption>")
     display({"text/html": page, "text/plain": f"{caption}\n{table.to_string(index=False)}"}, raw=True)
-
-
-def framed_table(table: str, caption: str = "") -> str:
-    """Put an HTML table into a frame that scrolls sideways, so that the page fits on a phone."""
-    return f'<figure class="fusqa-table"><div class="fusqa-scroll" tabindex="0">{table}</div>{caption}</figure>'
 
 
 def show_command(command: str, folder: Path) -> None:

@@ -20,12 +20,9 @@ from fusqa.masks.label_images import resize_labels
 from fusqa.models.learner import Resident, pictures
 from fusqa.study.material import AlteredSet, ErrorSet, load_masks
 from fusqa.study.results import Study
+from fusqa.study.sets import ALTERED, AT_A, AT_B, ERRORS
 
 __all__ = [
-    "ALTERED",
-    "AT_A",
-    "AT_B",
-    "ERRORS",
     "Pairs",
     "altered_pairs",
     "error_pairs",
@@ -35,8 +32,6 @@ __all__ = [
     "study_material",
 ]
 
-ALTERED, ERRORS = "altered masks, validation", "segmenter's errors, validation"
-AT_A, AT_B = "predictions, validation", "predictions, site B"
 _EFFECT = ["delta_mm", "delta_days"]
 ACCEPTED_DAYS = 3.0  # our choice: within the standard deviation of the dating equation
 

@@ -15,9 +15,10 @@ from fusqa.models.familiarity import Familiarity, Features
 from fusqa.models.learner import AUROC, Paired, computes_in, fit, make_learner, predict
 from fusqa.models.plan import Bar
 from fusqa.study.learning import Evidence, constant_loss, evidence
-from fusqa.study.pairs import ALTERED, ERRORS, Pairs
+from fusqa.study.pairs import Pairs
 from fusqa.study.profile import QualityTraining
 from fusqa.study.rows import RECIPES, Recipe, Row
+from fusqa.study.sets import ALTERED, ERRORS
 
 __all__ = [
     "FAMILIARITY_PAIRS",

@@ -32,9 +32,9 @@ from fusqa.evaluation.scoring import CONFUSION
 from fusqa.files import write_csv, write_json
 from fusqa.masks.labels import HEAD
 from fusqa.study.learning import CONTROL, LEARNT, NOT_LEARNT, STILL_LEARNING
-from fusqa.study.pairs import ALTERED, AT_B
 from fusqa.study.results import Study
 from fusqa.study.rows import row_named
+from fusqa.study.sets import ALTERED, AT_B
 
 SINGLE, SYNERGIC, SIAMESE = (f"{topology}-resnet18-scratch" for topology in ("single", "synergic", "siamese"))
 

@@ -21,9 +21,9 @@ from fusqa.masks.alterations import POOR_RECIPES
 from fusqa.masks.labels import FETUS, HEAD
 from fusqa.publishing.execution import execute
 from fusqa.study.learning import CONTROL, LEARNT, evidence, verdict_of
-from fusqa.study.pairs import ALTERED, AT_B, ERRORS
 from fusqa.study.results import Study, published
 from fusqa.study.rows import RECIPES, SEGMENTER_TITLES, row_named
+from fusqa.study.sets import ALTERED, AT_B, ERRORS
 from fusqa.study.training import own_sets
 
 SCHEMES = {"simulated": FETUS, "hc18": HEAD}

@@ -23,10 +23,11 @@ from fusqa.masks.labels import FETUS
 from fusqa.models.backbones import BACKBONES
 from fusqa.simulator.cases import draw_case
 from fusqa.study.material import AlteredSet, balanced_sample, load_masks, prediction_record, save_masks
-from fusqa.study.pairs import ALTERED, AT_B, altered_pairs
+from fusqa.study.pairs import altered_pairs
 from fusqa.study.profile import Profile
 from fusqa.study.results import Study
 from fusqa.study.rows import RECIPES, TOPOLOGIES, grid, row_named
+from fusqa.study.sets import ALTERED, AT_B
 
 
 @pytest.fixture(scope="module")
