@@ -1,6 +1,5 @@
 """The table of contents of one edition: executed copies in place of the notebooks that ``_toc.yml`` names."""
 
-import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from fusqa.study.chapters import read_chapters
 from fusqa.study.profile import Profile
 from fusqa.study.rows import title_of
 
-__all__ = ["COHORT_IN", "FIRST", "edition_toc", "notebooks_of", "row_title"]
+__all__ = ["COHORT_IN", "FIRST", "edition_toc", "missing_chapters", "notebooks_of", "row_title"]
 
 FIRST, FIRST_FOLDER = "simulated", "notebooks"
 """The cohort whose chapters the table of contents names, and the folder of the book that they lie in."""
@@ -23,7 +22,7 @@ COHORT_IN = {FIRST_FOLDER: FIRST} | {cohort: cohort for cohort in COHORTS if coh
 
 
 def edition_toc(written: dict, pages: Path, build: Path, profile: Profile) -> dict:
-    """Return the table of contents of an edition.
+    """Return the table of contents of an edition; a chapter that was not executed stays in it under its own name.
 
     Parameters
     ----------
@@ -32,25 +31,25 @@ def edition_toc(written: dict, pages: Path, build: Path, profile: Profile) -> di
     pages : Path
         Folder of the prose pages.
     build : Path
-        Folder of the profile, with one folder for each cohort.
+        Folder of the study or of the published edition, with one folder for each cohort.
     profile : Profile
         The profile.
 
     Raises
     ------
     PublishingError
-        If a notebook that it names is not a chapter, or was not executed on the simulated cohort. Other cohorts may be
-        absent.
+        If a notebook that it names is not a chapter.
     """
-    named = notebooks_of(written)
-    if unknown := [file for file in named if file.partition("/")[2] not in read_chapters()]:
+    if unknown := [file for file in notebooks_of(written) if file.partition("/")[2] not in read_chapters()]:
         raise PublishingError(f"_toc.yml names {', '.join(unknown)}, which workflow/chapters.yaml does not")
-    if missing := [file.partition("/")[2] for file in named if not _runs(file, build, profile)]:
-        found = f"not executed: {', '.join(missing)} (looked in {build / FIRST / 'notebooks'})"
-        raise PublishingError(f"{found}; run: make book PROFILE={shlex.quote(profile.name)}")
     filled = [{**part, "chapters": list(_with_cohorts(part["chapters"], written, pages))} for part in written["parts"]]
     parts = [{**part, "chapters": list(_executed(part["chapters"], build, profile))} for part in filled]
     return {**written, "parts": [part for part in parts if part["chapters"]]}
+
+
+def missing_chapters(written: dict, build: Path, profile: Profile) -> list[str]:
+    """Return the notebooks of ``_toc.yml`` that were not executed on the simulated cohort; others may be absent."""
+    return [file for file in notebooks_of(written) if not _runs(file, build, profile)]
 
 
 def notebooks_of(toc: dict) -> list[str]:
@@ -120,10 +119,14 @@ def _runs(file: str, build: Path, profile: Profile) -> list[str]:
 
 
 def _executed(entries: Iterable[dict], build: Path, profile: Profile) -> Iterator[dict]:
-    """Yield the executed copies in place of their entries; a page whose sections are all absent goes with them."""
+    """Yield the executed copies in place of their entries; a page whose sections are all absent goes with them.
+
+    A chapter that was not executed on the simulated cohort stays: other pages lead to it.
+    """
     for entry in entries:
         if _is_notebook(entry["file"]):
-            for file in _runs(entry["file"], build, profile):
+            first = entry["file"].startswith(f"{FIRST_FOLDER}/")
+            for file in _runs(entry["file"], build, profile) or [entry["file"]] * first:
                 title = row_title(file)
                 yield {"file": file, "title": title} if title else {"file": file}
         elif "sections" not in entry:
