@@ -1,8 +1,9 @@
 """The published editions: results and chapters of a study, kept with the code and shown in every book.
 
 ``python -m fusqa.publishing publish PROFILE`` copies what a study in ``build/PROFILE`` has to ``results/PROFILE``: its
-result files (JSON and CSV), its executed chapters made small, and the profile that they were made with. An edition is
-of one state of the code. Publishing again adds to it; other editions are left alone.
+result files (JSON and CSV), its executed chapters made small, the models that the profile names under ``models``, in
+half precision, and the profile itself. An edition is of one state of the code. Publishing again adds to it; other
+editions are left alone.
 """
 
 import json
@@ -18,6 +19,7 @@ from fusqa.files import write_bytes
 from fusqa.publishing.shrinking import shrunk
 from fusqa.publishing.tools import PublishingError
 from fusqa.study.chapters import read_chapters, result_files, result_names
+from fusqa.study.learning import LEARNT, verdict_of
 from fusqa.study.profile import Profile
 from fusqa.study.provenance import code_of
 from fusqa.study.shelf import PLACE
@@ -61,11 +63,12 @@ def publish(name: str, build: Path, place: Path = PLACE) -> Publication:
         made = Path(scratch) / profile.name
         for cohort in profile.cohorts:
             _lay_out(study / cohort, made / cohort, profile, cohort)
+        _lay_out_models(study, made, profile)
         if not any(made.glob("*/*.json")):
             raise PublishingError(f"{study} holds no results; run: make study PROFILE={shlex.quote(name)}")
         code = _one_state(made, name)
         shutil.copy(Profile.file(name), made / f"{profile.name}.yaml")
-        replaced = _keep(edition, made, code)
+        replaced = _keep(edition, made, profile, code)
         _require_small(made, place)
         if edition.exists():
             edition.rename(Path(scratch) / "before")
@@ -95,16 +98,33 @@ def _lay_out(study: Path, made: Path, profile: Profile, cohort: str) -> None:
             notebook = study / chapter.notebook.format(**run)
             first = run.get("seed", profile.seeds[0]) == profile.seeds[0]
             if first and notebook.is_file() and result.is_file() and _read(result).get("status") != "not run":
-                write_bytes(made / "notebooks" / notebook.name, shrunk(notebook))
+                write_bytes(made / "notebooks" / notebook.name, shrunk(notebook, profile.name))
 
 
-def _keep(edition: Path, made: Path, code: str) -> int:
+def _lay_out_models(study: Path, made: Path, profile: Profile) -> None:
+    """Copy the models that the profile names, those that have learnt their task."""
+    from fusqa.publishing.small_models import write_small  # loads PyTorch
+
+    for name, model in profile.models.items():
+        result = _model_result(profile, name)
+        file, trained = made / f"{result}.json", study / model.cohort / "models" / result.name
+        if file.is_file() and trained.is_dir() and verdict_of([_read(file)]) == LEARNT:
+            write_small(trained, made / "models" / name)
+
+
+def _model_result(profile: Profile, name: str) -> Path:
+    """Return the result of a published model's training, ``<cohort>/<result>``, without its ending."""
+    cohort, row = profile.models[name].cohort, profile.models[name].row
+    return Path(cohort) / Path(read_chapters()["quality_model"].results.format(row=row, seed=profile.seeds[0])).stem
+
+
+def _keep(edition: Path, made: Path, profile: Profile, code: str) -> int:
     """Add what was published of the same code and profile and is not in `made`; count the results that are given up."""
-    profile = f"{made.name}.yaml"
-    if not (edition / profile).is_file():
+    settings = f"{made.name}.yaml"
+    if not (edition / settings).is_file():
         return 0
     states = _states(edition)
-    same = (edition / profile).read_bytes() == (made / profile).read_bytes()
+    same = (edition / settings).read_bytes() == (made / settings).read_bytes()
     kept = {file.with_suffix("") for file, state in states.items() if same and state == code}
     replaced = 0
     for file in sorted(edition.glob("*/*.*")):
@@ -117,6 +137,10 @@ def _keep(edition: Path, made: Path, code: str) -> int:
         name = notebook.relative_to(edition)
         if _result_of(notebook) in kept and not (made / name).exists():
             write_bytes(made / name, notebook.read_bytes())
+    for model in sorted(edition.glob("models/*")):
+        place = made / "models" / model.name
+        if model.name in profile.models and _model_result(profile, model.name) in kept and not place.exists():
+            shutil.copytree(model, place)
     return replaced
 
 

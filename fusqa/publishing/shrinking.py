@@ -21,13 +21,19 @@ QUALITY = 85  # of WebP with losses, chosen: letters at 110 dots per inch show n
 PNG = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
 
 
-def shrunk(executed: Path) -> bytes:
-    """Return an executed notebook as small as its page allows: one form of each output, PNG images in it as WebP."""
+def shrunk(executed: Path, profile: str) -> bytes:
+    """Return an executed notebook as small as its page allows: one form of each output, PNG images in it as WebP.
+
+    Its parameters name the `profile` in place of its file, and the usual build folder: both may lie anywhere.
+    """
     notebook = nbformat.read(executed, as_version=4)
     kept = ("kernelspec", "language_info")
     notebook.metadata = NotebookNode({name: notebook.metadata[name] for name in kept if name in notebook.metadata})
     for cell in notebook.cells:
         cell.metadata = NotebookNode({"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {})
+        if "injected-parameters" in cell.metadata.get("tags", ()):
+            for name, value in {"profile": profile, "build": "build"}.items():
+                cell.source = re.sub(rf"^{name} = .*$", f'{name} = "{value}"', cell.source, flags=re.MULTILINE)
         if cell.cell_type == "code":
             cell.outputs = [_small(output) for output in cell.outputs if output.get("name") != "stderr"]
     return (nbformat.writes(notebook) + "\n").encode()

@@ -44,9 +44,10 @@ def executed(path: Path) -> Path:
         new_output("stream", name="stdout", text="a sentence"),
     ]
     code = new_code_cell("draw()", outputs=outputs, metadata={"tags": ["solution"], "papermill": {"duration": 3}})
+    given = new_code_cell('profile = "/somewhere/smoke.yaml"\nseed = 3', metadata={"tags": ["injected-parameters"]})
     about = {"kernelspec": {"name": "python3", "display_name": "Python 3"}, "papermill": {"input_path": "/somewhere"}}
     path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(new_notebook(cells=[new_markdown_cell("# A question?"), code], metadata=about), path)
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# A question?"), code, given], metadata=about), path)
     return path
 
 
@@ -196,10 +197,11 @@ def test_only_small_results_are_published(build, place):
 
 def test_a_chapter_keeps_what_its_page_shows_and_little_else(tmp_path):
     source = executed(tmp_path / "chapter.ipynb")
-    small = nbformat.reads(shrunk(source).decode(), as_version=4)
+    small = nbformat.reads(shrunk(source, "smoke").decode(), as_version=4)
     nbformat.validate(small)
-    assert len(shrunk(source)) < source.stat().st_size / 50
+    assert len(shrunk(source, "smoke")) < source.stat().st_size / 50
     assert set(small.metadata) == {"kernelspec"}
+    assert small.cells[2].source == 'profile = "smoke"\nseed = 3'
     figure, sentence = small.cells[1].outputs
     assert small.cells[1].metadata == {"tags": ["solution"]} and sentence.text == "a sentence"
     assert list(figure.data) == ["text/html"]
