@@ -10,12 +10,14 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from conftest import SMOKE, publishing
+from conftest import ROOT, SMOKE, publishing
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
+from fusqa.files import write_json
 from fusqa.publishing import editions
 from fusqa.publishing.editions import publish
+from fusqa.publishing.inserts import profile_table
 from fusqa.publishing.shrinking import shrunk
 from fusqa.publishing.tools import PublishingError
 from fusqa.study.results import Study, published
@@ -193,6 +195,14 @@ def test_only_small_results_are_published(build, place):
     shutil.rmtree(build)
     ended = publishing("publish", SMOKE, "--build", build, "--place", place)
     assert ended.exit_code == 1 and "holds no results; run: make study" in ended.stderr
+
+
+def test_the_time_of_a_training_is_counted_once(place, tmp_path):
+    spent = {"profile": "quick", "peak_mb": 1000, "cpu_seconds": 7200}
+    write_json(place / "quick/simulated/review.json", {"provenance": spent})
+    write_json(place / "quick/models/fetus/card.json", {"provenance": spent})
+    shown = re.findall(r"<td>([^<]*)</td>", profile_table(ROOT / "profiles", tmp_path / "build", place))
+    assert "2.0" in shown and "4.0" not in shown
 
 
 def test_a_chapter_keeps_what_its_page_shows_and_little_else(tmp_path):
