@@ -243,7 +243,9 @@ def segment(
 @app.command(cls=_Spacing)
 def assess(
     cohort: InputArgument,
-    model: Annotated[Path, typer.Option(help="Folder of a model: card.json and weights.safetensors.")],
+    model: Annotated[
+        Path, typer.Option(help="Folder of a model, card.json and weights.safetensors, or name of a published one.")
+    ],
     out: Annotated[Path, typer.Option(help="Table to write, one row per case.")] = Path("scores.csv"),
     report: Annotated[Path | None, typer.Option(help="HTML page to write, one file for reading offline.")] = None,
     json: Annotated[Path | None, typer.Option(help="The same for a program, with the model's card.")] = None,

@@ -67,6 +67,19 @@ def test_lock_gives_every_wanted_package_one_version_in_its_range(python):
         assert wanted.specifier.contains(versions[canonical(wanted.name)][0]), wanted
 
 
+def test_what_reads_the_book_has_the_versions_of_the_study_and_no_pytorch():
+    text = (ROOT / "requirements-read.lock").read_text()
+    entries = re.split(r"\n(?=[a-zA-Z0-9])", text.strip())
+    assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+    assert not re.search(r"https?:|--(extra-)?index|--find-links", text)
+    pinned = {entry.split()[0] for entry in entries}
+    assert pinned < {line.split()[0] for line in LOCK.splitlines() if line}
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["read"]
+    names = {entry.partition("==")[0] for entry in entries}
+    assert not names & {"torch", "torchvision", "fastai", "snakemake"}
+    assert names >= {canonical(line) for line in wanted}
+
+
 def test_conda_has_the_same_python_and_the_same_lock():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     python = [Requirement(entry) for entry in environment["dependencies"] if str(entry).startswith("python")]
@@ -85,7 +98,7 @@ def test_commands_pass_profile_and_jobs_on():
     planned = make("-n", "study", "PROFILE=some-profile", "JOBS=3")
     assert planned.returncode == 0, planned.stderr
     assert "--config profile='some-profile' --cores '3' -- study" in planned.stdout
-    for command in ("setup", "lock", "book", "test", "serve", "clean"):
+    for command in ("setup", "read", "lock", "book", "test", "serve", "clean"):
         assert make("-n", command).returncode == 0, command
 
 

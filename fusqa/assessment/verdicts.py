@@ -31,6 +31,7 @@ from fusqa.masks.measurement import Measurement, describe
 from fusqa.models.checkpoints import Card, load_familiarity, load_kind
 from fusqa.models.familiarity import UNFAMILIAR, Familiarity
 from fusqa.problems import CohortError, Problem
+from fusqa.study.shelf import PLACE, published_models
 
 __all__ = ["Assessor", "Verdict"]
 
@@ -105,15 +106,21 @@ class Assessor:
         self._wrapped = WRAPPERS[card.kind](model)
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Assessor":
-        """Read a model that a study or ``fusqa train`` has left.
+    def load(cls, folder: str | Path, place: Path = PLACE) -> "Assessor":
+        """Read a model that a study or ``fusqa train`` has left in a folder, or a published one by its short name.
 
         Raises
         ------
         ValueError
-            If the folder holds no model, none that judges masks, one without a threshold, or files that do not belong
+            If there is no such model, none that judges masks, one without a threshold, or files that do not belong
             together.
         """
+        if not Path(folder).exists():
+            published = published_models(place)
+            if str(folder) not in published:
+                known = ", ".join(sorted(published)) or "none yet"
+                raise ValueError(f"{folder} holds no model; give a folder that does, or a published model: {known}")
+            folder = published[str(folder)]
         model, card = load_kind(folder, WRAPPERS)
         if card.threshold is None:
             raise ValueError(f"{folder} holds a model without a threshold; give one of a study, or of fusqa train")

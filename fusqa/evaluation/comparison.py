@@ -14,9 +14,10 @@ from fusqa.evaluation.scoring import CONFUSION, FIGURES, figure, mean_figure
 from fusqa.masks.labels import Scheme
 from fusqa.metrics import DRAWS, Scored, SeedsReport, difference, holm, mcnemar, report_over_seeds
 from fusqa.study.learning import CONTROL, LEARNT, verdict_of
-from fusqa.study.results import PLACE, Study, published
+from fusqa.study.results import Study, published
 from fusqa.study.rows import REFERENCE_NETWORK, Row, row_named
 from fusqa.study.sets import ALTERED, AT_B
+from fusqa.study.shelf import PLACE
 
 __all__ = [
     "NOTHING_LEARNT",

@@ -17,7 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-__all__ = ["VERDICT_COLOURS", "framed_table", "html_table", "panels", "show", "show_command", "show_table"]
+from fusqa.figures.framing import framed_table, html_table
+
+__all__ = ["VERDICT_COLOURS", "panels", "show", "show_command", "show_table"]
 
 VERDICT_COLOURS = {"good": "#0072B2", "poor": "#D55E00"}  # Okabe & Ito, safe for colour-blind readers
 DPI = 110  # dots per inch of a figure
@@ -70,20 +72,6 @@ def show_table(table: pd.DataFrame, caption: str, source: str = "") -> None:
     body = html_table(marked, escape=True).replace("\\n", "<br>")
     page = framed_table(body, f"<figcaption>{html.escape(caption)}{_origin(source)}</figcaption>")
     display({"text/html": page, "text/plain": f"{caption}\n{table.to_string(index=False)}"}, raw=True)
-
-
-def html_table(table: pd.DataFrame, *, escape: bool = False, words: bool = False) -> str:
-    """Write a table of HTML cells, or of text to `escape`; an empty cell prints as a dash.
-
-    The cells of one of `words` break their lines.
-    """
-    classes = ["table", "words"] if words else "table"
-    return table.to_html(index=False, border=0, na_rep="–", justify="left", classes=classes, escape=escape)
-
-
-def framed_table(table: str, caption: str = "") -> str:
-    """Put an HTML table into a frame that scrolls sideways, so that the page fits on a phone."""
-    return f'<figure class="fusqa-table"><div class="fusqa-scroll" tabindex="0">{table}</div>{caption}</figure>'
 
 
 def show_command(command: str, folder: Path) -> None:

@@ -67,6 +67,18 @@ def bind(
     typer.echo(f"The book is at {bind_study(profile, source, build)}")
 
 
+@app.command()
+def read(
+    edition: Annotated[str | None, typer.Option(help="Published edition; the largest where none is named.")] = None,
+    source: Annotated[Path, typer.Option(help="The project's folder.")] = Path("."),
+    build: BuildOption = Path("build"),
+) -> None:
+    """Bind a published edition into its book; nothing is computed."""
+    from fusqa.publishing.binding import bind_edition
+
+    typer.echo(f"The book is at {bind_edition(edition or None, source, build)}")
+
+
 @app.command("print")
 def print_pdf(book: Annotated[Path, typer.Argument(help="Folder of a bound book: build/PROFILE/book.")]) -> None:
     """Print a bound book into one PDF file."""
@@ -81,11 +93,13 @@ def publish(
     build: BuildOption = Path("build"),
     place: Annotated[Path, typer.Option(help="Where editions are kept.")] = Path("results"),
 ) -> None:
-    """Make a study, finished or half-way, the published edition."""
+    """Publish a study, finished or half-way, as the edition of its profile."""
     from fusqa.publishing.editions import publish
 
     made = publish(profile, build, place)
     typer.echo(f"published: {made.folder}, {made.results} results; commit it")
+    if made.replaced:
+        typer.echo(f"{made.replaced} older results, of other code or settings, are no longer part of it")
     if made.missing:
         typer.echo(f"{len(made.missing)} results are not there yet: {', '.join(made.missing)}")
 

@@ -7,10 +7,14 @@ row of the grid, several do, as ``<name>__<row>__seed<k>.ipynb``. An entry ``coh
 chapters once more, as another cohort's study left them. ::
 
     python -m fusqa.publishing bind --profile quick          # build/quick/*/notebooks -> build/quick/book/html
+    python -m fusqa.publishing read                          # results/*/*/notebooks -> build/read/html
+
+A published edition is bound like a study. It needs no package that the study computes with, and may lack chapters.
 
 The HTML appears whole or not at all: it is built beside its place and moved there at the end.
 """
 
+import shlex
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,21 +22,31 @@ from pathlib import Path
 
 import nbformat
 import yaml
+from nbformat import NotebookNode
 
 from fusqa.publishing import house_map, inserts
 from fusqa.publishing.chapter_plans import ChapterPlan, before_reading, chapter_plans, chapter_table
 from fusqa.publishing.citing import citation
-from fusqa.publishing.contents import COHORT_IN, FIRST, edition_toc, executed_copy, notebooks_of, row_title
+from fusqa.publishing.contents import (
+    COHORT_IN,
+    FIRST,
+    edition_toc,
+    executed_copy,
+    missing_chapters,
+    notebooks_of,
+    row_title,
+)
 from fusqa.publishing.lessons import handout, lesson_table, lessons, slides
-from fusqa.publishing.pages import page
+from fusqa.publishing.pages import absent_page, page
 from fusqa.publishing.quizzes import quiz, quizzes
 from fusqa.publishing.students import write_students
 from fusqa.publishing.tools import PublishingError, jupyter_book
 from fusqa.study.catalogue import COHORTS
-from fusqa.study.chapters import result_names
+from fusqa.study.chapters import result_files
 from fusqa.study.profile import Profile
+from fusqa.study.shelf import edition_folders
 
-__all__ = ["assemble", "bind", "bind_study"]
+__all__ = ["assemble", "bind", "bind_edition", "bind_study"]
 
 BINDING = ".binding-"
 """How the name of the folder begins in which a book is built before it takes its place."""
@@ -53,37 +67,80 @@ def bind_study(name: str, source: Path, build: Path) -> Path:
     Raises
     ------
     PublishingError
-        As :func:`assemble` and :func:`bind`.
+        If a chapter was not executed; and as :func:`assemble` and :func:`bind`.
     """
     root = source.resolve()
     profile = Profile.read(name)
     study = root / build / profile.name
     out = study / "book"
+    if missing := missing_chapters(_written_toc(root), study, profile):
+        named = ", ".join(file.partition("/")[2] for file in missing)
+        found = f"not executed: {named} (looked in {study / FIRST / 'notebooks'})"
+        raise PublishingError(f"{found}; run: make book PROFILE={shlex.quote(profile.name)}")
     assemble(root, study, profile, out / "source")
     bind(out / "source", out / "html")
     return out / "html" / "index.html"
 
 
-def assemble(root: Path, build: Path, profile: Profile, out: Path) -> None:
+def bind_edition(name: str | None, source: Path, build: Path) -> Path:
+    """Lay out and build the book of a published edition; return the path of its first page.
+
+    Parameters
+    ----------
+    name : str or None
+        The edition; None for that with most results on simulated fetuses.
+    source : Path
+        The project's folder, with the editions in ``results/``.
+    build : Path
+        Folder to build in; a relative path counts from `source`.
+
+    Raises
+    ------
+    PublishingError
+        If there is no such edition; and as :func:`assemble` and :func:`bind`.
+    """
+    root = source.resolve()
+    found = {folder.name: folder for folder in edition_folders(FIRST, root / "results")}
+    name = name or next(iter(found), None)
+    if name not in found:
+        known = f"editions on simulated fetuses are {', '.join(found)}" if found else "there is none yet"
+        raise PublishingError(f"no edition {name or ''} in {root / 'results'}: {known}")
+    out = root / build / "read"
+    profile = Profile.read(found[name] / f"{name}.yaml")
+    assemble(root, found[name], profile, out / "source", results=".")
+    bind(out / "source", out / "html")
+    return out / "html" / "index.html"
+
+
+def _written_toc(root: Path) -> dict:
+    """Return the table of contents as it is written, for every edition."""
+    return yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+
+
+def assemble(root: Path, build: Path, profile: Profile, out: Path, results: str = "results") -> None:
     """Lay out the sources of the book in `out`: configuration, pages, executed notebooks, result files.
+
+    A chapter that was not executed on the simulated cohort gets a page that says so.
 
     Parameters
     ----------
     root : Path
         The repository.
     build : Path
-        Folder of the profile, with one folder for each cohort.
+        Folder of the study or of the published edition, with one folder for each cohort.
     profile : Profile
         The profile; what an earlier version of it left in `build`, other rows or seeds, is passed over.
     out : Path
         Folder to write; whatever lay there is replaced.
+    results : str
+        Where the result files lie in the folder of a cohort.
 
     Raises
     ------
     PublishingError
-        If a notebook of the table of contents was not executed, or its run failed.
+        If the run of a notebook failed.
     """
-    written = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    written = _written_toc(root)
     toc = edition_toc(written, root / "book", build, profile)
 
     shutil.rmtree(out, ignore_errors=True)
@@ -92,18 +149,20 @@ def assemble(root: Path, build: Path, profile: Profile, out: Path) -> None:
     (out / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
     config = configure(root, profile, out)
     for cohort in profile.cohorts:
-        results = out / "published" / "results" / cohort
-        results.mkdir(parents=True)
-        for file in (build / cohort / "results").glob("*"):
-            if "__" not in file.stem or file.stem in result_names(profile, cohort):
-                shutil.copy(file, results)
+        place = out / "published" / "results" / cohort
+        place.mkdir(parents=True)
+        for file in result_files(build / cohort / results, profile, cohort):
+            shutil.copy(file, place)
     write_students(root / "notebooks", out / "published" / "students")
-    chapters = notebooks_of(toc)
+    chapters, missing = notebooks_of(toc), missing_chapters(written, build, profile)
     plans = chapter_plans(root / "book/teaching")
     if unplanned := {file.partition("/")[2] for file in notebooks_of(written)} - set(plans):
         raise PublishingError(f"book/teaching/chapters.yaml has no entry for {', '.join(sorted(unplanned))}")
     for chapter in chapters:
-        copy_chapter(chapter, executed_copy(chapter, build, profile), out, config["repository"], plans)
+        if chapter in missing:
+            write_notebook(absent_page(root / f"{chapter}.ipynb", profile.name), out / f"{chapter}.ipynb")
+        else:
+            copy_chapter(chapter, executed_copy(chapter, build, profile), out, config["repository"], plans)
     for absent in (root / "book").glob("*_absent.md"):  # what a part says of a cohort that the study was not run on
         cohort = absent.stem.removesuffix("_absent")
         if not any(chapter.startswith(f"{cohort}/") for chapter in chapters):
@@ -155,8 +214,13 @@ def copy_chapter(chapter: str, executed: Path, out: Path, repository: dict, plan
     note = "\n\n".join(filter(None, (launch, plan)))
     told = [row_title(name), COHORTS[cohort].title if cohort != FIRST else ""]  # no two pages of one title
     notebook = page(executed, ", ".join(filter(None, told)), note, cohort, out / "published" / "results")
-    (out / folder).mkdir(exist_ok=True)
-    nbformat.write(notebook, out / f"{chapter}.ipynb")
+    write_notebook(notebook, out / f"{chapter}.ipynb")
+
+
+def write_notebook(notebook: NotebookNode, place: Path) -> None:
+    """Write the page of a chapter; its folder is made where it is missing."""
+    place.parent.mkdir(exist_ok=True)
+    nbformat.write(notebook, place)
 
 
 def write_inserts(root: Path, build: Path, out: Path, repository: str, notebooks: Sequence[Path]) -> None:

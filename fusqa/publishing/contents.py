@@ -1,7 +1,6 @@
 """The table of contents of one edition: executed copies in place of the notebooks that ``_toc.yml`` names."""
 
 import json
-import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from fusqa.study.chapters import read_chapters
 from fusqa.study.profile import Profile
 from fusqa.study.rows import title_of
 
-__all__ = ["COHORT_IN", "FIRST", "edition_toc", "executed_copy", "notebooks_of", "row_title"]
+__all__ = ["COHORT_IN", "FIRST", "edition_toc", "executed_copy", "missing_chapters", "notebooks_of", "row_title"]
 
 FIRST, FIRST_FOLDER = "simulated", "notebooks"
 """The cohort whose chapters the table of contents names, and the folder of the book that they lie in."""
@@ -24,7 +23,7 @@ COHORT_IN = {FIRST_FOLDER: FIRST} | {cohort: cohort for cohort in COHORTS if coh
 
 
 def edition_toc(written: dict, pages: Path, build: Path, profile: Profile) -> dict:
-    """Return the table of contents of an edition.
+    """Return the table of contents of an edition; a chapter that was not executed stays in it under its own name.
 
     Parameters
     ----------
@@ -33,25 +32,25 @@ def edition_toc(written: dict, pages: Path, build: Path, profile: Profile) -> di
     pages : Path
         Folder of the prose pages.
     build : Path
-        Folder of the profile, with one folder for each cohort.
+        Folder of the study or of the published edition, with one folder for each cohort.
     profile : Profile
         The profile.
 
     Raises
     ------
     PublishingError
-        If a notebook that it names is not a chapter, or was not executed on the simulated cohort. Other cohorts may be
-        absent.
+        If a notebook that it names is not a chapter.
     """
-    named = notebooks_of(written)
-    if unknown := [file for file in named if file.partition("/")[2] not in read_chapters()]:
+    if unknown := [file for file in notebooks_of(written) if file.partition("/")[2] not in read_chapters()]:
         raise PublishingError(f"_toc.yml names {', '.join(unknown)}, which workflow/chapters.yaml does not")
-    if missing := [file.partition("/")[2] for file in named if not _runs(file, build, profile)]:
-        found = f"not executed: {', '.join(missing)} (looked in {build / FIRST / 'notebooks'})"
-        raise PublishingError(f"{found}; run: make book PROFILE={shlex.quote(profile.name)}")
     filled = [{**part, "chapters": list(_with_cohorts(part["chapters"], written, pages))} for part in written["parts"]]
     parts = [{**part, "chapters": list(_executed(part["chapters"], build, profile))} for part in filled]
     return {**written, "parts": [part for part in parts if part["chapters"]]}
+
+
+def missing_chapters(written: dict, build: Path, profile: Profile) -> list[str]:
+    """Return the notebooks of ``_toc.yml`` that were not executed on the simulated cohort; others may be absent."""
+    return [file for file in notebooks_of(written) if not _runs(file, build, profile)]
 
 
 def notebooks_of(toc: dict) -> list[str]:
@@ -159,11 +158,16 @@ def _was_left(file: str, build: Path) -> bool:
 
 
 def _executed(entries: Iterable[dict], build: Path, profile: Profile) -> Iterator[dict]:
-    """Yield the executed copies in place of their entries; a page whose sections are all absent goes with them."""
+    """Yield the executed copies in place of their entries; a page whose sections are all absent goes with them.
+
+    A chapter that was not executed on the simulated cohort stays: other pages lead to it.
+    """
     for entry in entries:
         if _is_notebook(entry["file"]):
             below = list(_executed(entry.get("sections", []), build, profile))
-            for file in _with_results(_runs(entry["file"], build, profile), build):
+            first = entry["file"].startswith(f"{FIRST_FOLDER}/")
+            executed = _with_results(_runs(entry["file"], build, profile), build)
+            for file in executed or [entry["file"]] * first:
                 title = row_title(file)
                 yield {"file": file} | ({"title": title} if title else {}) | ({"sections": below} if below else {})
                 below = []

@@ -1,75 +1,202 @@
-"""The published edition: the result files of the largest study so far, kept with the code and shown in every book.
+"""The published editions: results and chapters of a study, kept with the code and shown in every book.
 
-``python -m fusqa.publishing publish PROFILE`` copies the results of a study from ``build/PROFILE`` to
-``results/PROFILE``: JSON and CSV only, with the profile they were made with. One edition is published at a time.
+``python -m fusqa.publishing publish PROFILE`` copies what a study in ``build/PROFILE`` has to ``results/PROFILE``: its
+result files (JSON and CSV), its executed chapters made small, the models that the profile names under ``models``, in
+half precision, and the profile itself. An edition is of one state of the code. Publishing again adds to it; other
+editions are left alone.
 """
 
 import json
 import shlex
 import shutil
 import tempfile
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from fusqa.files import write_bytes
+from fusqa.publishing.shrinking import shrunk
 from fusqa.publishing.tools import PublishingError
-from fusqa.study.chapters import result_names
+from fusqa.study.chapters import read_chapters, result_files, result_names
+from fusqa.study.learning import LEARNT, verdict_of
 from fusqa.study.profile import Profile
-from fusqa.study.results import PLACE
+from fusqa.study.provenance import code_of
+from fusqa.study.shelf import PLACE
 
 __all__ = ["Publication", "publish"]
 
-LARGEST_MB = 20  # of a whole edition; chosen so that a repository stays small
+LARGEST_MB = 60  # result files of one edition; chosen so that a repository stays small
+CHAPTERS_MB = 30  # chapters of all editions together; chosen likewise
+COMPARING = "edition"  # the chapter that compares a run with the editions: no part of one
 
 
 class Publication(NamedTuple):
-    """Folder of an edition, how many results of the study it holds, and names of those that it lacks so far."""
+    """What publishing did.
+
+    ``folder`` is the edition's, ``results`` counts its results, ``missing`` names those that it lacks so far, and
+    ``replaced`` counts older ones, of other code or settings, that are no longer part of it.
+    """
 
     folder: Path
     results: int
     missing: list[str]
+    replaced: int
 
 
 def publish(name: str, build: Path, place: Path = PLACE) -> Publication:
-    """Copy the results of a study to `place`, whole or not at all, in place of what was published before.
+    """Copy the results and chapters of a study to its edition in `place`, all of them or none.
 
-    A study may be published half-way, so that what took hours is kept; a later call publishes more of it.
+    A study may be published half-way, so that what took hours is kept. A later call adds to the edition: what was
+    published of the same code and the same profile stays where the study does not have it.
 
     Raises
     ------
     PublishingError
-        When the study has no results, was made from code with uncommitted changes, or is too large.
+        When the study has no results, its results name several states of the code or one with uncommitted changes, or
+        the edition becomes too large.
     """
     profile = Profile.read(name)
-    study = build / profile.name
-    cohorts = [cohort for cohort in profile.cohorts if any((study / cohort / "results").glob("*.json"))]
-    if not cohorts:
-        raise PublishingError(f"{study} holds no results; run: make study PROFILE={shlex.quote(name)}")
-    wanted = [f"{cohort}/results/{result}.json" for cohort in cohorts for result in result_names(profile, cohort)]
-    missing = [file for file in wanted if not (study / file).is_file()]
+    study, edition = build / profile.name, place / profile.name
     place.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".publishing-", dir=place) as scratch:
         made = Path(scratch) / profile.name
-        for cohort in cohorts:
-            shutil.copytree(study / cohort / "results", made / cohort, ignore=shutil.ignore_patterns("edition.*"))
-        _require_sound(made)
+        for cohort in profile.cohorts:
+            _lay_out(study / cohort, made / cohort, profile, cohort)
+        _lay_out_models(study, made, profile)
+        if not any(made.glob("*/*.json")):
+            raise PublishingError(f"{study} holds no results; run: make study PROFILE={shlex.quote(name)}")
+        code = _one_state(made, name)
         shutil.copy(Profile.file(name), made / f"{profile.name}.yaml")
-        for old in place.glob("*/*.yaml"):
-            shutil.rmtree(old.parent)
-        made.rename(place / profile.name)
-    return Publication(place / profile.name, len(wanted) - len(missing), missing)
+        replaced = _keep(edition, made, profile, code)
+        _require_small(made, place)
+        if edition.exists():
+            edition.rename(Path(scratch) / "before")
+        made.rename(edition)
+    # the cohorts that it holds: another one may not have been at hand
+    held = [cohort for cohort in profile.cohorts if any((edition / cohort).glob("*.json"))]
+    wanted = [f"{cohort}/{result}.json" for cohort in held for result in result_names(profile, cohort)]
+    missing = [file for file in wanted if not (edition / file).is_file() and Path(file).stem != COMPARING]
+    return Publication(edition, len(_states(edition)), missing, replaced)
 
 
-def _require_sound(made: Path) -> None:
-    """Raise :class:`PublishingError` unless every file is small, a result, and says which commit it came from."""
-    files = [path for path in made.rglob("*") if path.is_file()]
-    size = sum(path.stat().st_size for path in files) / 1e6
-    if size > LARGEST_MB:
-        raise PublishingError(f"the results are {size:.0f} MB, more than the {LARGEST_MB} MB that an edition may have")
-    for path in files:
-        if path.suffix not in (".json", ".csv"):
-            raise PublishingError(f"{path.relative_to(made)} is neither JSON nor CSV")
-        if path.suffix == ".json":
-            commit = json.loads(path.read_text(encoding="utf-8"))["provenance"]["commit"]
-            if not commit or "+" in commit:
-                found = f"{path.relative_to(made)} was made from uncommitted code ({commit})"
-                raise PublishingError(f"{found}; commit, and run the study again")
+def _lay_out(study: Path, made: Path, profile: Profile, cohort: str) -> None:
+    """Copy the results and the chapters of a study on one cohort.
+
+    Of a row, the chapter of the first seed: the others show the same figures of another training. A row that was not
+    run has none.
+    """
+    for file in result_files(study / "results", profile, cohort):
+        if file.stem != COMPARING:
+            if file.suffix not in (".json", ".csv"):
+                raise PublishingError(f"{file} is neither JSON nor CSV")
+            if file.with_suffix(".json").is_file():  # written last: a table without it is of a run that was cut off
+                write_bytes(made / file.name, file.read_bytes())
+    for chapter in read_chapters().values():
+        for run in chapter.runs(profile, cohort):
+            result = made / Path(chapter.results.format(**run)).name
+            notebook = study / chapter.notebook.format(**run)
+            first = run.get("seed", profile.seeds[0]) == profile.seeds[0]
+            if first and notebook.is_file() and result.is_file() and _read(result).get("status") != "not run":
+                write_bytes(made / "notebooks" / notebook.name, shrunk(notebook, profile.name))
+
+
+def _lay_out_models(study: Path, made: Path, profile: Profile) -> None:
+    """Copy the models that the profile names, those that have learnt their task."""
+    from fusqa.publishing.small_models import write_small  # loads PyTorch
+
+    for name, model in profile.models.items():
+        result = _model_result(profile, name)
+        file, trained = made / f"{result}.json", study / model.cohort / "models" / result.name
+        if file.is_file() and trained.is_dir() and verdict_of([_read(file)]) == LEARNT:
+            write_small(trained, made / "models" / name)
+
+
+def _model_result(profile: Profile, name: str) -> Path:
+    """Return the result of a published model's training, ``<cohort>/<result>``, without its ending."""
+    cohort, row = profile.models[name].cohort, profile.models[name].row
+    return Path(cohort) / Path(read_chapters()["quality_model"].results.format(row=row, seed=profile.seeds[0])).stem
+
+
+def _keep(edition: Path, made: Path, profile: Profile, code: str) -> int:
+    """Add what was published of the same code and profile and is not in `made`; count the results that are given up."""
+    settings = f"{made.name}.yaml"
+    if not (edition / settings).is_file():
+        return 0
+    states = _states(edition)
+    same = (edition / settings).read_bytes() == (made / settings).read_bytes()
+    kept = {file.with_suffix("") for file, state in states.items() if same and state == code}
+    replaced = 0
+    for file in sorted(edition.glob("*/*.*")):
+        name = file.relative_to(edition)
+        if name.with_suffix("") in kept and not (made / name).exists():
+            write_bytes(made / name, file.read_bytes())
+        elif file.suffix == ".json" and not (made / name).exists():
+            replaced += 1
+    for notebook in sorted(edition.glob("*/notebooks/*.ipynb")):
+        name = notebook.relative_to(edition)
+        if _result_of(notebook) in kept and not (made / name).exists():
+            write_bytes(made / name, notebook.read_bytes())
+    for model in sorted(edition.glob("models/*")):
+        place = made / "models" / model.name
+        if model.name in profile.models and _model_result(profile, model.name) in kept and not place.exists():
+            shutil.copytree(model, place)
+    return replaced
+
+
+def _result_of(notebook: Path) -> Path:
+    """Return the result of a published chapter, ``<cohort>/<result>``, without its ending."""
+    chapter, mark, run = notebook.stem.partition("__")
+    return Path(notebook.parent.parent.name) / f"{read_chapters()[chapter].result or chapter}{mark}{run}"
+
+
+def _one_state(made: Path, name: str) -> str:
+    """Return the state of the code that every result names.
+
+    Raises
+    ------
+    PublishingError
+        Where they name several, or one with uncommitted changes.
+    """
+    files = defaultdict(list)
+    for file, state in _states(made).items():
+        if not state or "+" in state:
+            raise PublishingError(
+                f"{file} was made from uncommitted code ({state}); commit, delete it, and run the study again"
+            )
+        files[state].append(file.as_posix())
+    if len(files) > 1:
+        named = "\n".join(f"{state[:10]}: {', '.join(those)}" for state, those in files.items())
+        raise PublishingError(
+            f"the results name {len(files)} states of the code, and an edition is of one:\n{named}\n"
+            f"delete those of the other states and run: make study PROFILE={shlex.quote(name)}"
+        )
+    return next(iter(files))
+
+
+def _states(edition: Path) -> dict[Path, str | None]:
+    """Return the state of the code of every result in the folder of an edition."""
+    results = sorted(edition.glob("*/*.json"))
+    return {file.relative_to(edition): code_of(_read(file)["provenance"]) for file in results}
+
+
+def _read(result: Path) -> dict:
+    """Read a JSON result."""
+    return json.loads(result.read_text(encoding="utf-8"))
+
+
+def _require_small(made: Path, place: Path) -> None:
+    """Raise :class:`PublishingError` where an edition, or the chapters of all editions, are too large."""
+    results = _megabytes(made.glob("*/*.*"))
+    if results > LARGEST_MB:
+        raise PublishingError(f"the results are {results:.0f} MB, more than the {LARGEST_MB} MB of an edition")
+    others = [file for file in place.glob("*/*/notebooks/*") if file.relative_to(place).parts[0] != made.name]
+    chapters = _megabytes([*made.glob("*/notebooks/*"), *others])
+    if chapters > CHAPTERS_MB:
+        found = f"the chapters of all editions in {place} are {chapters:.0f} MB"
+        raise PublishingError(f"{found}, more than the {CHAPTERS_MB} MB that they may have; remove an older edition")
+
+
+def _megabytes(files: Iterable[Path]) -> float:
+    """Size of files together, in MB (10⁶ bytes)."""
+    return sum(file.stat().st_size for file in files) / 1e6

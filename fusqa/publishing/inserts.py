@@ -15,8 +15,9 @@ from papermill import inspect_notebook
 from typer.cli import get_docs_for_click
 
 from fusqa.cli import app
-from fusqa.figures.showing import framed_table, html_table
+from fusqa.figures.framing import framed_table, html_table
 from fusqa.study.profile import Profile
+from fusqa.study.provenance import states_told
 from fusqa.study.rows import title_of
 from fusqa.study.sets import ALTERED, AT_B, ERRORS
 
@@ -32,7 +33,7 @@ __all__ = [
     "student_links",
 ]
 
-PROVENANCE = ("seed", "date", "cpu_seconds", "commit", "device", "threads")
+PROVENANCE = ("seed", "date", "cpu_seconds", "commit", "code", "device", "threads")
 
 
 def parameter_table(notebooks: Path) -> str:
@@ -81,7 +82,8 @@ def profile_table(profiles: Path, *studies: Path) -> str:
     """
     took: dict[str, list[dict]] = {}
     for study in studies:
-        found = [_provenance(file) for file in sorted(study.rglob("*.json"))]
+        results = (file for file in sorted(study.rglob("*.json")) if file.name != "card.json")  # a model's repeats one
+        found = [_provenance(file) for file in results]
         known = [one for one in found if one and {"profile", "peak_mb"} <= set(one)]
         for profile in {one["profile"] for one in known} - set(took):  # the first study that has it speaks
             took[profile] = [one for one in known if one["profile"] == profile]
@@ -183,7 +185,7 @@ def provenance_tables(results: Path) -> str:
     A JSON result carries an object ``provenance``, written by :func:`fusqa.study.provenance.origin`; a CSV table of the
     same name shares it.
     """
-    rows, others, versions = [], [], {}
+    rows, others, versions, made = [], [], {}, []
     for path in sorted(path for path in results.rglob("*") if path.is_file()):
         name = html.escape(path.relative_to(results).as_posix())
         link = f'<a href="../results/{name}">{name}</a>'
@@ -191,12 +193,14 @@ def provenance_tables(results: Path) -> str:
         if provenance is None:
             others.append(f"- {link}")
             continue
+        made.append(provenance)
         rows.append([link, *(shown(column, provenance.get(column)) for column in PROVENANCE)])
         for package, version in provenance.get("versions", {}).items():
             versions.setdefault(package, set()).add(str(version))
     text = "No result file was found for this edition.\n" if not rows + others else ""
     if rows:
-        text += "## Result files\n\n" + table(["result", *(name.replace("_", " ") for name in PROVENANCE)], rows)
+        header = ["result", *(name.replace("_", " ") for name in PROVENANCE)]
+        text += f"## Result files\n\n{states_told(made)}\n\n{table(header, rows)}"
     if versions:
         pairs = [[html.escape(package), ", ".join(sorted(versions[package]))] for package in sorted(versions)]
         text += "\n## Versions\n\n" + table(["package", "version"], pairs)
@@ -209,7 +213,7 @@ def shown(column: str, value: object) -> str:
     """One entry of the provenance table; of a commit, as much as names it."""
     if value is None:
         return "–"
-    if column == "commit":
+    if column in ("commit", "code"):
         head, plus, changes = str(value).partition("+")
         return head[:10] + plus + changes
     return html.escape(str(value))

@@ -16,7 +16,7 @@ from nbformat.v4 import new_markdown_cell
 from fusqa.publishing.students import SOLUTION
 from fusqa.publishing.tools import PublishingError
 
-__all__ = ["page"]
+__all__ = ["absent_page", "page"]
 
 SECTION = "## "  # how a text cell begins that opens a section
 MADE = "How this page was made"
@@ -61,6 +61,13 @@ def page(executed: Path, title: str, note: str, cohort: str, results: Path) -> N
         if "text/html" in output.get("data", {}):
             output.data["text/html"] = _number(_link(output.data["text/html"], results, cohort), counts)
     return notebook
+
+
+def absent_page(source: Path, profile: str) -> NotebookNode:
+    """Return the page of a chapter that an edition does not have: how it begins, and a line that says so."""
+    opening = nbformat.read(source, as_version=4).cells[0].source
+    said = f"This chapter is not part of the published edition **{profile}**. A study of your own has it: `make book`."
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"{opening}\n\n```{{note}}\n{said}\n```")])
 
 
 def _entitled(heading: str, title: str) -> str:

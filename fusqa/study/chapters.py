@@ -18,7 +18,7 @@ from fusqa.study.catalogue import COHORTS
 from fusqa.study.profile import Profile
 from fusqa.study.rows import REFERENCE_NETWORK, Row, row_named
 
-__all__ = ["CASES", "PUBLISHED", "TABLE", "Chapter", "read_chapters", "result_names"]
+__all__ = ["CASES", "PUBLISHED", "TABLE", "Chapter", "read_chapters", "result_files", "result_names"]
 
 TABLE = ROOT / "workflow/chapters.yaml"
 CASES, PUBLISHED = "cases", "published"  # needs that no chapter leaves
@@ -137,6 +137,14 @@ def result_names(profile: Profile, cohort: str) -> list[str]:
     """Return the name of the result of every run of a study on a cohort, such as ``review__seed0``."""
     pairs = [(chapter, run) for chapter in read_chapters().values() for run in chapter.runs(profile, cohort)]
     return [Path(chapter.results.format(**run)).stem for chapter, run in pairs]
+
+
+def result_files(folder: Path, profile: Profile, cohort: str) -> Iterator[Path]:
+    """Yield the result files in `folder` that belong to a profile's study; others are of earlier rows or seeds."""
+    names = set(result_names(profile, cohort))
+    for file in sorted(folder.glob("*")):
+        if file.is_file() and ("__" not in file.stem or file.stem in names):
+            yield file
 
 
 @cache

@@ -140,6 +140,13 @@ class CohortPlan(_Strict):
         return grades
 
 
+class PublishedModel(_Strict):
+    """A quality model that is published with the results: that of the first seed of a row, on one cohort."""
+
+    cohort: str
+    row: str
+
+
 class Profile(_Strict):
     """The size of a study, read from ``profiles/<name>.yaml``.
 
@@ -175,6 +182,8 @@ class Profile(_Strict):
         Training of the error map, and of its control without the image; editions before it have no such entry.
     learnt : Bar
         What a training must show before anything is concluded from it.
+    models : dict of str to PublishedModel
+        Models that an edition holds beside its results, by the short name that users give.
     requests : dict of str to Request
         What a job of a chapter may use; "other" for those without an entry of their own.
     """
@@ -195,6 +204,7 @@ class Profile(_Strict):
     autoencoder: Training
     error_map: Training = Training(size=96, budget=16000, rounds=8, batch=8, rate=0.003)
     learnt: Bar = Bar()
+    models: dict[str, PublishedModel] = {}
     requests: dict[str, Request]
 
     @classmethod
@@ -220,6 +230,9 @@ class Profile(_Strict):
         _require_rows(path, plans)
         _require_known(path, "segmenters", set(profile.segmenters), SEGMENTER_TITLES)
         _require_known(path, "segmenters", {name for plan in plans for name in plan.segmenters}, profile.segmenters)
+        for name, model in profile.models.items():
+            plan = profile.cohorts.get(model.cohort)
+            _require_known(path, f"model {name}: rows", {model.row}, plan.rows if plan else ())
         _require_one_size(path, "segmenters", profile.segmenters)
         _require_early(path, profile)
         _require_known(path, "networks", {*profile.networks, *profile.once}, _parts())

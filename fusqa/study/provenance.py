@@ -1,10 +1,12 @@
-"""Where a number came from: profile, seed, versions, device, commit, date."""
+"""Where a number came from: profile, seed, versions, device, commit, state of the code, date."""
 
 import platform
 import resource
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import distributions, version
 from pathlib import Path
@@ -13,11 +15,14 @@ from typing import Any
 from fusqa.files import ROOT
 from fusqa.study.profile import Profile
 
-__all__ = ["origin", "peak_mb"]
+__all__ = ["code_of", "code_state", "origin", "peak_mb", "states_told"]
+
+CODE = ("fusqa", "notebooks", "workflow", "profiles", "requirements.lock")
+"""What a result follows from. Prose, tests and published results change no number."""
 
 
 def origin(name: str, profile: Profile, cohort: str, seed: int) -> dict[str, Any]:
-    """Where a result came from: profile, cohort, seed, versions, device, commit, date, processor time, memory."""
+    """Where a result came from: profile, cohort, seed, versions, device, code, date, processor time, memory."""
     packages = ("fusqa", "torch", "torchvision", "fastai", "numpy", "opencv-python-headless", "scikit-learn")
     return {
         "result": name,
@@ -28,7 +33,8 @@ def origin(name: str, profile: Profile, cohort: str, seed: int) -> dict[str, Any
         | {package: version(package) for package in packages if _installed(package)},
         "device": _device(),
         "threads": profile.threads,
-        "commit": _commit(),
+        "commit": _commit(ROOT),
+        "code": code_state(ROOT),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu_seconds": round(time.process_time(), 1),
         "peak_mb": round(peak_mb()),
@@ -65,12 +71,43 @@ def peak_mb() -> float:
     return most / (1024**2 if sys.platform == "darwin" else 1024)
 
 
-def _commit() -> str | None:
-    """Commit of the project's folder, with "+changes" where files differ from it; None outside a checkout."""
-    git = ["git", "-C", str(ROOT)]
+def code_of(provenance: Mapping[str, Any]) -> str | None:
+    """State of the code that a result names; of results from before it was kept, their commit."""
+    return provenance.get("code") or provenance.get("commit")
+
+
+def states_told(provenances: Iterable[Mapping[str, Any]]) -> str:
+    """Sentence that names the state of the code that results are of, or says plainly that they are of several."""
+    files = Counter((code_of(provenance) or "unknown")[:10] for provenance in provenances)
+    if len(files) == 1:
+        return f"All results are of one state of the code, {next(iter(files))}."
+    counted = ", ".join(f"{state} ({number} results)" for state, number in files.most_common())
+    return f"These results are of {len(files)} states of the code and need not agree with each other: {counted}."
+
+
+def code_state(root: Path) -> str | None:
+    """Last commit that touched the code of the project in `root`, with "+changes" where its files differ from that.
+
+    Unlike the commit of the folder, it stays the same while results are published and prose is written. None outside a
+    checkout.
+    """
+    return _state(_git(root, "log", "-1", "--format=%H", "--", *CODE), _git(root, "status", "--porcelain", "--", *CODE))
+
+
+def _commit(root: Path) -> str | None:
+    """Commit of a folder, with "+changes" where files differ from it; None outside a checkout."""
+    return _state(_git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain"))
+
+
+def _state(commit: str | None, changed: str | None) -> str | None:
+    """Put a commit and what differs from it into one word."""
+    return commit + ("+changes" if changed else "") if commit else None
+
+
+def _git(root: Path, *command: str) -> str | None:
+    """What git says of a folder; None where it says nothing."""
     try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        dirty = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+        done = subprocess.run(["git", "-C", str(root), *command], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return head + ("+changes" if dirty else "")
+    return done.stdout.strip() or None

@@ -15,10 +15,9 @@ from fusqa.study.catalogue import COHORTS
 from fusqa.study.profile import Profile
 from fusqa.study.provenance import origin
 from fusqa.study.rows import Row, row_named
+from fusqa.study.shelf import PLACE, edition_folders
 
-__all__ = ["Edition", "Study", "published"]
-
-PLACE = ROOT / "results"
+__all__ = ["Edition", "Study", "editions", "published"]
 
 
 class Study:
@@ -131,6 +130,11 @@ class Edition(Study):
         super().__init__(str(folder / f"{folder.name}.yaml"), cohort)
         self.folder = folder / cohort
 
+    @property
+    def size(self) -> int:
+        """Number of its results."""
+        return len(list(self.folder.glob("*.json")))
+
     def path(self, name: str) -> Path:
         """Where result file `name` lies."""
         return self.folder / name.removeprefix("results/")
@@ -143,7 +147,11 @@ class Edition(Study):
         return path
 
 
+def editions(cohort: str, place: Path = PLACE) -> list[Edition]:
+    """Return the published editions of `cohort`: that with most results first, then by name."""
+    return [Edition(folder, cohort) for folder in edition_folders(cohort, place)]
+
+
 def published(cohort: str, place: Path = PLACE) -> Edition | None:
-    """Return the published edition of `cohort`, None where there is none."""
-    folders = [file.parent for file in place.glob("*/*.yaml") if (file.parent / cohort).is_dir()]
-    return Edition(folders[0], cohort) if folders else None
+    """Return the published edition of `cohort` with most results, None where there is none."""
+    return next(iter(editions(cohort, place)), None)

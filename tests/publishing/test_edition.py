@@ -14,9 +14,9 @@ from fusqa.evaluation.comparison import TrainedRow, trained_rows
 from fusqa.evaluation.scoring import CONFUSION
 from fusqa.evaluation.unseen import UNSEEN
 from fusqa.publishing.editions import publish
-from fusqa.publishing.tools import PublishingError
-from fusqa.study.results import PLACE, published
+from fusqa.study.results import published
 from fusqa.study.sets import AT_B
+from fusqa.study.shelf import PLACE
 
 COMMIT = "0123456789" * 4
 
@@ -35,7 +35,7 @@ def finished(small_study, tmp_path):
 
 def committed(path, commit):
     result = json.loads(path.read_text())
-    result["provenance"]["commit"] = commit
+    result["provenance"] |= {"commit": commit, "code": commit}
     path.write_text(json.dumps(result))
 
 
@@ -56,51 +56,19 @@ def test_a_published_study_is_read_like_one_that_was_just_made(small_study, fini
     assert published("hc18-early", tmp_path / "results") is None
 
 
-def test_a_new_edition_takes_the_place_of_the_old_one(finished, tmp_path):
-    publish(str(SMOKE), finished, tmp_path / "results")
-    other = tmp_path / "other.yaml"
-    other.write_text(SMOKE.read_text())
-    (finished / "smoke").rename(finished / "other")
-    assert publish(str(other), finished, tmp_path / "results").folder.name == "other"
-    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["other"]
-
-
-@pytest.mark.parametrize("commit", [f"{COMMIT}+changes", None])
-def test_results_of_uncommitted_code_are_not_published(finished, tmp_path, commit):
-    committed(finished / "smoke/simulated/results/review__seed0.json", commit)
-    with pytest.raises(PublishingError, match=r"review__seed0\.json was made from uncommitted code"):
-        publish(str(SMOKE), finished, tmp_path / "results")
-    assert not list((tmp_path / "results").iterdir())
-
-
 def test_a_study_may_be_published_half_way_and_then_whole(finished, tmp_path):
     result = finished / "smoke/simulated/results/unseen.json"
     kept = result.read_text()
     result.unlink()
     half = publish(str(SMOKE), finished, tmp_path / "results")
-    assert half.missing == ["simulated/results/unseen.json"]
+    assert half.missing == ["simulated/unseen.json"]
     ended = publishing("publish", SMOKE, "--build", finished, "--place", tmp_path / "results")
-    assert ended.exit_code == 0 and "not there yet: simulated/results/unseen.json" in ended.stdout
+    assert ended.exit_code == 0 and "not there yet: simulated/unseen.json" in ended.stdout
     with pytest.raises(FileNotFoundError, match="not part of the published edition"):
         published("simulated", tmp_path / "results").result("unseen")
     result.write_text(kept)
     whole = publish(str(SMOKE), finished, tmp_path / "results")
     assert whole.missing == [] and whole.results == half.results + 1
-
-
-def test_only_results_in_small_files_are_published(finished, tmp_path, capsys):
-    folder = finished / "smoke/simulated/results"
-    (folder / "masks.npz").write_bytes(b"0")
-    with pytest.raises(PublishingError, match="neither JSON nor CSV"):
-        publish(str(SMOKE), finished, tmp_path / "results")
-    (folder / "masks.npz").rename(folder / "large.csv")
-    (folder / "large.csv").write_bytes(bytes(21_000_000))
-    with pytest.raises(PublishingError, match="more than the 20 MB"):
-        publish(str(SMOKE), finished, tmp_path / "results")
-    shutil.rmtree(finished / "smoke")
-    ended = publishing("publish", SMOKE, "--build", finished)
-    assert ended.exit_code == 1
-    assert re.search("holds no results; run: make study", ended.stderr)
 
 
 # Every printed table follows from the scores

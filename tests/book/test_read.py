@@ -1,0 +1,99 @@
+"""The published book, bound where nothing can be imported that the study computes with."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from conftest import ROOT, publishing
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from fusqa.files import write_json
+
+EDITION = "quick"
+ABSENT = yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]["autodoc_mock_imports"]
+FORBID = f"""
+import importlib.abc, sys
+
+class Forbidden(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {[*ABSENT, "fastai", "onnx", "snakemake"]}:
+            raise ModuleNotFoundError(f"{{name}} is not part of the environment that reads", name=name)
+
+sys.meta_path.insert(0, Forbidden())
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """The project with one edition, of which two chapters were published."""
+    root = tmp_path_factory.mktemp("project")
+    for name in ("_config.yml", "_toc.yml", "CHANGELOG.md", "book", "notebooks", "profiles"):
+        (root / name).symlink_to(ROOT / name)
+    edition = root / f"results/{EDITION}"
+    row = "single-resnet18-scratch__seed0"
+    for name, chapter in (("cohorts", "cohorts"), (f"quality__{row}", f"quality_model__{row}")):
+        write_json(edition / f"simulated/{name}.json", {"provenance": {"seed": 0, "commit": "ab" * 20}})
+        caption = '<span class="source">Data: <code>results/cohorts.json</code>.</span>'
+        table = new_output("display_data", {"text/html": f"<figure><figcaption>{caption}</figcaption></figure>"})
+        cells = [new_markdown_cell(f"# Published {name}"), new_code_cell("1", outputs=[table])]
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        about = {"kernelspec": kernel, "language_info": {"name": "python"}}
+        place = edition / f"simulated/notebooks/{chapter}.ipynb"
+        place.parent.mkdir(exist_ok=True)
+        nbformat.write(new_notebook(cells=cells, metadata=about), place)
+    (edition / f"{EDITION}.yaml").write_bytes((ROOT / f"profiles/{EDITION}.yaml").read_bytes())
+    return root
+
+
+@pytest.fixture(scope="module")
+def html(project, tmp_path_factory) -> Path:
+    """Folder of the bound book."""
+    path = tmp_path_factory.mktemp("site")
+    (path / "sitecustomize.py").write_text(FORBID)
+    system = os.environ | {"PYTHONPATH": os.pathsep.join([str(path), str(ROOT)])}
+    refused = subprocess.run([sys.executable, "-c", "import torch"], env=system, capture_output=True, text=True)
+    assert "not part of the environment that reads" in refused.stderr
+    command = [sys.executable, "-m", "fusqa.publishing", "read", "--source", project]
+    done = subprocess.run(command, cwd=ROOT, env=system, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert str(project / "build/read/html/index.html") in done.stdout
+    return project / "build/read/html"
+
+
+def said(page: Path) -> str:
+    """The text of a page."""
+    return re.sub(r"<[^>]+>", "", page.read_text())
+
+
+def test_published_chapters_are_bound_with_their_results(html):
+    page = (html / "notebooks/cohorts.html").read_text()
+    assert "Published cohorts" in page
+    assert '<a href="../results/simulated/cohorts.json"><code>results/cohorts.json</code></a>' in page
+    assert (html / "results/simulated/cohorts.json").is_file()
+    assert "Published quality" in said(html / "notebooks/quality_model__single-resnet18-scratch__seed0.html")
+    assert "All results are of one state of the code, ababababab." in said(html / "book/provenance.html")
+
+
+def test_a_chapter_that_the_edition_lacks_says_so(html):
+    page = said(html / "notebooks/dating.html")
+    title = nbformat.read(ROOT / "notebooks/dating.ipynb", as_version=4).cells[0].source.partition("\n")[0]
+    assert title.removeprefix("# ") in page
+    assert f"not part of the published edition {EDITION}" in page
+    assert "not part of" not in said(html / "notebooks/cohorts.html")
+
+
+def test_the_reference_is_read_without_loading_what_it_documents(html):
+    page = said(html / "book/api_models.html")
+    assert "fusqa.models.networks" in page and "logit" in page
+    assert "Number of its results" in said(html / "book/api_study.html")
+
+
+def test_an_edition_that_is_not_there_is_refused_with_those_that_are(project):
+    ended = publishing("read", "--source", project, "--edition", "paper")
+    assert ended.exit_code == 1
+    assert "no edition paper in" in ended.stderr and f"fetuses are {EDITION}" in ended.stderr
