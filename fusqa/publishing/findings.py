@@ -1,0 +1,136 @@
+"""What an edition shows, in sentences: each with numbers from its result files, and with what must hold of them.
+
+The sentences of an edition lie in ``book/findings/<edition>.yaml``, chapter by chapter. No number is typed into them: a
+sentence names its figures, and they are read when the book is bound. Where a figure no longer supports the sentence,
+binding fails, so that prose and results cannot part.
+"""
+
+from functools import reduce
+from itertools import pairwise
+from operator import getitem
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fusqa.evaluation.comparison import TrainedRow, trained_rows
+from fusqa.publishing.tools import PublishingError
+from fusqa.study.learning import CONTROL, LEARNT
+from fusqa.study.results import Study
+
+__all__ = ["Finding", "findings", "read_findings"]
+
+THRESHOLD = "validation"  # a row's figures are at the threshold that was chosen on site A
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Figure(_Strict):
+    """Where one number comes from: a figure of merit of a row on the test set, or an entry of a result file.
+
+    Attributes
+    ----------
+    row, merit : str
+        A row of the edition, or "autoencoder", and one of :data:`fusqa.metrics.MERITS`: the mean over its seeds.
+    result, at : str and tuple
+        Name of a result file, and the keys that lead to the number in it.
+    scale : float
+        What the number is multiplied with, such as 100 for per cent.
+    """
+
+    row: str | None = None
+    merit: str | None = None
+    result: str | None = None
+    at: tuple[str | int, ...] = ()
+    scale: float = 1.0
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Figure":
+        if bool(self.row and self.merit) == bool(self.result and self.at):
+            raise ValueError("a figure names either row and merit, or result and at")
+        return self
+
+
+class Finding(_Strict):
+    """One sentence of a chapter, and what must hold for it.
+
+    Attributes
+    ----------
+    says : str
+        The sentence, with the names of its figures in braces: ``{paper:.2f}``.
+    figures : dict of str to Figure
+        Where each number comes from.
+    rising : tuple of tuples of str
+        Figures of each are in rising order.
+    within : dict of str to (float, float)
+        Least and largest value of a figure for which the sentence is still right.
+    """
+
+    says: str
+    figures: dict[str, Figure] = Field(min_length=1)
+    rising: tuple[tuple[str, ...], ...] = ()
+    within: dict[str, tuple[float, float]] = {}
+
+    def wrong(self, values: dict[str, float]) -> list[str]:
+        """Return what does not hold of `values`, in words; empty where all does."""
+        fallen = [order for order in self.rising if any(values[a] >= values[b] for a, b in pairwise(order))]
+        outside = [name for name, (low, high) in self.within.items() if not low <= values[name] <= high]
+        return [
+            *(" < ".join(f"{name} {values[name]:.4g}" for name in order) + " does not hold" for order in fallen),
+            *(f"{name} is {values[name]:.4g}, not within {self.within[name]}" for name in outside),
+        ]
+
+
+def read_findings(path: Path) -> dict[str, list[Finding]]:
+    """Read the findings of an edition by chapter.
+
+    Raises
+    ------
+    PublishingError
+        Where the file is not as it should be; it names the chapter and the sentence.
+    """
+    found: dict[str, list[Finding]] = {}
+    for chapter, written in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).items():
+        for number, one in enumerate(written, 1):
+            try:
+                found.setdefault(chapter, []).append(Finding.model_validate(one))
+            except ValidationError as error:
+                raise PublishingError(f"{path}: {chapter}, sentence {number}: {error}") from None
+    return found
+
+
+def findings(path: Path, edition: Study) -> dict[str, list[str]]:
+    """Return the sentences of an edition by chapter, with its numbers in them.
+
+    Raises
+    ------
+    PublishingError
+        Where a number is not there, is of a row that has not learnt, or does not support its sentence.
+    """
+    rows = trained_rows(edition)
+    said: dict[str, list[str]] = {}
+    for chapter, written in read_findings(path).items():
+        for one in written:
+            where = f"{path}: {chapter}: “{one.says}”"
+            try:
+                values = {name: _value(figure, edition, rows) for name, figure in one.figures.items()}
+            except (KeyError, IndexError, FileNotFoundError) as error:
+                raise PublishingError(f"{where}: the edition has no {error}") from None
+            if wrong := one.wrong(values):
+                raise PublishingError(f"{where}: {'; '.join(wrong)}; write the sentence anew")
+            said.setdefault(chapter, []).append(one.says.format(**values))
+    return said
+
+
+def _value(figure: Figure, edition: Study, rows: dict[str, TrainedRow]) -> float:
+    """Look a figure up."""
+    if figure.result:
+        found: Any = reduce(getitem, figure.at, edition.result(figure.result))
+        return figure.scale * float(str(found).split()[0])  # a printed figure has its interval on a second line
+    row = rows[figure.row]
+    if not row.testable or row.verdict not in (LEARNT, CONTROL):
+        raise PublishingError(f"nothing may be concluded from {row.title}: {row.verdict}")
+    return figure.scale * row.report(THRESHOLD).mean[figure.merit]

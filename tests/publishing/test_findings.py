@@ -1,0 +1,82 @@
+"""Sentences about an edition: their numbers come from its results, and none stands that these do not support."""
+
+import re
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from fusqa.files import write_json
+from fusqa.publishing.findings import findings, read_findings
+from fusqa.publishing.tools import PublishingError
+from fusqa.study.chapters import read_chapters
+from fusqa.study.results import PLACE, Study, published
+
+WRITTEN = sorted((ROOT / "book/findings").glob("*.yaml"))
+NUMBER = re.compile(r"\d")
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study of which two numbers are known."""
+    profile = tmp_path / "least.yaml"
+    plan = yaml.safe_load((ROOT / "tests/smoke.yaml").read_text())
+    plan["cohorts"] = {"simulated": plan["cohorts"]["simulated"] | {"rows": []}}
+    profile.write_text(yaml.safe_dump(plan))
+    made = Study(str(profile), "simulated", tmp_path)
+    write_json(made.path("results/autoencoder.json"), {"status": "not run", "reason": "not asked for"})
+    write_json(made.path("results/risk.json"), {"days": {"good": "1.50\n1.2–1.9", "poor": 3.25}, "share": 0.31})
+    return made
+
+
+def written(folder, **finding):
+    """A file with one sentence about the risk."""
+    good, poor = ({"result": "risk", "at": ["days", verdict]} for verdict in ("good", "poor"))
+    one = {
+        "says": "Good ones err by {good:.1f} days, poor ones by {poor:.2f}.",
+        "figures": {"good": good, "poor": poor},
+    }
+    path = folder / "found.yaml"
+    path.write_text(yaml.safe_dump({"risk": [one | finding]}))
+    return path
+
+
+def test_numbers_come_from_the_results(study, tmp_path):
+    said = findings(written(tmp_path, rising=[["good", "poor"]], within={"good": [1, 2]}), study)
+    assert said == {"risk": ["Good ones err by 1.5 days, poor ones by 3.25."]}
+    share = {"share": {"result": "risk", "at": ["share"], "scale": 100}}
+    assert findings(written(tmp_path, says="{share:.0f} %", figures=share), study) == {"risk": ["31 %"]}
+
+
+@pytest.mark.parametrize(
+    ("finding", "message"),
+    [
+        ({"rising": [["poor", "good"]]}, r"poor 3\.25 < good 1\.5 does not hold; write the sentence anew"),
+        ({"within": {"poor": [0, 3]}}, r"poor is 3\.25, not within \(0\.0, 3\.0\)"),
+        ({"figures": {"good": {"result": "risk", "at": ["days", "best"]}}}, "the edition has no 'best'"),
+        ({"figures": {"good": {"row": "autoencoder"}}}, "either row and merit, or result and at"),
+        ({"figures": {"good": {"row": "autoencoder", "merit": "auroc"}}}, "nothing may be concluded from Autoencoder"),
+        ({"raising": []}, "risk, sentence 1"),
+    ],
+)
+def test_a_sentence_that_its_numbers_do_not_support_is_refused(study, tmp_path, finding, message):
+    with pytest.raises(PublishingError, match=message):
+        findings(written(tmp_path, **finding), study)
+
+
+def test_what_is_said_of_a_published_edition_holds():
+    assert WRITTEN, "no edition has findings"
+    for path in WRITTEN:
+        edition = published("simulated", PLACE)
+        assert edition.profile.name == path.stem, f"{path} is about an edition that is no longer published"
+        said = findings(path, edition)
+        assert set(said) <= set(read_chapters())
+        assert all(len(found) == len(read_findings(path)[chapter]) for chapter, found in said.items())
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
+def test_no_number_is_typed_into_a_sentence(path):
+    for chapter, written_here in read_findings(path).items():
+        for one in written_here:
+            plain = re.sub(r"\{[^}]*\}|ResNet-\d+|VGG-\d+|DenseNet-\d+|Lite\d|\d mm", "", one.says)
+            assert not NUMBER.search(plain), f"{chapter}: {one.says}"
