@@ -104,6 +104,16 @@ def publish(
         typer.echo(f"{len(made.missing)} results are not there yet: {', '.join(made.missing)}")
 
 
+@app.command("tell")
+def tell_findings(
+    edition: Annotated[Path, typer.Argument(help="Folder of a published edition: results/EDITION.")],
+) -> None:
+    """Write what an edition shows, in the sentences of book/findings, with its numbers in them."""
+    from fusqa.publishing.findings import tell
+
+    typer.echo(f"told: {tell(edition)}")
+
+
 @app.command()
 def unpack(
     edition: Annotated[Path, typer.Argument(help="Folder of a published edition: results/EDITION.")],

@@ -37,14 +37,14 @@ from fusqa.publishing.contents import (
     row_title,
 )
 from fusqa.publishing.lessons import handout, lesson_table, lessons, slides
-from fusqa.publishing.pages import absent_page, page
+from fusqa.publishing.pages import absent_page, add_findings, page
 from fusqa.publishing.quizzes import quiz, quizzes
 from fusqa.publishing.students import write_students
 from fusqa.publishing.tools import PublishingError, jupyter_book
 from fusqa.study.catalogue import COHORTS
 from fusqa.study.chapters import result_files
 from fusqa.study.profile import Profile
-from fusqa.study.shelf import edition_folders
+from fusqa.study.shelf import edition_folders, told_findings
 
 __all__ = ["assemble", "bind", "bind_edition", "bind_study"]
 
@@ -158,11 +158,15 @@ def assemble(root: Path, build: Path, profile: Profile, out: Path, results: str 
     plans = chapter_plans(root / "book/teaching")
     if unplanned := {file.partition("/")[2] for file in notebooks_of(written)} - set(plans):
         raise PublishingError(f"book/teaching/chapters.yaml has no entry for {', '.join(sorted(unplanned))}")
+    said = told_findings(build)
     for chapter in chapters:
         if chapter in missing:
-            write_notebook(absent_page(root / f"{chapter}.ipynb", profile.name), out / f"{chapter}.ipynb")
+            notebook = absent_page(root / f"{chapter}.ipynb", profile.name)
         else:
-            copy_chapter(chapter, executed_copy(chapter, build, profile), out, config["repository"], plans)
+            executed = executed_copy(chapter, build, profile)
+            notebook = chapter_page(chapter, executed, out, config["repository"], plans)
+        add_findings(notebook, profile.name, said.get(chapter, []))
+        write_notebook(notebook, out / f"{chapter}.ipynb")
     for absent in (root / "book").glob("*_absent.md"):  # what a part says of a cohort that the study was not run on
         cohort = absent.stem.removesuffix("_absent")
         if not any(chapter.startswith(f"{cohort}/") for chapter in chapters):
@@ -198,8 +202,10 @@ def configure(root: Path, profile: Profile, out: Path) -> dict:
     return config
 
 
-def copy_chapter(chapter: str, executed: Path, out: Path, repository: dict, plans: Mapping[str, ChapterPlan]) -> None:
-    """Copy one executed notebook, for readers: see :func:`fusqa.publishing.pages.page`.
+def chapter_page(
+    chapter: str, executed: Path, out: Path, repository: dict, plans: Mapping[str, ChapterPlan]
+) -> NotebookNode:
+    """Return the page of one executed notebook, for readers: see :func:`fusqa.publishing.pages.page`.
 
     Raises
     ------
@@ -213,8 +219,7 @@ def copy_chapter(chapter: str, executed: Path, out: Path, repository: dict, plan
     plan = before_reading(plans[source]) if cohort == FIRST else ""  # what another cohort's chapter asks is the same
     note = "\n\n".join(filter(None, (launch, plan)))
     told = [row_title(name), COHORTS[cohort].title if cohort != FIRST else ""]  # no two pages of one title
-    notebook = page(executed, ", ".join(filter(None, told)), note, cohort, out / "published" / "results")
-    write_notebook(notebook, out / f"{chapter}.ipynb")
+    return page(executed, ", ".join(filter(None, told)), note, cohort, out / "published" / "results")
 
 
 def write_notebook(notebook: NotebookNode, place: Path) -> None:

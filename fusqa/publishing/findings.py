@@ -1,8 +1,9 @@
 """What an edition shows, in sentences: each with numbers from its result files, and with what must hold of them.
 
-The sentences of an edition lie in ``book/findings/<edition>.yaml``, chapter by chapter. No number is typed into them: a
-sentence names its figures, and they are read when the book is bound. Where a figure no longer supports the sentence,
-binding fails, so that prose and results cannot part.
+The sentences of an edition are written in ``book/findings/<edition>.yaml``, page by page. No number is typed into them:
+a sentence names its figures. ``python -m fusqa.publishing tell EDITION`` looks them up and writes the sentences to
+``results/<edition>/findings.json``, from where the book takes them. It refuses a sentence that its figures do not
+support, and a test finds sentences that have parted from their results.
 """
 
 from functools import reduce
@@ -15,11 +16,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fusqa.evaluation.comparison import TrainedRow, trained_rows
+from fusqa.files import ROOT, write_json
+from fusqa.publishing.contents import FIRST
 from fusqa.publishing.tools import PublishingError
 from fusqa.study.learning import CONTROL, LEARNT
-from fusqa.study.results import Study
+from fusqa.study.results import Edition, Study
+from fusqa.study.shelf import FINDINGS
 
-__all__ = ["Finding", "findings", "read_findings"]
+__all__ = ["Finding", "findings", "read_findings", "tell"]
 
 THRESHOLD = "validation"  # a row's figures are at the threshold that was chosen on site A
 
@@ -84,8 +88,21 @@ class Finding(_Strict):
         ]
 
 
+def tell(edition: Path) -> Path:
+    """Write the sentences of the edition in a folder, with its numbers in them; return the file.
+
+    Raises
+    ------
+    PublishingError
+        As :func:`findings`.
+    """
+    written, made = ROOT / f"book/findings/{edition.name}.yaml", edition / FINDINGS
+    write_json(made, findings(written, Edition(edition, FIRST)))
+    return made
+
+
 def read_findings(path: Path) -> dict[str, list[Finding]]:
-    """Read the findings of an edition by chapter.
+    """Read the findings of an edition by page.
 
     Raises
     ------
@@ -103,7 +120,7 @@ def read_findings(path: Path) -> dict[str, list[Finding]]:
 
 
 def findings(path: Path, edition: Study) -> dict[str, list[str]]:
-    """Return the sentences of an edition by chapter, with its numbers in them.
+    """Return the sentences of an edition by page, with its numbers in them.
 
     Raises
     ------

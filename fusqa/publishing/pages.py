@@ -16,7 +16,7 @@ from nbformat.v4 import new_markdown_cell
 from fusqa.publishing.students import SOLUTION
 from fusqa.publishing.tools import PublishingError
 
-__all__ = ["absent_page", "page"]
+__all__ = ["absent_page", "add_findings", "page"]
 
 SECTION = "## "  # how a text cell begins that opens a section
 MADE = "How this page was made"
@@ -61,6 +61,16 @@ def page(executed: Path, title: str, note: str, cohort: str, results: Path) -> N
         if "text/html" in output.get("data", {}):
             output.data["text/html"] = _number(_link(output.data["text/html"], results, cohort), counts)
     return notebook
+
+
+def add_findings(notebook: NotebookNode, edition: str, sentences: Sequence[str]) -> None:
+    """Put what an edition shows, in sentences, before the exercises of a page; nothing where there are none."""
+    if not sentences:
+        return
+    exercises = (n for n, cell in enumerate(notebook.cells) if cell.source.startswith("## Exercises"))
+    place = next(exercises, len(notebook.cells))
+    said = "\n".join(f"- {sentence}" for sentence in sentences)
+    notebook.cells.insert(place, new_markdown_cell(f"## What the edition “{edition}” shows\n\n{said}"))
 
 
 def absent_page(source: Path, profile: str) -> NotebookNode:

@@ -1,23 +1,31 @@
 """Where the published editions lie, and which of them speaks for a cohort.
 
 ``results/<edition>/`` holds the profile of an edition, ``<edition>.yaml``, and a folder for each cohort: its result
-files, and in ``notebooks/`` its chapters; ``models/<name>/`` holds a trained model. Several editions may lie
-side by side.
+files, and in ``notebooks/`` its chapters; ``models/<name>/`` holds a trained model, ``findings.json`` what it shows.
+Several editions may lie side by side.
 """
 
+import json
 from pathlib import Path
 
 from fusqa.files import ROOT
 
-__all__ = ["PLACE", "edition_folders", "published_models"]
+__all__ = ["FINDINGS", "PLACE", "edition_folders", "published_models", "told_findings"]
 
 PLACE = ROOT / "results"
+FINDINGS = "findings.json"  # in the folder of an edition: its sentences, by page of the book
 
 
 def edition_folders(cohort: str, place: Path = PLACE) -> list[Path]:
     """Return the folders of the editions that hold results of `cohort`: that with most results first, then by name."""
     held = {file.parent: len(list((file.parent / cohort).glob("*.json"))) for file in place.glob("*/*.yaml")}
     return sorted(filter(held.get, held), key=lambda folder: (-held[folder], folder.name))
+
+
+def told_findings(edition: Path) -> dict[str, list[str]]:
+    """Return what the edition in a folder shows, in sentences by page; none where none were written."""
+    file = edition / FINDINGS
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def published_models(place: Path = PLACE) -> dict[str, Path]:
