@@ -42,7 +42,7 @@ from fusqa.publishing.quizzes import quiz, quizzes
 from fusqa.publishing.students import write_students
 from fusqa.publishing.tools import PublishingError, jupyter_book
 from fusqa.study.catalogue import COHORTS
-from fusqa.study.chapters import result_files
+from fusqa.study.chapters import read_chapters, result_files
 from fusqa.study.profile import Profile
 from fusqa.study.shelf import edition_folders, told_findings
 
@@ -73,7 +73,8 @@ def bind_study(name: str, source: Path, build: Path) -> Path:
     profile = Profile.read(name)
     study = root / build / profile.name
     out = study / "book"
-    if missing := missing_chapters(_written_toc(root), study, profile):
+    absent = missing_chapters(_written_toc(root), study, profile)
+    if missing := [file for file in absent if read_chapters()[Path(file).name].runs(profile, FIRST)]:
         named = ", ".join(file.partition("/")[2] for file in missing)
         found = f"not executed: {named} (looked in {study / FIRST / 'notebooks'})"
         raise PublishingError(f"{found}; run: make book PROFILE={shlex.quote(profile.name)}")

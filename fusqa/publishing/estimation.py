@@ -127,7 +127,8 @@ def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.devic
     columns = mask(training.size), mask(training.size)
     step, forward = _rates(Autoencoder(classes), ReconstructionLoss(), training, columns, device)
     seconds["autoencoder"] = training.budget * step + plan.B * forward
-    training = profile.error_map
+    if (training := profile.error_map) is None:
+        return seconds
     columns = _noise(training.size), mask(training.size), mask(training.size)
     step, forward = _rates(ErrorMapper(classes, training.size), ErrorMapLoss(), training, columns, device)
     once = training.budget * step + ((training.rounds + 1) * sum(kept.values()) + plan.B) * forward

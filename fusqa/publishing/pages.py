@@ -74,9 +74,9 @@ def add_findings(notebook: NotebookNode, edition: str, sentences: Sequence[str])
 
 
 def absent_page(source: Path, profile: str) -> NotebookNode:
-    """Return the page of a chapter that an edition does not have: how it begins, and a line that says so."""
+    """Return the page of a chapter that a study does not have: how it begins, and a line that says so."""
     opening = nbformat.read(source, as_version=4).cells[0].source
-    said = f"This chapter is not part of the published edition **{profile}**. A study of your own has it: `make book`."
+    said = f"The study **{profile}** is without this chapter. A larger one has it: `make book PROFILE=classroom`."
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"{opening}\n\n```{{note}}\n{said}\n```")])
 
 

@@ -39,7 +39,7 @@ class Chapter(BaseModel):
     ----------
     name : str
         Of its notebook, ``notebooks/<name>.ipynb``.
-    only, per, needs, leaves, settings, threads, priority, modules, result
+    only, per, needs, leaves, settings, threads, priority, modules, result, asks
         As in the table; lists of its ``together`` are written out, and tables have their folder.
     """
 
@@ -55,6 +55,7 @@ class Chapter(BaseModel):
     priority: int = 0
     modules: tuple[str, ...] = ()
     result: str = ""
+    asks: str = ""
 
     @property
     def notebook(self) -> str:
@@ -77,7 +78,8 @@ class Chapter(BaseModel):
 
     def runs(self, profile: Profile, cohort: str) -> list[dict[str, Any]]:
         """Return what it is run for on a cohort, in the order of the profile: one dict of wildcards per run."""
-        if cohort not in profile.cohorts or not self.runs_on(cohort):
+        unasked = self.asks and getattr(profile, self.asks) is None
+        if cohort not in profile.cohorts or not self.runs_on(cohort) or unasked:
             return []
         plan = profile.cohorts[cohort]
         if self.per == "seed":

@@ -178,8 +178,8 @@ class Profile(_Strict):
         Settings of `quality` for the models for which one kind of altered mask is left out. Without it none is trained.
     autoencoder : Training
         Training of the autoencoder.
-    error_map : Training
-        Training of the error map, and of its control without the image; editions before it have no such entry.
+    error_map : Training, optional
+        Training of the error map, and of its control without the image. Without it none is trained.
     learnt : Bar
         What a training must show before anything is concluded from it.
     models : dict of str to PublishedModel
@@ -202,7 +202,7 @@ class Profile(_Strict):
     networks: dict[str, dict[str, Any]] = {}
     omitted: dict[str, Any] | None = None
     autoencoder: Training
-    error_map: Training = Training(size=96, budget=16000, rounds=8, batch=8, rate=0.003)
+    error_map: Training | None = None
     learnt: Bar = Bar()
     models: dict[str, PublishedModel] = {}
     requests: dict[str, Request]

@@ -35,7 +35,6 @@ CHAPTERS = (
     "gestational_age",
     "edition",
     "diagnosis",
-    "where",
     "unseen",
     "baselines",
     "risk",

@@ -13,6 +13,7 @@ from conftest import ROOT, publishing
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from fusqa.files import write_json
+from fusqa.study.shelf import FINDINGS
 
 EDITION = "quick"
 ABSENT = yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]["autodoc_mock_imports"]
@@ -46,6 +47,7 @@ def project(tmp_path_factory) -> Path:
         place = edition / f"simulated/notebooks/{chapter}.ipynb"
         place.parent.mkdir(exist_ok=True)
         nbformat.write(new_notebook(cells=cells, metadata=about), place)
+    write_json(edition / FINDINGS, {f"notebooks/{page}": [f"About {page}: 1.5 days."] for page in ("cohorts", "risk")})
     (edition / f"{EDITION}.yaml").write_bytes((ROOT / f"profiles/{EDITION}.yaml").read_bytes())
     return root
 
@@ -83,8 +85,15 @@ def test_a_chapter_that_the_edition_lacks_says_so(html):
     page = said(html / "notebooks/dating.html")
     title = nbformat.read(ROOT / "notebooks/dating.ipynb", as_version=4).cells[0].source.partition("\n")[0]
     assert title.removeprefix("# ") in page
-    assert f"not part of the published edition {EDITION}" in page
-    assert "not part of" not in said(html / "notebooks/cohorts.html")
+    assert f"The study {EDITION} is without this chapter" in page
+    assert "is without this chapter" not in said(html / "notebooks/cohorts.html")
+
+
+def test_what_the_edition_shows_stands_on_its_pages(html):
+    for page in ("cohorts", "risk"):  # one that was published, and one that was not
+        told = said(html / f"notebooks/{page}.html")
+        assert f"What the edition “{EDITION}” shows" in told and f"About {page}: 1.5 days." in told
+    assert "What the edition" not in said(html / "notebooks/dating.html")
 
 
 def test_the_reference_is_read_without_loading_what_it_documents(html):

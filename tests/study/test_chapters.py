@@ -32,6 +32,8 @@ def test_runs_follow_the_profile():
     assert [run["network"] for run in CHAPTERS["segmentation"].runs(PROFILE, "simulated")] == list(plan.segmenters)
     assert [run["row"] for run in CHAPTERS["quality_model"].runs(PROFILE, "simulated")] == list(plan.rows)
     assert CHAPTERS["risk"].runs(PROFILE, "hc18-early") == []  # which this profile does not have
+    assert CHAPTERS["where"].runs(PROFILE, "simulated") == [{}]
+    assert CHAPTERS["where"].runs(PROFILE.model_copy(update={"error_map": None}), "simulated") == []
     assert {"segmentation__unet__seed0", "review__seed0", "quality__single-resnet18-scratch__seed0", "risk"} <= set(
         result_names(PROFILE, "simulated")
     )
