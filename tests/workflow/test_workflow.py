@@ -40,13 +40,16 @@ def test_a_second_run_does_nothing_and_says_so(small_study):
     assert changed(before) == before
 
 
+OF_SEGMENTATION = {"segmentation", "review", "quality_model", "autoencoder", "dating", "intervals", "where"}
+
+
 @pytest.mark.parametrize(
     ("section", "setting", "value", "concerned"),
     [
         ("autoencoder", "budget", 72, {"autoencoder"}),
         ("quality", "budget", 80, {"quality_model"}),
         ("networks", "efficientnet-lite0", {"rate": 0.002}, {"quality_model"}),
-        ("segmentation", "spoilt", 3, {"segmentation", "review", "quality_model", "autoencoder", "dating", "where"}),
+        ("segmentation", "spoilt", 3, OF_SEGMENTATION),
     ],
 )
 def test_a_changed_setting_reruns_what_it_concerns(small_study, tmp_path, section, setting, value, concerned):
@@ -55,7 +58,7 @@ def test_a_changed_setting_reruns_what_it_concerns(small_study, tmp_path, sectio
     profile = tmp_path / "smoke.yaml"
     profile.write_text(yaml.safe_dump(settings))
     always = {"classification", "gestational_age", "diagnosis", "unseen", "baselines", "risk", "calibration"}
-    always |= {"advice", "edition", "estimate", "own_data", "ten_minutes"}
+    always |= {"advice", "edition", "error_in_mm", "estimate", "own_data", "ten_minutes"}
     assert planned(small_study.build, profile) == concerned | always
 
 
