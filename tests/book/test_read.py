@@ -33,7 +33,7 @@ sys.meta_path.insert(0, Forbidden())
 def project(tmp_path_factory) -> Path:
     """The project with one edition, of which two chapters were published."""
     root = tmp_path_factory.mktemp("project")
-    for name in ("_config.yml", "_toc.yml", "CHANGELOG.md", "book", "notebooks", "profiles"):
+    for name in ("_config.yml", "_toc.yml", "CHANGELOG.md", "CITATION.cff", "book", "notebooks", "profiles"):
         (root / name).symlink_to(ROOT / name)
     edition = root / f"results/{EDITION}"
     row = "single-resnet18-scratch__seed0"
