@@ -13,7 +13,10 @@ from typing import Any
 from fusqa.files import ROOT
 from fusqa.study.profile import Profile
 
-__all__ = ["origin", "peak_mb"]
+__all__ = ["code_state", "origin", "peak_mb"]
+
+CODE = ("fusqa", "notebooks", "workflow", "profiles", "requirements.lock")
+"""What a result depends on; prose, tests and published results are none of it."""
 
 
 def origin(name: str, profile: Profile, cohort: str, seed: int) -> dict[str, Any]:
@@ -32,6 +35,7 @@ def origin(name: str, profile: Profile, cohort: str, seed: int) -> dict[str, Any
         "device": torch.cuda.get_device_name() if gpu else processor,
         "threads": profile.threads,
         "commit": _commit(),
+        "code": code_state(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu_seconds": round(time.process_time(), 1),
         "peak_mb": round(peak_mb()),
@@ -52,12 +56,22 @@ def peak_mb() -> float:
     return most / (1024**2 if sys.platform == "darwin" else 1024)
 
 
+def code_state() -> str | None:
+    """Last commit that changed :data:`CODE`, "+changes" added where its files differ; None outside a checkout."""
+    last, changes = _git("log", "-1", "--format=%H", "--", *CODE), _git("status", "--porcelain", "--", *CODE)
+    return last and last + ("+changes" if changes else "")
+
+
 def _commit() -> str | None:
     """Commit of the project's folder, with "+changes" where files differ from it; None outside a checkout."""
-    git = ["git", "-C", str(ROOT)]
+    head = _git("rev-parse", "HEAD")
+    return head and head + ("+changes" if _git("status", "--porcelain") else "")
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says of the project's folder; None outside a checkout."""
     try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        dirty = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return head + ("+changes" if dirty else "")
+    return done.stdout.strip()
