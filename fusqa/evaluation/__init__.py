@@ -46,7 +46,20 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "validation_auroc",
             "trained_rows",
         ],
-        "diagnosis": ["TELLING", "example_model", "image_use", "recipe_models", "telling"],
+        "diagnosis": ["example_model", "image_use", "recipe_models", "telling"],
+        "examination": [
+            "OTHER",
+            "OWN",
+            "TELLING",
+            "UNSEEN_ERRORS",
+            "further_scores",
+            "further_sets",
+            "is_examined",
+            "of_segmenter",
+            "of_weaker",
+            "saliency_maps",
+            "with_other_inputs",
+        ],
         "paper": ["PRINTED_CRITERIA", "PRINTED_ERRORS"],
         "realism": [
             "GRID_MM",
@@ -66,7 +79,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "reverse_classification": ["References", "reverse_accuracy"],
         "risk": ["expected_cost", "predictive_values", "risk_coverage"],
-        "saliency": ["grad_cam", "occlusion"],
         "scoring": [
             "TEST",
             "THRESHOLD",
@@ -82,6 +94,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "scores",
         ],
         "shapes": ["presence_columns", "shape_features"],
-        "unseen": ["UNSEEN", "unseen_masks"],
+        "unseen": ["SEVERITIES", "UNSEEN", "unseen_masks"],
     },
 )

@@ -89,8 +89,9 @@ def assemble(root: Path, build: Path, profile: Profile, out: Path) -> None:
     for cohort in profile.cohorts:
         results = out / "published" / "results" / cohort
         results.mkdir(parents=True)
+        names = [f"{name}__" for name in result_names(profile, cohort)]
         for file in (build / cohort / "results").glob("*"):
-            if "__" not in file.stem or file.stem in result_names(profile, cohort):
+            if "__" not in file.stem or f"{file.stem}__".startswith(tuple(names)):
                 shutil.copy(file, results)
     write_students(root / "notebooks", out / "published" / "students")
     chapters = notebooks_of(toc)

@@ -34,6 +34,7 @@ from fusqa.study.material import prediction_record
 from fusqa.study.profile import CohortPlan, Profile
 from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Row, row_named
 from fusqa.study.training import FAMILIARITY_PAIRS
+from fusqa.study.weaker import SHARE, WEAKER_BUDGETS
 
 __all__ = ["estimate", "write_estimate"]
 
@@ -70,7 +71,7 @@ def estimate(profile: Profile) -> pd.DataFrame:
 def _segmentations(
     profile: Profile, plan: CohortPlan, cohort: str, device: torch.device, judging: float
 ) -> dict[str, float]:
-    """Seconds of every segmentation network: its folds, and its predictions of both sites."""
+    """Seconds of every segmentation network: its folds, weaker ones, and its predictions of both sites."""
     shared, classes = profile.segmentation, COHORTS[cohort].scheme.classes
     seconds = {}
     for name in plan.segmenters:
@@ -80,7 +81,7 @@ def _segmentations(
         columns = _noise(size), torch.randint(0, classes, (1, size, size), dtype=torch.uint8)
         step, forward = _rates(model, loss, training, columns, device)
         predictions = plan.A * (1 + shared.spoilt) + plan.B
-        trained = shared.folds * training.budget
+        trained = shared.folds * training.budget + WEAKER_BUDGETS * training.budget / SHARE
         seconds[f"segmentation__{name}"] = trained * step + predictions * (forward + judging)
     return seconds
 

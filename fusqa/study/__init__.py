@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "catalogue": ["COHORTS", "at_hand"],
+        "degraded": ["degraded_versions"],
         "learning": ["CONTROL", "LEARNT", "Evidence", "evidence", "verdict_of"],
         "material": ["AlteredSet", "ErrorSet", "balanced_sample", "load_masks", "prediction_record", "save_masks"],
         "pairs": [
@@ -23,8 +24,10 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "profile": ["Profile"],
         "results": ["Study", "published"],
+        "retraining": ["segmenter_network"],
         "rows": ["RECIPES", "REFERENCE_NETWORK", "SEGMENTER_TITLES", "Row", "row_named", "title_of"],
         "segmentation": ["segment", "segmenter_arguments", "train_segmenter"],
         "training": ["evidence_of", "fit_familiarity", "model_card", "network_arguments", "own_sets", "train"],
+        "weaker": ["few_cases", "weaker_masks"],
     },
 )

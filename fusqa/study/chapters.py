@@ -98,6 +98,19 @@ class Chapter(BaseModel):
         except KeyError as error:
             raise ValueError(f"{TABLE}: chapter {self.name}: a profile has no setting {error} of {paths}") from None
 
+    def earlier(self, profile: Profile, cohort: str, run: dict[str, Any]) -> list[tuple["Chapter", dict[str, Any]]]:
+        """Return the runs of chapters that leave what a run of this one needs, each once.
+
+        Where both are of one network, row or seed, it is the same.
+        """
+        chapters = {_left(need)[0].name: _left(need)[0] for need in self.needs if need not in (CASES, PUBLISHED)}
+        return [
+            (chapter, other)
+            for chapter in chapters.values()
+            for other in chapter.runs(profile, cohort)
+            if all(str(run[name]) == str(other[name]) for name in run.keys() & other.keys())
+        ]
+
     def needed(self, profile: Profile, cohort: str) -> list[str]:
         """Return the files below the cohort's folder that must be there before it runs, from every run that leaves one.
 
@@ -106,16 +119,11 @@ class Chapter(BaseModel):
         files = []
         for need in self.needs:
             if need == CASES:
-                files += _manifests(cohort)
+                files += COHORTS[cohort].manifests
             elif need != PUBLISHED:
                 chapter, pattern = _left(need)
                 files += [pattern.format(**run) for run in chapter.runs(profile, cohort)]
         return files
-
-
-def _manifests(cohort: str) -> list[str]:
-    """Return the files ``cases.csv`` of a cohort's sites, which are written last, below the cohort's folder."""
-    return [f"cohorts/{folder}/cases.csv" for folder in dict.fromkeys(COHORTS[cohort].folders.values())]
 
 
 def result_names(profile: Profile, cohort: str) -> list[str]:

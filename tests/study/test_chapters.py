@@ -46,8 +46,27 @@ def test_needs_are_files_of_every_run_that_leaves_one():
     ]
     assert CHAPTERS["review"].needed(PROFILE, "hc18") == ["cohorts/all/cases.csv", "results/segmentation__unet.json"]
     needed = CHAPTERS["quality_model"].needed(PROFILE, "hc18")
-    assert needed == ["cohorts/all/cases.csv", "altered.npz", "predictions.npz", "errors.npz", "results/review.csv"]
-    assert "models/segmentation__unet/card.json" in CHAPTERS["unseen"].needed(PROFILE, "simulated")
+    assert needed == [
+        "cohorts/all/cases.csv",
+        "altered.npz",
+        "predictions.npz",
+        "errors.npz",
+        "results/review.csv",
+        "results/review.json",
+        "results/segmentation__unet.json",
+    ]
+    assert "models/segmentation__unet/card.json" in CHAPTERS["own_data"].needed(PROFILE, "simulated")
+
+
+def test_what_leaves_a_need_ran_earlier():
+    before = CHAPTERS["quality_model"].earlier(PROFILE, "hc18", {"row": "single-resnet18-scratch", "seed": "0"})
+    assert [(chapter.name, run) for chapter, run in before] == [
+        ("altered_masks", {}),
+        ("review", {}),
+        ("segmentation", {"network": "unet"}),
+    ]
+    models = CHAPTERS["risk"].earlier(PROFILE, "hc18", {})
+    assert ("quality_model", {"row": "single-resnet18-scratch", "seed": 0}) in [(one.name, run) for one, run in models]
 
 
 def test_settings_are_those_of_the_run():
