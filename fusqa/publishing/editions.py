@@ -1,7 +1,8 @@
 """The published edition: the result files of the largest study so far, kept with the code and shown in every book.
 
 ``python -m fusqa.publishing publish PROFILE`` copies the results of a study from ``build/PROFILE`` to
-``results/PROFILE``: JSON and CSV only, with the profile they were made with. One edition is published at a time.
+``results/PROFILE``: JSON, CSV and small arrays, with the profile they were made with, and no weights. One edition is
+published at a time. With it lies what a later run needs to go on from there (:mod:`fusqa.publishing.restoring`).
 """
 
 import json
@@ -10,15 +11,21 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import ZIP_LZMA, ZipFile
 
+import numpy as np
+
+from fusqa.files import write_csv
+from fusqa.publishing.restoring import COHORT, DRAWN_AGAIN, cohort_table, files_of, is_restorable
 from fusqa.publishing.tools import PublishingError
-from fusqa.study.chapters import result_names
+from fusqa.study.chapters import read_chapters, result_names
+from fusqa.study.material import load_masks
 from fusqa.study.profile import Profile
-from fusqa.study.results import PLACE
+from fusqa.study.results import PLACE, Study
 
 __all__ = ["Publication", "publish"]
 
-LARGEST_MB = 20  # of a whole edition; chosen so that a repository stays small
+LARGEST_MB = 40  # of a whole edition; chosen so that a repository stays small
 
 
 class Publication(NamedTuple):
@@ -51,12 +58,40 @@ def publish(name: str, build: Path, place: Path = PLACE) -> Publication:
         made = Path(scratch) / profile.name
         for cohort in cohorts:
             shutil.copytree(study / cohort / "results", made / cohort, ignore=shutil.ignore_patterns("edition.*"))
+            _add_what_trainings_left(Study(name, cohort, build.resolve()), made / cohort)
         _require_sound(made)
         shutil.copy(Profile.file(name), made / f"{profile.name}.yaml")
         for old in place.glob("*/*.yaml"):
             shutil.rmtree(old.parent)
         made.rename(place / profile.name)
     return Publication(place / profile.name, len(wanted) - len(missing), missing)
+
+
+def _add_what_trainings_left(study: Study, folder: Path) -> None:
+    """Add to an edition the masks and cards that finished trainings of a cohort left, and of which cases they are."""
+    for chapter in filter(is_restorable, read_chapters().values()):
+        for run in chapter.runs(study.profile, study.cohort):
+            result, *others = files_of(chapter, run, study)
+            for file in others if study.path(result).is_file() else ():
+                if not file.startswith("results/") and study.path(file).is_file():
+                    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                    _copy_small(study.path(file), folder / file)
+    if all(study.path(file).is_file() for file in study.kind.manifests):
+        write_csv(folder / COHORT, cohort_table(study))
+
+
+def _copy_small(source: Path, target: Path) -> None:
+    """Copy a file; arrays packed as small as possible, and without images, which can be drawn again."""
+    if source.suffix != ".npz":
+        shutil.copy(source, target)
+        return
+    arrays = load_masks(source)
+    if source.name in DRAWN_AGAIN:
+        arrays["images"] = arrays["images"][:0]
+    with ZipFile(target, "w", ZIP_LZMA) as packed:  # label masks take half of what NumPy's own compression leaves
+        for name, array in arrays.items():
+            with packed.open(f"{name}.npy", "w") as stream:
+                np.lib.format.write_array(stream, array)
 
 
 def _require_sound(made: Path) -> None:
@@ -66,8 +101,8 @@ def _require_sound(made: Path) -> None:
     if size > LARGEST_MB:
         raise PublishingError(f"the results are {size:.0f} MB, more than the {LARGEST_MB} MB that an edition may have")
     for path in files:
-        if path.suffix not in (".json", ".csv"):
-            raise PublishingError(f"{path.relative_to(made)} is neither JSON nor CSV")
+        if path.suffix not in (".json", ".csv", ".npz"):
+            raise PublishingError(f"{path.relative_to(made)} is neither JSON nor CSV nor NPZ")
         if path.suffix == ".json":
             commit = json.loads(path.read_text(encoding="utf-8"))["provenance"]["commit"]
             if not commit or "+" in commit:

@@ -80,7 +80,7 @@ def profile_table(profiles: Path, *studies: Path) -> str:
     """
     took: dict[str, list[dict]] = {}
     for study in studies:
-        found = [_provenance(file) for file in sorted(study.rglob("*.json"))]
+        found = [_provenance(file) for file in sorted(study.rglob("*.json")) if file.name != "card.json"]
         known = [one for one in found if one and {"profile", "peak_mb"} <= set(one)]
         for profile in {one["profile"] for one in known} - set(took):  # the first study that has it speaks
             took[profile] = [one for one in known if one["profile"] == profile]

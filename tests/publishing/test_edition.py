@@ -90,12 +90,12 @@ def test_a_study_may_be_published_half_way_and_then_whole(finished, tmp_path):
 
 def test_only_results_in_small_files_are_published(finished, tmp_path, capsys):
     folder = finished / "smoke/simulated/results"
-    (folder / "masks.npz").write_bytes(b"0")
-    with pytest.raises(PublishingError, match="neither JSON nor CSV"):
+    (folder / "image.png").write_bytes(b"0")
+    with pytest.raises(PublishingError, match="neither JSON nor CSV nor NPZ"):
         publish(str(SMOKE), finished, tmp_path / "results")
-    (folder / "masks.npz").rename(folder / "large.csv")
-    (folder / "large.csv").write_bytes(bytes(21_000_000))
-    with pytest.raises(PublishingError, match="more than the 20 MB"):
+    (folder / "image.png").rename(folder / "large.csv")
+    (folder / "large.csv").write_bytes(bytes(41_000_000))
+    with pytest.raises(PublishingError, match="more than the 40 MB"):
         publish(str(SMOKE), finished, tmp_path / "results")
     shutil.rmtree(finished / "smoke")
     ended = publishing("publish", SMOKE, "--build", finished)
