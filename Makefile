@@ -37,7 +37,7 @@ endef
 .PHONY: help read read-book setup lock study book pdf publish test bench fuzz serve clean
 
 help:  ## list these commands
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
 
 read: read-book  ## the published book, nothing computed: PORT=8000, EDITION=the largest
 	$(call SHOW,build/read/html,$(READER))

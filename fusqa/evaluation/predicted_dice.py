@@ -25,16 +25,10 @@ _AREA, _UPPER = f"AUROC,\nDice ≥ {GOOD_DICE}", f"Pearson's r\namong Dice > {AC
 class PublishedDice(NamedTuple):
     """What others report of predicted against true Dice: the lowest and the highest figure of their variants.
 
-    Attributes
-    ----------
-    title : str
-        The method, in print.
-    data : str
-        The public set of images, as :attr:`fusqa.study.catalogue.CohortKind.data` names it.
-    predictions : int
-        How many masks it was tried on; its own, of another segmenter.
-    pearson, error, auroc, acceptable : (float, float)
-        Correlation, mean absolute error, area for a Dice of :data:`GOOD_DICE`, correlation above :data:`ACCEPTABLE`.
+    ``title`` is the method in print, ``data`` the public set of images as
+    :attr:`fusqa.study.catalogue.CohortKind.data` names it, and ``predictions`` how many masks it was tried on, its own,
+    of another segmenter. The pairs are correlation, mean absolute error, area for a Dice of :data:`GOOD_DICE`, and
+    correlation above :data:`ACCEPTABLE`.
     """
 
     title: str

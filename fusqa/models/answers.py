@@ -4,13 +4,14 @@ Each kind of answer has its loss, and a score from 0 to 1 by which masks are tru
 probability; so whatever orders masks, chooses a threshold or draws a curve works for all kinds alike.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
+from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
-__all__ = ["ANSWERS", "ERROR_MM", "Answer"]
+__all__ = ["ANSWERS", "ERROR_MM", "Answer", "constant_loss"]
 
 ERROR_MM = 5.0  # chosen: the unit in which a network states an error; a predicted error of this size has score ½
 
@@ -67,3 +68,16 @@ ANSWERS = {
     ),
 }
 """Kinds of answer, by the name that the card of a model keeps."""
+
+
+def constant_loss(target: Iterable[float], answer: Answer) -> tuple[float, float]:
+    """Loss of the best constant answer to targets, and of the best possible one.
+
+    The first is ln 2 for as many good as poor masks. The second is zero for verdicts and errors; a share of overlap has
+    an entropy of its own that no answer can undercut.
+    """
+    known, loss = torch.tensor(list(target), dtype=torch.float64), answer.loss()
+    perfect = answer.perfect(known)
+    same = lambda output: float(loss(torch.full_like(known, output), known))  # noqa: E731
+    best = minimize_scalar(same, bounds=(float(perfect.min()), float(perfect.max())), method="bounded")
+    return float(best.fun), float(loss(perfect, known))

@@ -10,11 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pandas as pd
-import torch
-from scipy.optimize import minimize_scalar
 
 from fusqa.metrics import classification_report
-from fusqa.models.answers import Answer
 from fusqa.models.plan import Bar, Training
 
 __all__ = [
@@ -23,7 +20,6 @@ __all__ = [
     "NOT_LEARNT",
     "STILL_LEARNING",
     "Evidence",
-    "constant_loss",
     "evidence",
     "is_flat",
     "verdict_of",
@@ -90,19 +86,6 @@ class Evidence:
         )
 
 
-def constant_loss(target: Iterable[float], answer: Answer) -> tuple[float, float]:
-    """Loss of the best constant answer to targets, and of the best possible one.
-
-    The first is ln 2 for as many good as poor masks. The second is zero for verdicts and errors; a share of overlap has
-    an entropy of its own that no answer can undercut.
-    """
-    known, loss = torch.tensor(list(target), dtype=torch.float64), answer.loss()
-    perfect = answer.perfect(known)
-    same = lambda output: float(loss(torch.full_like(known, output), known))  # noqa: E731
-    best = minimize_scalar(same, bounds=(float(perfect.min()), float(perfect.max())), method="bounded")
-    return float(best.fun), float(loss(perfect, known))
-
-
 def is_flat(samples: pd.Series, error: pd.Series, constant: float, late_gain: float) -> bool:
     """Whether an error gained little in the last eighth of the samples (in the last round at least).
 
@@ -147,7 +130,8 @@ def evidence(
     masks : int
         How many samples there were to learn from.
     constant, floor : float
-        Validation loss of the best constant answer and of the best possible one (:func:`constant_loss`).
+        Validation loss of the best constant answer and of the best possible one, from
+        :func:`fusqa.models.answers.constant_loss`.
     bar : Bar
         What it must show.
     precision : str

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from fusqa.masks.labels import Scheme
-from fusqa.models.answers import ANSWERS
+from fusqa.models.answers import ANSWERS, constant_loss
 from fusqa.models.augmentation import VaryGreyLevels
 from fusqa.models.checkpoints import Card
 from fusqa.models.familiarity import Familiarity, Features
 from fusqa.models.learner import AUROC, Paired, computes_in, fit, make_learner, predict
 from fusqa.models.plan import Bar
-from fusqa.study.learning import Evidence, constant_loss, evidence
+from fusqa.study.learning import Evidence, evidence
 from fusqa.study.mismatch import with_mismatched
 from fusqa.study.pairs import Pairs
 from fusqa.study.profile import QualityTraining

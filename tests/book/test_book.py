@@ -40,6 +40,8 @@ CHAPTERS = (
     "risk",
     "calibration",
     "dating",
+    "error_in_mm",
+    "intervals",
     "audit",
     "advice",
     "own_data",

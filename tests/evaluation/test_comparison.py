@@ -92,6 +92,13 @@ def test_figures_of_table_3_are_those_of_the_test_set_over_seeds(rows, threshold
         assert line[CONFUSION].startswith(f"{np.mean(hits):.1f} ")
 
 
+def test_rows_that_were_not_run_share_one_line(rows):
+    absent = "siamese-resnet50-scratch"
+    more = rows | {absent: replace(rows["single-resnet50-scratch"], title=row_named(absent).title)}
+    last = table_3(more, "paper").iloc[-1]
+    assert last["model"] == "2 other rows" and last[CONFUSION] == "not run"
+
+
 def test_one_seed_has_no_spread_and_a_collapsed_training_is_counted(rows):
     one = row(SINGLE, 0.1, seeds=1)
     assert "±" not in table_3({SINGLE: one}, "paper")["F1"].iat[0]

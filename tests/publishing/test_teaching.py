@@ -45,7 +45,7 @@ def test_what_is_to_be_read_first_comes_first_and_its_words_are_explained(name):
 
 def test_the_table_of_chapters_names_each_by_its_title():
     written = chapter_table(PLANS, ROOT)
-    assert len(re.findall("<tr>", written)) == len(PLANS) + 1
+    assert len(re.findall("<tr[ >]", written)) == len(PLANS) + 1
     assert '<a href="../notebooks/dating.html">What does a millimetre cost in days?</a>' in written
     assert '<a href="../book/segmenters.html">Segmentation</a>' in written
 
@@ -85,7 +85,7 @@ def test_lessons_name_pages_that_there_are():
     teach = (ROOT / "book/teach.md").read_text()
     for lesson in LESSONS:
         assert f"{{{{ {lesson.name} }}}}" in teach and f"../slides/{lesson.name}.html" in teach
-        assert lesson_table(lesson, ROOT).count("<tr>") == len(lesson.slides) + 1
+        assert lesson_table(lesson, ROOT).count("<tr") == len(lesson.slides) + 1
 
 
 @pytest.fixture

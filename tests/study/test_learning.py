@@ -4,14 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fusqa.models.answers import ANSWERS, ERROR_MM
+from fusqa.models.answers import ANSWERS, ERROR_MM, constant_loss
 from fusqa.models.plan import Bar, Training
 from fusqa.study.learning import (
     CONTROL,
     LEARNT,
     NOT_LEARNT,
     STILL_LEARNING,
-    constant_loss,
     evidence,
     is_flat,
     verdict_of,
