@@ -1,8 +1,10 @@
 """Networks whose weights are not on this machine, trained once more for whoever cannot do without them.
 
 A study that goes on from its published edition has scores, masks and maps, and no weights. Few chapters need a network
-itself; these train the one that they need, as the study did. On another kind of processor its last digits differ.
+itself; these train the one that they need, by the study's plan.
 """
+
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -13,14 +15,18 @@ from fusqa.models.networks import quality_model
 from fusqa.study.pairs import learning_pairs, study_material
 from fusqa.study.results import Study
 from fusqa.study.rows import RECIPES, Row
-from fusqa.study.segmentation import train_segmenter
+from fusqa.study.segmentation import contour_level, train_segmenter
 from fusqa.study.training import fit_familiarity, model_card, network_arguments, train
 
 __all__ = ["quality_network", "segmenter_network"]
 
 
 def segmenter_network(study: Study, network: str) -> tuple[nn.Module, Card]:
-    """Load the best fold's network of a study; where only its card is here, train that fold once more and keep it."""
+    """Load the best fold's network of a study; where only its card is here, train that fold once more and keep it.
+
+    Trained without the folds before it, it draws other random numbers: it is another training by the same plan, not the
+    network that drew the study's masks, and its card says so by its own level and provenance.
+    """
     name = study.seeded(f"segmentation__{network}")
     folder = study.need(f"models/{name}/card.json").parent
     if not (folder / "weights.safetensors").is_file():
@@ -30,7 +36,9 @@ def segmenter_network(study: Study, network: str) -> tuple[nn.Module, Card]:
         fold_of = site_a.folds(study.profile.segmentation.folds, seed)
         parts = site_a.subset(fold_of != fold).split(study.profile.validation, seed)
         model = train_segmenter(network, *parts, plan, seed, device, study.profile.learnt)[0]
-        save_model(model, folder, read_card(folder / "card.json"))
+        card, level = read_card(folder / "card.json"), contour_level(model, parts[1], plan.size)
+        again = replace(card, training={"contour_level": level}, provenance=study.provenance(name, seed))
+        save_model(model, folder, again)
     return load_model(folder)
 
 
