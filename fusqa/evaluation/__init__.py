@@ -46,7 +46,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "validation_auroc",
             "trained_rows",
         ],
-        "diagnosis": ["TELLING", "example_model", "image_use", "recipe_models", "telling"],
+        "diagnosis": ["example_model", "image_use", "recipe_models", "telling"],
         "error_maps": [
             "CALIPER_MM",
             "LEAST_PIXELS",
@@ -70,6 +70,19 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "radius",
         ],
         "length_bias": ["bias_table", "measured_ways"],
+        "examination": [
+            "OTHER",
+            "OWN",
+            "TELLING",
+            "UNSEEN_ERRORS",
+            "further_scores",
+            "further_sets",
+            "is_examined",
+            "of_segmenter",
+            "of_weaker",
+            "saliency_maps",
+            "with_other_inputs",
+        ],
         "paper": ["PRINTED_CRITERIA", "PRINTED_ERRORS"],
         "predicted_dice": ["PUBLISHED_DICE", "dice_figures"],
         "realism": [
@@ -86,7 +99,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "reverse_classification": ["References", "reverse_accuracy"],
         "risk": ["expected_cost", "predictive_values", "risk_coverage"],
-        "saliency": ["grad_cam", "occlusion"],
         "scoring": [
             "TEST",
             "THRESHOLD",
@@ -103,6 +115,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "shapes": ["presence_columns", "shape_features"],
         "trainings": ["WANTED", "quality_by_samples", "training_settings"],
-        "unseen": ["UNSEEN", "unseen_masks"],
+        "unseen": ["SEVERITIES", "UNSEEN", "unseen_masks"],
     },
 )

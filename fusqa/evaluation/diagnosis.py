@@ -1,65 +1,53 @@
-"""The models that the chapters examine: one network, trained once by each recipe; and what each makes of an image."""
+"""The models that the chapters examine: one network, trained once by each recipe; and what each makes of an image.
+
+They are read from what their trainings stored (:mod:`fusqa.evaluation.examination`); one, as an example, is loaded.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-import torch
+import pandas as pd
 from torch import nn
 
 from fusqa.evaluation.comparison import TrainedRow, learnt_rows, trained_rows
+from fusqa.evaluation.examination import OTHER, OWN, SHOWN, TELLING, Maps
 from fusqa.metrics import Difference, Report, Scored, classification_report, difference
-from fusqa.models.checkpoints import load_model
 from fusqa.study.learning import LEARNT
 from fusqa.study.pairs import Pairs
 from fusqa.study.results import Study
+from fusqa.study.retraining import quality_network
 from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Recipe
 from fusqa.study.training import answers
 
-__all__ = [
-    "NO_IMAGE",
-    "NO_MASK",
-    "OTHER",
-    "OWN",
-    "TELLING",
-    "ImageUse",
-    "RecipeModel",
-    "example_model",
-    "image_use",
-    "recipe_models",
-    "telling",
-]
-
-TELLING = ("paper", "errors", "both-labels", "both-varied")  # recipes that are shown map by map and curve by curve
-OWN, OTHER, NO_IMAGE, NO_MASK = "as trained", "another's picture", "no picture", "no mask"  # as result files say
+__all__ = ["ExampleModel", "ImageUse", "RecipeModel", "example_model", "image_use", "recipe_models", "telling"]
 
 
 @dataclass(frozen=True, eq=False)
 class RecipeModel:
-    """The model of one recipe, with what belongs to it.
+    """The model of one recipe: what its training stored.
 
     Attributes
     ----------
+    study : Study
+        Where it is stored.
     row : TrainedRow
-        Its row of the study, with all seeds; the model is that of the first.
-    key : str
-        Name of the row.
-    recipe : Recipe
-        How it was trained.
-    model : nn.Module
-        The network.
-    size : int
-        Side of its images in pixels.
-    threshold : float
-        Chosen on validation; a mask is called good from this probability on.
+        Its row of the study, with all seeds; what else is said is of the first.
     """
 
+    study: Study
     row: TrainedRow
-    key: str
-    recipe: Recipe
-    model: nn.Module
-    size: int
-    threshold: float
+
+    @property
+    def key(self) -> str:
+        """Name of the row."""
+        return self.row.row.key
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it was trained."""
+        return RECIPES[self.row.row.recipe]
 
     @property
     def title(self) -> str:
@@ -67,24 +55,66 @@ class RecipeModel:
         return self.recipe.title
 
     @property
+    def threshold(self) -> float:
+        """Chosen on validation; a mask is called good from this probability on."""
+        return self.row.thresholds("validation")[0]
+
+    @property
     def learnt(self) -> bool:
         """Whether it has learnt its task; a control has not, and need not."""
         return self.row.verdict == LEARNT
 
-    def probability(self, pairs: Pairs) -> np.ndarray:
+    def scores(self, name: str) -> pd.DataFrame:
+        """Scores of one set of masks, of those that every model is asked about."""
+        table = self.row.tables[0]
+        return table[table["set"] == name].reset_index(drop=True)
+
+    @cached_property
+    def _further(self) -> pd.DataFrame:
+        return self.study.table(f"{self._result}__further")
+
+    def probability(self, name: str) -> np.ndarray:
+        """Probability of "good" of the masks of a set, ``(M,)``; of the further sets, too, on which it was scored."""
+        own = self.scores(name)
+        scored = self._further[self._further["set"] == name] if own.empty else own
+        return scored["probability"].to_numpy(float)
+
+    def maps(self) -> Maps:
+        """What changes its verdict of a few predictions; stored for the recipes of :data:`TELLING`."""
+        return Maps.load(self.study.need(f"results/{self._result}__maps.npz"))
+
+    @property
+    def _result(self) -> str:
+        return self.row.row.result(self.study.profile.seeds[0])
+
+
+@dataclass(frozen=True, eq=False)
+class ExampleModel(RecipeModel):
+    """A model with its network, for a chapter that asks it itself.
+
+    Attributes
+    ----------
+    model : nn.Module
+        The network.
+    size : int
+        Side of its images in pixels.
+    """
+
+    model: nn.Module
+    size: int
+
+    def verdicts(self, pairs: Pairs) -> np.ndarray:
         """Probability of "good" of every pair, ``(M,)``; the score that stands for it where a number is predicted."""
         return answers(self.model, self.recipe, pairs)["probability"].numpy()
 
 
-def recipe_models(study: Study, device: torch.device | str = "cpu") -> list[RecipeModel]:
-    """Load the first seed of every recipe's single ResNet-18 from scratch that has learnt, and of the controls.
+def recipe_models(study: Study) -> list[RecipeModel]:
+    """Return every recipe's single ResNet-18 from scratch that has learnt, and the controls.
 
     Controls are there to be compared with: where nothing has learnt, there are none either.
     """
-    rows = _of_the_network(learnt_rows(trained_rows(study)))
-    if LEARNT not in {row.verdict for row in rows.values()}:
-        return []
-    return [_load(study, key, row, device) for key, row in rows.items()]
+    rows = _of_the_network(learnt_rows(trained_rows(study))).values()
+    return [RecipeModel(study, row) for row in rows] if LEARNT in {row.verdict for row in rows} else []
 
 
 def telling(panel: Sequence[RecipeModel]) -> list[RecipeModel]:
@@ -92,8 +122,8 @@ def telling(panel: Sequence[RecipeModel]) -> list[RecipeModel]:
     return [one for one in panel if one.row.row.recipe in TELLING and one.learnt]
 
 
-def example_model(study: Study) -> RecipeModel:
-    """Load the model with which a chapter shows what the command prints.
+def example_model(study: Study) -> ExampleModel:
+    """Load the model with which a chapter shows what the command prints; where its weights are missing, train it.
 
     It is one that has learnt, from a segmenter's errors if possible; where none has, any that was run.
 
@@ -106,19 +136,13 @@ def example_model(study: Study) -> RecipeModel:
     if not rows:
         raise LookupError(f"profile '{study.profile.name}' ran no single ResNet-18 from scratch; add such a row to it")
     key = max(rows, key=lambda key: (rows[key].verdict == LEARNT, rows[key].row.recipe == "errors"))
-    return _load(study, key, rows[key], "cpu")
+    model, card = quality_network(study, rows[key].row, study.profile.seeds[0])
+    return ExampleModel(study, rows[key], model, card.size)
 
 
 def _of_the_network(rows: Mapping[str, TrainedRow]) -> dict[str, TrainedRow]:
     """Keep the rows of the network on which recipes are compared."""
     return {key: row for key, row in rows.items() if row.row and row.row.network == REFERENCE_NETWORK}
-
-
-def _load(study: Study, key: str, row: TrainedRow, device: torch.device | str) -> RecipeModel:
-    folder = study.need(f"models/{row.row.result(study.profile.seeds[0])}/card.json").parent
-    model, card = load_model(folder)
-    recipe, threshold = RECIPES[row.row.recipe], row.thresholds("validation")[0]
-    return RecipeModel(row, key, recipe, model.to(device), card.size, threshold)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,17 +189,21 @@ class ImageUse:
         return difference(ours, theirs)["auroc"]
 
 
-def image_use(panel: Sequence[RecipeModel], pairs: Pairs, seed: int) -> list[ImageUse]:
-    """Ask every model about the same masks with other images, without an image, and without a mask.
+def image_use(panel: Sequence[RecipeModel], name: str) -> list[ImageUse]:
+    """Read what every model said of a set's masks with other images, without an image, and without a mask.
 
-    Where all pairs are of one patient, no mask can be shown with another's image, and none is.
+    What a model was not asked is not among its answers (:func:`fusqa.evaluation.examination.with_other_inputs`).
     """
-    patients = pairs.table["patient"].to_numpy()
-    otherwise = {NO_IMAGE: pairs.only(["mask"]), NO_MASK: pairs.only(["picture"])}
-    if len(set(patients)) > 1:
-        otherwise = {OTHER: pairs.with_other_images(seed)} | otherwise
-    asked = [{OWN: pairs} | ({} if one.recipe.control else otherwise) for one in panel]
+    asked = [(one, one.scores(name)) for one in panel]
     return [
-        ImageUse(one, patients, {title: one.probability(shown) for title, shown in ways.items()})
-        for one, ways in zip(panel, asked, strict=True)
+        ImageUse(
+            one,
+            table["patient"].to_numpy(),
+            {
+                way: table[column].to_numpy()
+                for way, column in SHOWN.items()
+                if column in table and table[column].notna().any()
+            },
+        )
+        for one, table in asked
     ]

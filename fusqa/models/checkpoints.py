@@ -24,7 +24,7 @@ from fusqa.models.familiarity import Familiarity
 from fusqa.models.networks import Autoencoder, quality_model
 from fusqa.models.segmenters import SEGMENTERS
 
-__all__ = ["Card", "load_familiarity", "load_kind", "load_model", "save_model"]
+__all__ = ["Card", "load_familiarity", "load_kind", "load_model", "read_card", "save_model"]
 
 _WEIGHTS, _FAMILIARITY = "weights.safetensors", "familiarity."  # name of the file; first part of some tensors' names
 
@@ -96,7 +96,7 @@ def load_model(folder: str | Path) -> tuple[nn.Module, Card]:
         When card and weights do not belong together, kind or scheme is unknown, or the card cannot be read.
     """
     folder = Path(folder)
-    card = _read_card(folder / "card.json")
+    card = read_card(folder / "card.json")
     weights = (folder / _WEIGHTS).read_bytes()
     if hashlib.sha256(weights).hexdigest() != card.sha256:
         raise ValueError(f"{folder}: card.json does not belong to weights.safetensors; copy both files of one model")
@@ -136,7 +136,7 @@ def load_kind(folder: str | Path, kinds: Collection[str]) -> tuple[nn.Module, Ca
     return model, card
 
 
-def _read_card(path: Path) -> Card:
+def read_card(path: Path) -> Card:
     """Read a card, or raise ``ValueError`` with the name of the file."""
     try:
         return Card(**json.loads(path.read_text(encoding="utf-8")))

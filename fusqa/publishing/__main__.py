@@ -31,6 +31,12 @@ app = typer.Typer(cls=Verbs, no_args_is_help=True, add_completion=False, pretty_
 BuildOption = Annotated[Path, typer.Option(help="Where studies are kept.")]
 
 
+def parameters(settings: list[str] | None) -> dict:
+    """Parameters of a notebook from words name=value."""
+    given = (setting.partition("=") for setting in settings or [])
+    return {key: yaml.safe_load(value) for key, _, value in given}
+
+
 @app.command()
 def execute(
     notebook: Annotated[Path, typer.Argument(help="Notebook to execute.")],
@@ -40,8 +46,20 @@ def execute(
     """Execute one notebook, whole or not at all."""
     from fusqa.publishing.execution import execute
 
-    given = (setting.partition("=") for setting in settings or [])
-    execute(notebook, output, {key: yaml.safe_load(value) for key, _, value in given})
+    execute(notebook, output, parameters(settings))
+
+
+@app.command()
+def restore(
+    notebook: Annotated[Path, typer.Argument(help="Notebook of a chapter.")],
+    output: Annotated[Path, typer.Argument(help="Where its executed copy is wanted.")],
+    settings: Annotated[list[str] | None, typer.Argument(help="Parameters, as name=value; a value is YAML.")] = None,
+) -> None:
+    """Take a run from the published edition; end with status 1 where it must be executed."""
+    from fusqa.publishing.restoring import restore
+
+    if not restore(notebook, output, parameters(settings)):
+        raise typer.Exit(1)
 
 
 @app.command()

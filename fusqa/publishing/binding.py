@@ -40,7 +40,7 @@ from fusqa.publishing.lessons import handout, lesson_table, lessons, slides
 from fusqa.publishing.pages import absent_page, add_findings, page
 from fusqa.publishing.quizzes import quiz, quizzes
 from fusqa.publishing.students import write_students
-from fusqa.publishing.tools import PublishingError, jupyter_book
+from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, jupyter_book
 from fusqa.study.catalogue import COHORTS
 from fusqa.study.chapters import read_chapters, result_files
 from fusqa.study.profile import Profile
@@ -153,7 +153,8 @@ def assemble(root: Path, build: Path, profile: Profile, out: Path, results: str 
         place = out / "published" / "results" / cohort
         place.mkdir(parents=True)
         for file in result_files(build / cohort / results, profile, cohort):
-            shutil.copy(file, place)
+            if not file.name.endswith(DRAWN_AGAIN):
+                shutil.copy(file, place)
     write_students(root / "notebooks", out / "published" / "students")
     chapters, missing = notebooks_of(toc), missing_chapters(written, build, profile)
     plans = chapter_plans(root / "book/teaching")

@@ -1,9 +1,10 @@
 """The published editions: results and chapters of a study, kept with the code and shown in every book.
 
 ``python -m fusqa.publishing publish PROFILE`` copies what a study in ``build/PROFILE`` has to ``results/PROFILE``: its
-result files (JSON and CSV), its executed chapters made small, the models that the profile names under ``models``, in
-half precision, and the profile itself. An edition is of one state of the code. Publishing again adds to it; other
-editions are left alone.
+result files (JSON, CSV and small arrays), its executed chapters made small, the models that the profile names under
+``models``, in half precision, and the profile itself. With it lies what a later run needs to go on from there
+(:mod:`fusqa.publishing.restoring`). An edition is of one state of the code. Publishing again adds to it; other editions
+are left alone.
 """
 
 import json
@@ -14,14 +15,20 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import ZIP_LZMA, ZipFile
 
-from fusqa.files import write_bytes
+import numpy as np
+
+from fusqa.files import whole, write_bytes, write_csv
+from fusqa.publishing.restoring import COHORT, cohort_table, files_of, is_restorable
 from fusqa.publishing.shrinking import shrunk
-from fusqa.publishing.tools import PublishingError
-from fusqa.study.chapters import read_chapters, result_files, result_names
+from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError
+from fusqa.study.chapters import read_chapters, result_files, result_names, result_of
 from fusqa.study.learning import LEARNT, verdict_of
+from fusqa.study.material import load_masks
 from fusqa.study.profile import Profile
 from fusqa.study.provenance import code_of
+from fusqa.study.results import Study
 from fusqa.study.shelf import PLACE
 
 __all__ = ["Publication", "publish"]
@@ -63,6 +70,7 @@ def publish(name: str, build: Path, place: Path = PLACE) -> Publication:
         made = Path(scratch) / profile.name
         for cohort in profile.cohorts:
             _lay_out(study / cohort, made / cohort, profile, cohort)
+            _lay_out_trainings(Study(name, cohort, build.resolve()), made / cohort)
         _lay_out_models(study, made, profile)
         if not any(made.glob("*/*.json")):
             raise PublishingError(f"{study} holds no results; run: make study PROFILE={shlex.quote(name)}")
@@ -88,10 +96,10 @@ def _lay_out(study: Path, made: Path, profile: Profile, cohort: str) -> None:
     """
     for file in result_files(study / "results", profile, cohort):
         if file.stem != COMPARING:
-            if file.suffix not in (".json", ".csv"):
-                raise PublishingError(f"{file} is neither JSON nor CSV")
-            if file.with_suffix(".json").is_file():  # written last: a table without it is of a run that was cut off
-                write_bytes(made / file.name, file.read_bytes())
+            if file.suffix not in (".json", ".csv", ".npz"):
+                raise PublishingError(f"{file} is neither JSON nor CSV nor NPZ")
+            if file.with_name(f"{result_of(file.stem)}.json").is_file():  # written last: without it, a run was cut off
+                _copy_small(file, made / file.name)
     for chapter in read_chapters().values():
         for run in chapter.runs(profile, cohort):
             result = made / Path(chapter.results.format(**run)).name
@@ -99,6 +107,32 @@ def _lay_out(study: Path, made: Path, profile: Profile, cohort: str) -> None:
             first = run.get("seed", profile.seeds[0]) == profile.seeds[0]
             if first and notebook.is_file() and result.is_file() and _read(result).get("status") != "not run":
                 write_bytes(made / "notebooks" / notebook.name, shrunk(notebook, profile.name))
+
+
+def _lay_out_trainings(study: Study, made: Path) -> None:
+    """Copy the masks and cards that finished trainings of a cohort left, and say of which cases they are."""
+    for chapter in filter(is_restorable, read_chapters().values()):
+        for run in chapter.runs(study.profile, study.cohort):
+            result, *others = files_of(chapter, run, study)
+            for file in others if study.path(result).is_file() else ():
+                if not file.startswith("results/") and study.path(file).is_file():
+                    _copy_small(study.path(file), made / file)
+    if made.is_dir() and all(study.path(file).is_file() for file in study.kind.manifests):
+        write_csv(made / COHORT, cohort_table(study))
+
+
+def _copy_small(source: Path, target: Path) -> None:
+    """Copy a file; arrays packed as small as possible, and without images, which can be drawn again."""
+    if source.suffix != ".npz":
+        write_bytes(target, source.read_bytes())
+        return
+    arrays = load_masks(source)
+    if source.name.endswith(DRAWN_AGAIN):
+        arrays["images"] = arrays["images"][:0]
+    with whole(target) as part, ZipFile(part, "w", ZIP_LZMA) as packed:  # half of what NumPy's own compression leaves
+        for name, array in arrays.items():
+            with packed.open(f"{name}.npy", "w") as stream:
+                np.lib.format.write_array(stream, array)
 
 
 def _lay_out_models(study: Path, made: Path, profile: Profile) -> None:
@@ -129,10 +163,15 @@ def _keep(edition: Path, made: Path, profile: Profile, code: str) -> int:
     replaced = 0
     for file in sorted(edition.glob("*/*.*")):
         name = file.relative_to(edition)
-        if name.with_suffix("") in kept and not (made / name).exists():
+        of_kept = name.with_name(result_of(name.stem)) in kept or (same and file.name == COHORT)
+        if of_kept and not (made / name).exists():
             write_bytes(made / name, file.read_bytes())
         elif file.suffix == ".json" and not (made / name).exists():
             replaced += 1
+    for file in sorted([*edition.glob("*/segmentation__*/*"), *edition.glob("*/models/*/card.json")]):
+        name = file.relative_to(edition)
+        if Path(name.parts[0], file.parent.name) in kept and not (made / name).exists():
+            write_bytes(made / name, file.read_bytes())
     for notebook in sorted(edition.glob("*/notebooks/*.ipynb")):
         name = notebook.relative_to(edition)
         if _result_of(notebook) in kept and not (made / name).exists():
@@ -187,7 +226,7 @@ def _read(result: Path) -> dict:
 
 def _require_small(made: Path, place: Path) -> None:
     """Raise :class:`PublishingError` where an edition, or the chapters of all editions, are too large."""
-    results = _megabytes(made.glob("*/*.*"))
+    results = _megabytes([*made.glob("*/*.*"), *made.glob("*/segmentation__*/*")])
     if results > LARGEST_MB:
         raise PublishingError(f"the results are {results:.0f} MB, more than the {LARGEST_MB} MB of an edition")
     others = [file for file in place.glob("*/*/notebooks/*") if file.relative_to(place).parts[0] != made.name]

@@ -35,6 +35,7 @@ from fusqa.study.material import prediction_record
 from fusqa.study.profile import CohortPlan, Profile
 from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Row, row_named
 from fusqa.study.training import FAMILIARITY_PAIRS
+from fusqa.study.weaker import SHARE, WEAKER_BUDGETS
 
 __all__ = ["estimate", "write_estimate"]
 
@@ -71,7 +72,7 @@ def estimate(profile: Profile) -> pd.DataFrame:
 def _segmentations(
     profile: Profile, plan: CohortPlan, cohort: str, device: torch.device, judging: float
 ) -> dict[str, float]:
-    """Seconds of every segmentation network and seed: its folds, and its predictions of both sites."""
+    """Seconds of every segmentation network and seed: its folds, weaker ones, and its predictions of both sites."""
     shared, classes = profile.segmentation, COHORTS[cohort].scheme.classes
     seconds = {}
     for name in plan.segmenters:
@@ -85,6 +86,7 @@ def _segmentations(
         trained = shared.folds * (training.budget + few)
         once = trained * step + predictions * (forward + judging)
         seconds |= {f"segmentation__{name}__seed{seed}": once for seed in profile.seeds}
+        seconds[f"segmentation__{name}__seed{profile.seeds[0]}"] += WEAKER_BUDGETS * training.budget / SHARE * step
     return seconds
 
 

@@ -5,7 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["PublishingError", "jupyter_book", "run"]
+__all__ = ["DRAWN_AGAIN", "WEAKER", "PublishingError", "jupyter_book", "run"]
+
+WEAKER = "weaker.npz"
+DRAWN_AGAIN = ("errors.npz", WEAKER)
+"""Ends of the names of files with images that are not published, since they follow from the cohort."""
 
 MINUTES = 60  # that a program may take
 

@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "catalogue": ["COHORTS", "at_hand"],
+        "degraded": ["degraded_versions"],
         "error_mapping": ["Checked", "error_map_material", "train_error_map", "wrong_probability"],
         "grading": ["draw_grades", "graded_predictions", "train_grades"],
         "learning": ["CONTROL", "LEARNT", "Evidence", "evidence", "verdict_of"],
@@ -23,10 +24,12 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "profile": ["Profile"],
         "provenance": ["states_told"],
         "results": ["Study", "editions", "published"],
+        "retraining": ["segmenter_network"],
         "rows": ["RECIPES", "REFERENCE_NETWORK", "SEGMENTER_TITLES", "Row", "row_named", "title_of"],
         "sets": ["ALTERED", "AT_A", "AT_B", "ERRORS", "own_sets"],
         "size": ["larger"],
         "segmentation": ["contour_level", "length_spread", "segment", "segmenter_arguments", "train_segmenter"],
         "training": ["answers", "evidence_of", "fit_familiarity", "model_card", "network_arguments", "train"],
+        "weaker": ["few_cases", "weaker_masks", "weaker_result"],
     },
 )

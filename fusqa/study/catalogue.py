@@ -38,6 +38,11 @@ class CohortKind:
         return {"A": "all", "B": "all"} if self.data else {"A": "A", "B": "B"}
 
     @property
+    def manifests(self) -> list[str]:
+        """Files ``cases.csv`` of its sites, which are written last, below the folder of a study's cohort."""
+        return [f"cohorts/{folder}/cases.csv" for folder in dict.fromkeys(self.folders.values())]
+
+    @property
     def source(self) -> Path:
         """Folder of its files, whether or not it exists."""
         return Path(os.environ.get("FUSQA_DATA") or ROOT / "data") / self.data

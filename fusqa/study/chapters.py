@@ -4,6 +4,7 @@ The table is ``workflow/chapters.yaml``: data, so that a new line there reruns n
 says what each word means.
 """
 
+import re
 from collections.abc import Iterator
 from functools import cache, reduce
 from operator import getitem
@@ -18,7 +19,7 @@ from fusqa.study.catalogue import COHORTS
 from fusqa.study.profile import Profile
 from fusqa.study.rows import REFERENCE_NETWORK, Row, row_named
 
-__all__ = ["CASES", "PUBLISHED", "TABLE", "Chapter", "read_chapters", "result_files", "result_names"]
+__all__ = ["CASES", "PUBLISHED", "TABLE", "Chapter", "read_chapters", "result_files", "result_names", "result_of"]
 
 TABLE = ROOT / "workflow/chapters.yaml"
 CASES, PUBLISHED = "cases", "published"  # needs that no chapter leaves
@@ -107,6 +108,12 @@ class Chapter(BaseModel):
         except KeyError as error:
             raise ValueError(f"{TABLE}: chapter {self.name}: a profile has no setting {error} of {paths}") from None
 
+    def earlier(self, profile: Profile, cohort: str, run: dict[str, Any]) -> list[tuple["Chapter", dict[str, Any]]]:
+        """Return the runs of chapters that leave what a run of this one needs, each once."""
+        chapters = {_left(need)[0].name: _left(need)[0] for need in self.needs if need not in (CASES, PUBLISHED)}
+        runs = [(chapter, other) for chapter in chapters.values() for other in chapter.runs(profile, cohort)]
+        return [(chapter, other) for chapter, other in runs if _agree(run, other)]
+
     def needed(self, profile: Profile, cohort: str, run: dict[str, Any]) -> list[str]:
         """Return the files below the cohort's folder that must be there before a run.
 
@@ -117,7 +124,7 @@ class Chapter(BaseModel):
         files = []
         for need in self.needs:
             if need == CASES:
-                files += _manifests(cohort)
+                files += COHORTS[cohort].manifests
             elif need != PUBLISHED:
                 chapter, pattern = _left(need)
                 others = chapter.runs(profile, cohort)
@@ -130,11 +137,6 @@ def _agree(run: dict[str, Any], other: dict[str, Any]) -> bool:
     return all(str(run[name]) == str(other[name]) for name in run.keys() & other.keys())
 
 
-def _manifests(cohort: str) -> list[str]:
-    """Return the files ``cases.csv`` of a cohort's sites, which are written last, below the cohort's folder."""
-    return [f"cohorts/{folder}/cases.csv" for folder in dict.fromkeys(COHORTS[cohort].folders.values())]
-
-
 def result_names(profile: Profile, cohort: str) -> list[str]:
     """Return the name of the result of every run of a study on a cohort, such as ``review__seed0``."""
     pairs = [(chapter, run) for chapter in read_chapters().values() for run in chapter.runs(profile, cohort)]
@@ -145,8 +147,13 @@ def result_files(folder: Path, profile: Profile, cohort: str) -> Iterator[Path]:
     """Yield the result files in `folder` that belong to a profile's study; others are of earlier rows or seeds."""
     names = set(result_names(profile, cohort))
     for file in sorted(folder.glob("*")):
-        if file.is_file() and ("__" not in file.stem or file.stem in names):
+        if file.is_file() and ("__" not in file.stem or result_of(file.stem) in names):
             yield file
+
+
+def result_of(name: str) -> str:
+    """Name of the result beside which a file lies: ``quality__ROW__seed0`` of ``quality__ROW__seed0__maps``."""
+    return re.sub(r"(__seed\d+)__\w+$", r"\1", name)
 
 
 @cache

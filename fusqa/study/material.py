@@ -24,6 +24,7 @@ __all__ = [
     "AlteredSet",
     "ErrorSet",
     "Progress",
+    "Stored",
     "balanced_sample",
     "case_generator",
     "load_masks",
@@ -34,7 +35,7 @@ __all__ = [
 Progress = Callable[[Iterable[Case]], Iterable[Case]]  # wraps the cases, as ``tqdm.tqdm`` does
 
 
-class _Stored:
+class Stored:
     """A table and the arrays that belong to it, kept in one ``.npz`` file."""
 
     table: pd.DataFrame
@@ -54,7 +55,7 @@ class _Stored:
 
 
 @dataclass(frozen=True, eq=False)
-class AlteredSet(_Stored):
+class AlteredSet(Stored):
     """Altered masks of a cohort at network size.
 
     Attributes
@@ -103,7 +104,7 @@ class AlteredSet(_Stored):
 
 
 @dataclass(frozen=True, eq=False)
-class ErrorSet(_Stored):
+class ErrorSet(Stored):
     """Masks that segmenters predicted out of fold for site A's images, as they are and degraded.
 
     Attributes

@@ -9,9 +9,14 @@ from torch import nn
 
 from fusqa.evaluation.comparison import TrainedRow
 from fusqa.evaluation.diagnosis import RecipeModel, image_use, telling
+from fusqa.evaluation.examination import Maps, is_examined, saliency_maps, with_other_inputs
+from fusqa.evaluation.scoring import scores
+from fusqa.models.networks import quality_model
 from fusqa.study.learning import CONTROL, LEARNT, NOT_LEARNT
 from fusqa.study.pairs import Pairs
 from fusqa.study.rows import RECIPES, row_named
+from fusqa.study.sets import ALTERED, AT_B
+from fusqa.study.training import answers
 
 PATIENTS, SIDE = 12, 16
 
@@ -26,7 +31,7 @@ def pairs():
         masks[2 * number, number + 2 : number + 4] = 1
         masks[2 * number + 1, number + 2 : number + 4, : SIDE // 2] = 1
     patients = np.repeat([f"p{number}" for number in range(PATIENTS)], 2)
-    table = pd.DataFrame({"patient": patients, "good": np.tile([True, False], PATIENTS)})
+    table = pd.DataFrame({"case": patients, "patient": patients, "good": np.tile([True, False], PATIENTS)})
     return Pairs(images, torch.arange(PATIENTS).repeat_interleave(2), masks, table)
 
 
@@ -49,10 +54,17 @@ class Shape(Comparer):
         return self.weight * (mask > 0).float().mean((1, 2))
 
 
-def judge(network, recipe="errors", verdict=LEARNT):
-    row = row_named("-".join(["single-resnet18-scratch"] + [recipe] * (recipe != "paper")))
-    trained = TrainedRow(row, row.title, None, [{"learnt": {"verdict": verdict}}], [pd.DataFrame()])
-    return RecipeModel(trained, row.key, RECIPES[recipe], network, SIDE, 0.5)
+def judge(network, pairs, recipe="errors", verdict=LEARNT):
+    """A model of one recipe, with what its training would have stored of its answers about `pairs`."""
+    row, how = row_named("-".join(["single-resnet18-scratch"] + [recipe] * (recipe != "paper"))), RECIPES[recipe]
+
+    def ask(pairs):
+        return answers(network, how, pairs)
+
+    sets = {AT_B: pairs, ALTERED: pairs}
+    table = with_other_inputs(scores(sets, ask), sets, ask, how, seed=0)
+    result = {"learnt": {"verdict": verdict}, "thresholds": {"validation": 0.5}}
+    return RecipeModel(None, TrainedRow(row, row.title, None, [result], [table]))
 
 
 def test_a_mask_is_shown_with_the_image_of_another_patient(pairs):
@@ -67,7 +79,7 @@ def test_a_mask_is_shown_with_the_image_of_another_patient(pairs):
 
 def test_only_a_model_that_compares_loses_by_a_wrong_image(pairs):
     good = pairs.table["good"]
-    compares, judges_shape = image_use([judge(Comparer()), judge(Shape())], pairs, seed=0)
+    compares, judges_shape = image_use([judge(Comparer(), pairs), judge(Shape(), pairs)], AT_B)
     assert set(compares.scored) == {"as trained", "another's picture", "no picture", "no mask"}
     for use in (compares, judges_shape):
         for shown, report in use.reports(good, seed=0).items():
@@ -84,15 +96,39 @@ def test_only_a_model_that_compares_loses_by_a_wrong_image(pairs):
 
 def test_what_cannot_be_asked_is_not_answered(pairs):
     good = pairs.table["good"]
-    control, other = image_use([judge(Shape(), "blind", CONTROL), judge(Comparer())], pairs, seed=0)
+    control, other = image_use([judge(Shape(), pairs, "blind", CONTROL), judge(Comparer(), pairs)], AT_B)
     assert set(control.scored) == {"as trained"} and control.lost(good) is None
     assert other.lost(np.ones(len(good), bool)) is None
     assert np.isnan(other.of_good(np.zeros(len(good), bool))["as trained"])
-    alone = image_use([judge(Comparer())], pairs.where(pairs.table["patient"] == "p0"), seed=0)[0]
+    alone = image_use([judge(Comparer(), pairs.where(pairs.table["patient"] == "p0"))], AT_B)[0]
     assert "another's picture" not in alone.scored and alone.lost([True, False]) is None
 
 
-def test_maps_are_drawn_of_few_models_that_have_learnt():
-    panel = [judge(Shape(), "paper"), judge(Shape(), "errors", NOT_LEARNT), judge(Shape(), "dice")]
-    panel += [judge(Shape(), "both-labels"), judge(Shape(), "blind", CONTROL)]
+def test_maps_are_drawn_of_few_models_that_have_learnt(pairs):
+    asked = {"paper": LEARNT, "errors": NOT_LEARNT, "dice": LEARNT, "both-labels": LEARNT, "blind": CONTROL}
+    panel = [judge(Shape(), pairs, recipe, verdict) for recipe, verdict in asked.items()]
     assert [one.row.row.recipe for one in telling(panel)] == ["paper", "both-labels"]
+
+
+def test_maps_of_a_small_sample_are_stored_in_a_small_file(pairs, tmp_path):
+    torch.manual_seed(0)
+    model, recipe = quality_model("single", "resnet18", pretrained=False, classes=2), RECIPES["paper"]
+    called = np.resize([True, True, False], len(pairs.masks))
+    maps = saliency_maps(model, recipe, pairs, called, seed=0)
+    maps.save(tmp_path / "maps.npz")
+    assert (tmp_path / "maps.npz").stat().st_size < 20_000
+    stored = Maps.load(tmp_path / "maps.npz")
+    assert stored.of_image.shape == stored.of_mask.shape == (len(stored.table), 8, 8)
+    assert stored.cams.shape == (2, SIDE, SIDE) and (np.abs(stored.cams).max(axis=(1, 2)) == 127).all()
+    right, wrong, *_ = stored.table.itertuples()
+    assert right.called == right.good and wrong.called != wrong.good
+    first = [int(np.flatnonzero((called == pairs.table["good"]) == same)[0]) for same in (True, False)]
+    assert stored.table["number"].tolist()[:2] == first and stored.table["number"].is_unique
+    others = saliency_maps(model, recipe, pairs, ~called, seed=0).table["number"]
+    assert set(others) == set(stored.table["number"])  # the same sample, whatever a model says
+
+
+def test_only_models_that_later_chapters_examine_are_asked_more():
+    row = row_named("single-resnet18-scratch-errors")
+    assert [is_examined(row, verdict) for verdict in (LEARNT, CONTROL, NOT_LEARNT)] == [True, True, False]
+    assert not is_examined(row_named("single-resnet50-scratch"), LEARNT)

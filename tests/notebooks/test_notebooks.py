@@ -102,8 +102,8 @@ def test_a_row_without_its_weights_is_recorded_as_not_run(small_study):
 
 def test_predictions_of_site_a_are_out_of_fold(small_study):
     for folder in cohorts(small_study):
-        for path in folder.glob("results/segmentation__*.csv"):
-            table = pd.read_csv(path, dtype={"patient": str})
+        for path in folder.glob("results/segmentation__*.json"):
+            table = pd.read_csv(path.with_suffix(".csv"), dtype={"patient": str})
             at_a = table[table["site"] == "A"]
             assert (at_a.groupby("patient")["fold"].nunique() == 1).all()
             assert not set(at_a["patient"]) & set(table.loc[table["site"] == "B", "patient"])
@@ -112,8 +112,8 @@ def test_predictions_of_site_a_are_out_of_fold(small_study):
 def test_the_network_that_is_judged_did_best_on_held_out_patients_of_site_a(small_study):
     folder = small_study.folder / "simulated"
     dice = {}
-    for path in folder.glob("results/segmentation__*.csv"):
-        at_a = pd.read_csv(path).query("site == 'A'")
+    for path in folder.glob("results/segmentation__*.json"):
+        at_a = pd.read_csv(path.with_suffix(".csv")).query("site == 'A'")
         per_fold = at_a.groupby("fold")[[f"dice_{name}" for name in FETUS.names]].mean()
         dice[path.stem] = np.nanmean(per_fold.to_numpy())
         result = json.loads(path.with_suffix(".json").read_text())

@@ -14,7 +14,8 @@ from sklearn.metrics import roc_auc_score
 
 from fusqa.evaluation.advising import ADVICE, MODELS, advice, told_scores
 from fusqa.evaluation.calibration import acceptance_threshold
-from fusqa.evaluation.diagnosis import example_model, recipe_models
+from fusqa.evaluation.diagnosis import example_model, image_use, recipe_models
+from fusqa.evaluation.examination import OTHER, UNSEEN_ERRORS, further_sets, of_weaker
 from fusqa.evaluation.risk import risk_coverage
 from fusqa.evaluation.unseen import UNSEEN
 from fusqa.masks.alterations import POOR_RECIPES
@@ -22,9 +23,11 @@ from fusqa.masks.labels import FETUS, HEAD
 from fusqa.models.answers import ANSWERS
 from fusqa.publishing.execution import execute
 from fusqa.study.learning import CONTROL, LEARNT, evidence, verdict_of
+from fusqa.study.pairs import predicted_pairs
 from fusqa.study.results import Study, published
 from fusqa.study.rows import RECIPES, SEGMENTER_TITLES, row_named
 from fusqa.study.sets import ALTERED, AT_B, ERRORS, own_sets
+from fusqa.study.weaker import SEGMENTERS
 
 SCHEMES = {"simulated": FETUS, "hc18": HEAD}
 
@@ -45,7 +48,7 @@ def verdict(study, key):
 
 
 def test_every_judge_gives_the_scores_that_its_row_stored(study):
-    """Weights and card from the disk, the same pairs: chapters ask the model as it was trained."""
+    """Chapters say of a model what its training stored."""
     panel = recipe_models(study)
     of_the_panel = {key for key in study.plan.rows if key.startswith("single-resnet18-scratch")}
     assert {model.key for model in panel} == {key for key in of_the_panel if verdict(study, key) in (LEARNT, CONTROL)}
@@ -58,6 +61,17 @@ def test_every_judge_gives_the_scores_that_its_row_stored(study):
             if asked["good"].nunique() == 2:
                 area = roc_auc_score(asked["good"], asked["probability"])
                 assert found[part][model.title]["as trained"] == pytest.approx(area, abs=1e-6)
+
+
+def test_a_network_says_what_its_training_stored_of_it(study):
+    """Weights from the disk, the same masks: other images, unseen errors, weaker segmenters."""
+    example = example_model(study)
+    sets = further_sets(study, example.size)
+    assert {UNSEEN_ERRORS, *(of_weaker(title) for title in SEGMENTERS)} <= set(sets)
+    for name, pairs in sets.items():
+        np.testing.assert_allclose(example.probability(name), example.verdicts(pairs), atol=1e-4)
+    away = predicted_pairs(study, study.site("B"), example.size).with_other_images(study.seed)
+    np.testing.assert_allclose(image_use([example], AT_B)[0].scored[OTHER], example.verdicts(away), atol=1e-4)
 
 
 def test_every_recipe_is_asked_with_other_images_on_both_sets_of_masks(study):

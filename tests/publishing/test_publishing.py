@@ -20,12 +20,13 @@ from fusqa.publishing.editions import publish
 from fusqa.publishing.inserts import profile_table
 from fusqa.publishing.shrinking import shrunk
 from fusqa.publishing.tools import PublishingError
+from fusqa.study.material import load_masks, save_masks
 from fusqa.study.results import Study, published
 from fusqa.study.results import editions as editions_of
 from fusqa.study.size import larger
 
 OLD, NEW = "0" * 40, "1" * 40
-ROW = "quality__single-resnet18-scratch__seed0"
+ROW, SEGMENTER = "quality__single-resnet18-scratch__seed0", "segmentation__unet__seed0"
 
 
 def png(width: int = 300) -> str:
@@ -180,12 +181,38 @@ def test_the_larger_of_a_run_and_the_editions_speaks(build, place):
     assert larger(study, place).folder == place / "smoke/simulated"
 
 
+def test_what_a_training_left_is_published_without_images_and_weights_and_kept(build, place):
+    study = build / "smoke/simulated"
+    result(study, SEGMENTER)
+    masks = {"images": np.ones((3, 8, 8), np.uint8), "masks": np.eye(8, dtype=np.uint8)[None].repeat(3, 0)}
+    left = [f"{SEGMENTER}/errors", f"{SEGMENTER}/predictions", f"results/{SEGMENTER}__weaker"]
+    for name in left:
+        save_masks(study / f"{name}.npz", masks)
+    for name in ("card.json", "weights.safetensors"):
+        (study / "models" / SEGMENTER / name).parent.mkdir(parents=True, exist_ok=True)
+        (study / "models" / SEGMENTER / name).write_text("{}")
+    (study / "results" / f"{ROW}__further.csv").write_text("set\n")
+    (study / "results/quality__another__seed0__further.csv").write_text("set\n")  # of no row of the profile
+    publish(str(SMOKE), build, place)
+    edition, first = place / "smoke/simulated", names(place)
+    assert sorted(names(edition / SEGMENTER)) == ["errors.npz", "predictions.npz"]
+    assert names(edition / "models") == [f"{SEGMENTER}/card.json"]
+    assert f"smoke/simulated/{ROW}__further.csv" in first and not any("another" in name for name in first)
+    for name, images in zip(left, (0, 3, 0), strict=True):
+        kept = load_masks(edition / f"{name.removeprefix('results/')}.npz")
+        assert len(kept["images"]) == images and np.array_equal(kept["masks"], masks["masks"])
+    shutil.rmtree(build)
+    result(build / "smoke/simulated", "unseen")
+    publish(str(SMOKE), build, place)
+    assert set(first) < set(names(place))
+
+
 def test_only_small_results_are_published(build, place):
     folder = build / "smoke/simulated/results"
-    (folder / "masks.npz").write_bytes(b"0")
-    with pytest.raises(PublishingError, match="neither JSON nor CSV"):
+    (folder / "image.png").write_bytes(b"0")
+    with pytest.raises(PublishingError, match="neither JSON nor CSV nor NPZ"):
         publish(str(SMOKE), build, place)
-    (folder / "masks.npz").unlink()
+    (folder / "image.png").unlink()
     (folder / "review__seed0.csv").write_bytes(bytes(int(editions.LARGEST_MB * 1e6) + 1))
     with pytest.raises(PublishingError, match=f"more than the {editions.LARGEST_MB} MB"):
         publish(str(SMOKE), build, place)

@@ -46,16 +46,34 @@ def test_needs_are_files_of_every_run_that_leaves_one():
         "results/segmentation__unet__seed0.json",
         "results/segmentation__fetal-transunet__seed0.json",
     ]
-    assert "models/segmentation__unet__seed0/card.json" in CHAPTERS["unseen"].needed(PROFILE, "simulated", {})
+    assert "models/segmentation__unet__seed0/card.json" in CHAPTERS["own_data"].needed(PROFILE, "simulated", {})
 
 
 def test_a_row_is_trained_on_the_masks_of_its_own_seed_and_a_comparison_waits_for_all():
     several = PROFILE.model_copy(update={"seeds": (3, 4)})
     needed = CHAPTERS["quality_model"].needed(several, "hc18", {"cohort": "hc18", "row": "any", "seed": "4"})
     made = ["predictions__seed4.npz", "errors__seed4.npz", "results/review__seed4.csv"]
-    assert needed == ["cohorts/all/cases.csv", "altered.npz", *made]
+    assert needed == [
+        "cohorts/all/cases.csv",
+        "altered.npz",
+        *made,
+        "results/review__seed4.json",
+        "results/segmentation__unet__seed4.json",
+    ]
     of_all = CHAPTERS["gestational_age"].needed(several, "hc18", {"cohort": "hc18"})
     assert {f"results/review__seed{seed}.csv" for seed in several.seeds} <= set(of_all)
+
+
+def test_what_leaves_a_need_ran_earlier():
+    several = PROFILE.model_copy(update={"seeds": (3, 4)})
+    before = CHAPTERS["quality_model"].earlier(several, "hc18", {"row": "single-resnet18-scratch", "seed": "4"})
+    assert [(chapter.name, run) for chapter, run in before] == [
+        ("altered_masks", {}),
+        ("review", {"seed": 4}),
+        ("segmentation", {"network": "unet", "seed": 4}),
+    ]
+    models = CHAPTERS["risk"].earlier(PROFILE, "hc18", {})
+    assert ("quality_model", {"row": "single-resnet18-scratch", "seed": 0}) in [(one.name, run) for one, run in models]
 
 
 def test_settings_are_those_of_the_run():

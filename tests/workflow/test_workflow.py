@@ -65,7 +65,7 @@ def test_a_changed_setting_reruns_what_it_concerns(small_study, tmp_path, sectio
 def test_a_segmenter_that_was_lost_is_trained_again_for_who_asks_it(small_study, tmp_path):
     shutil.copytree(small_study.folder, tmp_path / "smoke", copy_function=os.link, ignore=lambda *_: ["book"])
     lost = tmp_path / "smoke/simulated"
-    (lost / "notebooks/unseen.ipynb").unlink()
+    (lost / "notebooks/own_data.ipynb").unlink()
     assert "segmentation" not in planned(tmp_path, SMOKE)
     next(lost.glob("models/segmentation__*/card.json")).unlink()
     assert "segmentation" in planned(tmp_path, SMOKE)
