@@ -15,6 +15,5 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "losses": ["ReconstructionLoss", "SegmentationLoss", "average_mask"],
         "networks": ["Autoencoder", "anomaly_ratio", "quality_model"],
         "segmenters": ["SEGMENTERS"],
-        "uncertainty": ["agreement", "certainty", "varied_predictions", "variants"],
     },
 )

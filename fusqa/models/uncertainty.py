@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from fusqa.masks.label_images import dice
 from fusqa.models.learner import predict
 
-__all__ = ["agreement", "certainty", "variants", "varied_predictions"]
+__all__ = ["VARIANTS", "agreement", "certainty", "variants", "varied_predictions"]
 
 GAMMAS = (1.0, 0.7, 1.4)  # chosen: grey levels as another setting of the machine might show them
+VARIANTS = 2 * len(GAMMAS)  # of an image: each as it is and mirrored
 
 
 def agreement(masks: np.ndarray, classes: int) -> np.ndarray:
@@ -63,7 +64,7 @@ def variants(model: nn.Module, images: Tensor) -> Iterator[Tensor]:
 
 def varied_predictions(model: nn.Module, images: Tensor) -> Tensor:
     """Mean of the :func:`variants`, ``(N, classes, S, S)`` float."""
-    return sum(variants(model, images)) / (2 * len(GAMMAS))
+    return sum(variants(model, images)) / VARIANTS
 
 
 def certainty(probability: Tensor) -> np.ndarray:

@@ -28,7 +28,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "rows": ["RECIPES", "REFERENCE_NETWORK", "SEGMENTER_TITLES", "Row", "row_named", "title_of"],
         "sets": ["ALTERED", "AT_A", "AT_B", "ERRORS", "own_sets"],
         "size": ["larger"],
-        "segmentation": ["contour_level", "length_spread", "segment", "segmenter_arguments", "train_segmenter"],
+        "segmentation": ["contour_level", "segment", "segmenter_arguments", "train_segmenter", "varied_uncertainty"],
         "training": ["answers", "evidence_of", "fit_familiarity", "model_card", "network_arguments", "train"],
         "weaker": ["few_cases", "weaker_masks", "weaker_result"],
     },

@@ -20,10 +20,10 @@ from fusqa.cohorts.cohort import Cohort
 from fusqa.models.early import KeepEarly
 from fusqa.models.learner import predict
 from fusqa.models.plan import Bar
-from fusqa.models.uncertainty import agreement, certainty, variants, varied_predictions
+from fusqa.models.uncertainty import agreement
 from fusqa.study.learning import Evidence
 from fusqa.study.profile import Grade, Segmenter
-from fusqa.study.segmentation import Predictions, length_spread, segment, train_segmenter
+from fusqa.study.segmentation import Predictions, length_spread, segment, train_segmenter, varied_uncertainty
 
 __all__ = ["Trained", "draw_grades", "graded_predictions", "train_grades"]
 
@@ -135,16 +135,16 @@ def graded_predictions(
     for number in np.unique(drawn):
         chosen = drawn == number
         shown, of_grade = images[torch.from_numpy(chosen)], [fold[number] for fold in networks]
-        votes[:, chosen] = [predict(model, shown).argmax(1).byte().numpy() for model in of_grade]
         cases, scheme = list(cohort.subset(chosen)), cohort.scheme
+        drawn_by = [predict(model, shown) for model in of_grade]
+        votes[:, chosen] = [logits.argmax(1).byte().numpy() for logits in drawn_by]
         part = segment(of_grade[best], shown, cases, scheme, level, **about, grade=grades[number].title)
         native |= part.native
         tables.append(
             part.table.assign(
                 agreement=agreement(votes[:, chosen], scheme.classes),
-                certainty=certainty(varied_predictions(of_grade[best], shown)),
-                spread_folds_mm=length_spread((predict(one, shown).softmax(1) for one in of_grade), cases, scheme),
-                spread_varied_mm=length_spread(variants(of_grade[best], shown), cases, scheme),
+                spread_folds_mm=length_spread((logits.softmax(1) for logits in drawn_by), cases, scheme),
+                **varied_uncertainty(of_grade[best], shown, cases, scheme),
             )
         )
     table = pd.concat(tables).set_index("case").loc[cohort.table["case"]].reset_index()

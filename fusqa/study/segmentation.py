@@ -3,7 +3,7 @@
 Networks see square images; a mask is measured and reviewed on its image's own grid only.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +23,20 @@ from fusqa.models.learner import Callback, Resident, computes_in, fit, make_lear
 from fusqa.models.losses import SegmentationLoss, average_mask
 from fusqa.models.plan import Bar
 from fusqa.models.segmenters import SEGMENTERS
+from fusqa.models.uncertainty import VARIANTS, certainty, variants
 from fusqa.study.learning import Evidence, evidence
 from fusqa.study.material import prediction_record
 from fusqa.study.profile import Segmenter
 
-__all__ = ["Predictions", "contour_level", "length_spread", "segment", "segmenter_arguments", "train_segmenter"]
+__all__ = [
+    "Predictions",
+    "contour_level",
+    "length_spread",
+    "segment",
+    "segmenter_arguments",
+    "train_segmenter",
+    "varied_uncertainty",
+]
 
 MASK_LEVEL = 0.5  # where a label mask of two classes ends
 LEVELS = np.linspace(MASK_LEVEL, 0.95, 19)  # chosen: upwards, because class weights make a network see too much
@@ -230,3 +239,26 @@ def length_spread(drawn: Iterable[Tensor], cases: Sequence[Case], scheme: Scheme
         for one in drawn
     ]
     return pd.DataFrame(lengths).std().to_numpy()
+
+
+def varied_uncertainty(
+    model: nn.Module, images: Tensor, cases: Sequence[Case], scheme: Scheme
+) -> dict[str, np.ndarray]:
+    """How sure a network stays when its images are varied, in one pass over the variants.
+
+    Returns
+    -------
+    dict of str to (N,) float
+        ``certainty`` (:func:`fusqa.models.uncertainty.certainty` of the mean over the variants) and
+        ``spread_varied_mm`` (:func:`length_spread`).
+    """
+    total: Tensor | float = 0
+
+    def passing() -> Iterator[Tensor]:  # six sets of probabilities are too many to keep
+        nonlocal total
+        for probability in variants(model, images):
+            total = total + probability
+            yield probability
+
+    spread = length_spread(passing(), cases, scheme)
+    return {"certainty": certainty(total / VARIANTS), "spread_varied_mm": spread}

@@ -15,10 +15,18 @@ from fusqa.models.drawing import native_masks
 from fusqa.models.learner import pictures, reproducible
 from fusqa.models.plan import Bar
 from fusqa.models.segmenters import SEGMENTERS
+from fusqa.models.uncertainty import certainty, variants, varied_predictions
 from fusqa.simulator.cases import draw_case
 from fusqa.study.material import prediction_record
 from fusqa.study.profile import Segmenter
-from fusqa.study.segmentation import contour_level, length_spread, segment, segmenter_arguments, train_segmenter
+from fusqa.study.segmentation import (
+    contour_level,
+    length_spread,
+    segment,
+    segmenter_arguments,
+    train_segmenter,
+    varied_uncertainty,
+)
 
 SIZE = 32
 PLAN = Segmenter(size=SIZE, budget=480, rounds=3, batch=4, rate=0.01, arguments={"width": 8})
@@ -153,3 +161,12 @@ def test_the_spread_of_lengths_is_that_of_masks_measured_on_the_images_own_grids
         np.isnan(length_spread([whole, none], cases, FETUS)).all()
         and not length_spread([whole] * 2, cases, FETUS).any()
     )
+
+
+def test_one_pass_over_the_varied_images_gives_both_uncertainties(cohort):
+    torch.manual_seed(0)
+    model, cases = SEGMENTERS["unet"](**segmenter_arguments(PLAN, FETUS)), list(cohort)
+    images = pictures(cohort.stack(SIZE)[0])
+    found = varied_uncertainty(model, images, cases, FETUS)
+    np.testing.assert_array_equal(found["certainty"], certainty(varied_predictions(model, images)))
+    np.testing.assert_array_equal(found["spread_varied_mm"], length_spread(variants(model, images), cases, FETUS))
