@@ -8,12 +8,15 @@ from fusqa.models.segmenters import UNet
 
 __all__ = ["ErrorMapper"]
 
+RARE = 3.0  # chosen: before anything is learnt, a pixel is wrong with a probability of about 1 in 20
+
 
 class ErrorMapper(nn.Module):
     """A U-Net over the image and one channel per label, with one output per structure (after Specktor-Fadida 2025).
 
     An output says whether the structure is wrong at a pixel. It need not say in which way, because the mask does: a
-    wrong pixel inside it is one too many, a wrong one outside it is missing.
+    wrong pixel inside it is one too many, a wrong one outside it is missing. The U-Net therefore
+    learns where the structure is, as a segmenter does, and a pixel is suspect where its answer contradicts the mask.
 
     Parameters
     ----------
@@ -32,4 +35,6 @@ class ErrorMapper(nn.Module):
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """``(B, 1, H, W)`` image in [0, 1] and ``(B, H, W)`` labels -> logits of "wrong" ``(B, classes - 1, H, W)``."""
-        return self.unet(torch.cat([image, one_hot(mask, self.classes)[:, 1:]], 1))
+        layers = one_hot(mask, self.classes)[:, 1:]
+        there = self.unet(torch.cat([image, layers], 1))
+        return (1 - 2 * layers) * there - RARE
