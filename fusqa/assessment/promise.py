@@ -118,7 +118,7 @@ class Promise:
         few = list(islice(entries, FEW + 1))
         if len(few) <= FEW:
             return [f"{entry['case']}: {self.sentence(entry)}" for entry in few if entry["verdict"]]
-        return [self.summary()] if self._groups else []
+        return [self.summary()]
 
     def sentence(self, entry: Mapping[str, Any]) -> str:
         """Say length, date and promise of a mask with a verdict; `entry` is what calling this returned."""
@@ -141,15 +141,19 @@ class Promise:
 
     def summary(self) -> str:
         """Say what is promised of the masks with each verdict, and how many measured masks it was kept for."""
+        if not self._groups:
+            return "Nothing is promised: no mask has a verdict"
         if not self._listed:
             return f"No promise how far the lengths are off: {NO_TABLE}"
-        said = "; ".join(self._of_group(*item) for item in self._groups.items())
-        return said[:1].upper() + said[1:]
+        groups = sorted(self._groups.items(), key=lambda item: math.isinf(item[1].radius_mm))  # the promises first
+        said = "; ".join(self._of_group(*item) for item in groups)
+        where = f" ({WHERE})" if math.isinf(groups[-1][1].radius_mm) else ""
+        return f"{said[0].upper()}{said[1:]}{where}"
 
     def _of_group(self, called: str, group: Group) -> str:
         if not math.isfinite(group.radius_mm):
             known, needed = _counted(len(group.own_mm), "patient"), patients_needed(ALPHA)
-            return f"masks called {called}: no promise, {known} measured, {needed} needed ({WHERE})"
+            return f"masks called {called}: no promise, {known} measured, {needed} needed"
         days = self._half_days(group.median_mm, group.radius_mm)
         in_days = "" if days is None else f" (±{_days(math.ceil(days))} at their median length)"
         kept = f", kept for {group.kept} of {_counted(group.checked, 'measured mask')}" if group.checked else ""

@@ -91,7 +91,7 @@ def _summary(verdicts: Ledger, promise: Promise) -> str:
         counts["with warnings"] += bool(entry["warnings"])
     named = ("good", "poor", "no verdict", "with warnings")
     listed = "".join(f"<li><b>{counts[name]}</b> {name}</li>" for name in named)
-    return f"<ul>{listed}</ul><p>{_text(promise.summary())}</p><p>{RIGHT}</p>"
+    return f"<ul>{listed}</ul><p>{_text(promise.summary())}.</p><p>{RIGHT}</p>"
 
 
 def _model(card: Card) -> str:

@@ -128,7 +128,8 @@ def test_too_few_measured_patients_are_no_promise(measured, model, tmp_path):
     assert all(row["within_mm"] == row["within_days"] == "" for row in rows)
     known = len({row["patient"] for row in rows if row["measure_mm"] and row["verdict"] == "good"})
     assert 1 < known < 9
-    assert f"Masks called good: no promise, {known} patients measured, 9 needed" in said
+    assert f"Masks called good: no promise, {known} patients measured, 9 needed; masks called poor: no promise" in said
+    assert said.count("column measure_mm") == 1
     assert "right within" not in said
 
 
@@ -215,6 +216,9 @@ def test_patients_count_once_with_their_largest_error():
 def test_verdicts_are_apart():
     promise = Promise([*off([1] * 20), *off([5] * 9, verdict="poor")], FETUS, True)
     assert [promise(entry("new", verdict))["within_mm"] for verdict in ("good", "poor", "")] == [1.0, 5.0, None]
+    said = Promise([*off([1] * 8), *off([5] * 9, verdict="poor")], FETUS, True).summary()
+    assert said.startswith("90 % of masks called poor are right within ±5.0 mm (±3 days at their median length); ")
+    assert said.endswith("called good: no promise, 8 patients measured, 9 needed (column measure_mm of cases.csv)")
 
 
 def test_what_has_no_length_or_no_date_gets_no_more_than_is_known():
@@ -225,6 +229,16 @@ def test_what_has_no_length_or_no_date_gets_no_more_than_is_known():
     undated = promise(entry("new", length_mm=130.0, ga_days=None))
     assert (undated["within_mm"], undated["within_days"]) == (1.0, None)
     assert promise.sentence(undated) == "130.0 mm, no date; 90 % of such masks are right within ±1.0 mm"
+
+
+def test_without_a_verdict_nothing_is_promised():
+    faulty = entry("p0", verdict="", length_mm=None, ga_days=None)
+    for number in (1, 6):
+        promise = Promise([faulty] * number, FETUS, True)
+        assert (
+            promise.lines(map(promise, [faulty] * number))
+            == ["Nothing is promised: no mask has a verdict"][: number - 1]
+        )
 
 
 def test_a_gross_error_makes_a_useless_promise_and_no_fault():
