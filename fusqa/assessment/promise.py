@@ -55,20 +55,27 @@ class Group:
     @classmethod
     def of(cls, measured: pd.DataFrame) -> "Group":
         """Learn from the measured masks of one verdict, a table ``patient, mm, score``."""
-        worst = measured.groupby("patient")["score"].max()
-        own_mm = {patient: float(radius(worst.drop(patient).to_numpy(), ALPHA)) for patient in worst.index}
-        within = measured["patient"].map(own_mm).to_numpy(float)
+        patient, score = measured["patient"].to_numpy(), measured["score"].to_numpy(float)
+        _, index, masks = np.unique(patient, return_inverse=True, return_counts=True)
+        share = 1 / masks[index]
+
+        def learnt_from(some: np.ndarray) -> float:
+            return float(radius(score[some], ALPHA, share[some]))
+
+        own_mm = {one: learnt_from(patient != one) for one in set(patient)}
+        within = np.array([own_mm[one] for one in patient])
         checked = np.isfinite(within)
-        kept = checked & (measured["score"] <= within)
-        total = float(radius(worst.to_numpy(), ALPHA))
-        return cls(total, own_mm, int(checked.sum()), int(kept.sum()), float(measured["mm"].median()))
+        kept = checked & (score <= within)
+        everybody = learnt_from(np.ones(len(patient), bool))
+        return cls(everybody, own_mm, int(checked.sum()), int(kept.sum()), float(measured["mm"].median()))
 
 
 class Promise:
     """Prediction intervals around the lengths of one run, by verdict.
 
     The score of a measured mask is the distance of its length from the expert's, in mm. Patients are exchangeable,
-    not masks: each patient counts once per verdict, with the largest of her scores. The interval of a mask comes from
+    not masks: each patient counts once per verdict, shared among her masks, and the promise is about one mask of
+    another patient (hierarchical conformal prediction: Lee, Barber & Willett 2023). The interval of a mask comes from
     the other patients alone, so that those of measured masks can be checked.
 
     Parameters
