@@ -263,6 +263,7 @@ def assess(
     from fusqa.assessment.images import open_images, with_masks
     from fusqa.assessment.ledger import ledger, write_table
     from fusqa.assessment.marking import Marker
+    from fusqa.assessment.promise import ALPHA, Promise
     from fusqa.assessment.report import write_report
     from fusqa.assessment.scores import columns, record, write_json_scores
     from fusqa.assessment.verdicts import Assessor
@@ -277,13 +278,17 @@ def assess(
         given = cohort, *_given(scheme or assessor.card.scheme, labels, spacing)
         cases = with_masks(open_images(*given), predictions) if predictions else Input.open(*given)
         with ledger(assessor, cases, out, _bar_over(cases), record) as verdicts:
-            faulty = write_table(verdicts, columns(assessor.card.scheme), out)
+            promise = Promise(verdicts, assessor.scheme, cases.listed)
+            faulty = write_table(map(promise, verdicts), columns(assessor.card.scheme), out)
             if json:
-                write_json_scores(verdicts, {"cohort": legible(cohort.resolve().name), "model": assessor.card}, json)
+                about = {"cohort": legible(cohort.resolve().name), "model": assessor.card, "alpha": ALPHA}
+                write_json_scores(map(promise, verdicts), about, json)
             if report:
                 marker = Marker.beside(model, assessor.card.scheme)
-                write_report(verdicts, cases, assessor.card, report, marker)
-    typer.echo(f"{out}: {len(cases) - faulty} verdicts, {faulty} cases without one")
+                write_report(verdicts, promise, cases, assessor.card, report, marker)
+            promised = promise.lines(map(promise, verdicts))
+    for line in (f"{out}: {len(cases) - faulty} verdicts, {faulty} cases without one", *promised):
+        typer.echo(line)
     if faulty:
         typer.echo("The column 'faults' says why.")
         raise typer.Exit(PROBLEMS)

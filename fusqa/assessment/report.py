@@ -12,6 +12,7 @@ from typing import Any
 
 from fusqa.assessment.ledger import Ledger
 from fusqa.assessment.marking import Marker
+from fusqa.assessment.promise import Promise
 from fusqa.cohorts.reading import Input
 from fusqa.figures.page_images import MARKED, encoded, line_between, thumbnail
 from fusqa.files import whole
@@ -25,21 +26,31 @@ PICTURES = 200  # of the least trusted masks; more would make the page heavy
 HEIGHT = 170  # pixels of each
 SHOWN = {
     "verdict": "verdict", "case": "case", "patient": "patient", "probability": "probability", "length_mm": "length, mm",
-    "ga_days": "age, days", "ga_sd_days": "± days", "criteria_met": "criteria met", "unfamiliar": "unfamiliar",
+    "ga_days": "age, days", "ga_sd_days": "± days", "within_mm": "right within, mm",
+    "within_days": "right within, days", "criteria_met": "criteria met", "unfamiliar": "unfamiliar",
     "reasons": "reasons", "warnings": "warnings", "faults": "faults",
 }  # fmt: skip
 NUMBERS = {
-    "probability": "{:.3f}", "length_mm": "{:.1f}", "ga_days": "{:.1f}", "ga_sd_days": "{:.1f}", "unfamiliar": "{:.2f}",
+    "probability": "{:.3f}", "length_mm": "{:.1f}", "ga_days": "{:.1f}", "ga_sd_days": "{:.1f}",
+    "within_mm": "{:.2f}", "within_days": "{:.2f}", "unfamiliar": "{:.2f}",
 }  # fmt: skip
+RIGHT = (
+    "Right within: no farther than that from an expert's length. It holds as far as the measured patients are like the "
+    "others, as when they were drawn at random."
+)
 
 
-def write_report(verdicts: Ledger, cases: Input, card: Card, out: Path, marker: Marker | None = None) -> None:
+def write_report(
+    verdicts: Ledger, promise: Promise, cases: Input, card: Card, out: Path, marker: Marker | None = None
+) -> None:
     """Write the report of a run, whole or not at all.
 
     Parameters
     ----------
     verdicts : Ledger
         What was said of every case.
+    promise : Promise
+        How far their lengths may be off.
     cases : Input
         What was judged; its images are read once more, one at a time.
     card : Card
@@ -53,7 +64,7 @@ def write_report(verdicts: Ledger, cases: Input, card: Card, out: Path, marker: 
     page = Template((Path(__file__).with_name("report.html")).read_text(encoding="utf-8"))
     head, body = page.safe_substitute(
         title=_text(cases.folder.resolve().name),
-        summary=_summary(verdicts),
+        summary=_summary(verdicts, promise),
         model=_model(card),
         head=_head(),
         legend=_legend(cases.scheme, marker),
@@ -61,9 +72,9 @@ def write_report(verdicts: Ledger, cases: Input, card: Card, out: Path, marker: 
     middle, tail = body.split("$pictures")
     with whole(out) as part, part.open("w", encoding="utf-8") as stream:
         stream.write(head)
-        stream.writelines(_row(verdicts.at(place)) for _, _, place in order)
+        stream.writelines(_row(promise(verdicts.at(place))) for _, _, place in order)
         stream.write(middle)
-        stream.writelines(_pictures(verdicts, order, cases, marker))
+        stream.writelines(_pictures(verdicts, promise, order, cases, marker))
         stream.write(tail)
 
 
@@ -72,14 +83,15 @@ def _text(text: str) -> str:
     return html.escape(text).replace("$", "&#36;")
 
 
-def _summary(verdicts: Ledger) -> str:
-    """How many of each verdict, in words."""
+def _summary(verdicts: Ledger, promise: Promise) -> str:
+    """How many of each verdict, and how far their lengths may be off, in words."""
     counts: Counter[str] = Counter()
     for entry in verdicts:
         counts[entry["verdict"] or "no verdict"] += 1
         counts["with warnings"] += bool(entry["warnings"])
     named = ("good", "poor", "no verdict", "with warnings")
-    return f"<ul>{''.join(f'<li><b>{counts[name]}</b> {name}</li>' for name in named)}</ul>"
+    listed = "".join(f"<li><b>{counts[name]}</b> {name}</li>" for name in named)
+    return f"<ul>{listed}</ul><p>{_text(promise.summary())}.</p><p>{RIGHT}</p>"
 
 
 def _model(card: Card) -> str:
@@ -125,12 +137,12 @@ def _joined(value: Any) -> str:
 
 
 def _pictures(
-    verdicts: Ledger, order: Sequence[tuple[float, int, int]], cases: Input, marker: Marker | None
+    verdicts: Ledger, promise: Promise, order: Sequence[tuple[float, int, int]], cases: Input, marker: Marker | None
 ) -> Iterator[str]:
     """Yield thumbnails of the least trusted masks that can be read."""
     left = PICTURES
     for _, number, place in order:
-        entry = verdicts.at(place)
+        entry = promise(verdicts.at(place))
         if not left or not entry["verdict"]:
             continue
         try:
@@ -146,5 +158,5 @@ def _pictures(
             f"<figure class='{entry['verdict']}'><img loading='lazy' "
             f"src='{encoded(thumbnail(case, cases.scheme, HEIGHT, line, marked))}' "
             f"alt='Image {name} with its mask and the measured line'><figcaption><b>{name}</b>: {entry['verdict']}, "
-            f"{trust}<br>{why}</figcaption></figure>\n"
+            f"{trust}<br>{html.escape(promise.sentence(entry))}<br>{why}</figcaption></figure>\n"
         )

@@ -18,13 +18,18 @@ def columns(scheme: str) -> list[str]:
     rules = [rule.name for rule in RULES[scheme]]
     return [
         *("line", "case", "patient", "probability", "verdict", "threshold", "unfamiliar"),
-        *("length_mm", "ga_days", "ga_sd_days", "criteria_met", "criteria", *rules),
+        *("length_mm", "ga_days", "ga_sd_days", "within_mm", "within_days", "measure_mm"),
+        *("criteria_met", "criteria", *rules),
         *("reasons", "warnings", "faults"),
     ]
 
 
 def record(verdict: Verdict) -> dict[str, Any]:
-    """One verdict as plain values, None for what is not known."""
+    """One verdict as plain values, None for what is not known.
+
+    How far the length may be off is not among them: it is known when all cases are
+    (:class:`fusqa.assessment.promise.Promise`).
+    """
     found = verdict.found
     row = {
         "line": verdict.line,
@@ -35,6 +40,7 @@ def record(verdict: Verdict) -> dict[str, Any]:
         "threshold": rounded(verdict.threshold, 6),
         "unfamiliar": rounded(verdict.unfamiliar, 4),
         **measured(found),
+        "measure_mm": rounded(verdict.measure_mm, 3),
         "criteria_met": found.met if found else None,
         "criteria": found.of if found else None,
     }

@@ -64,6 +64,8 @@ class Verdict:
         Why the measurement or the verdict is doubtful.
     faults : tuple of :class:`fusqa.problems.Problem`
         Why there is no verdict.
+    measure_mm : float or None
+        Length by an expert, as the row has it; None where it is not known.
     """
 
     line: int | None
@@ -77,6 +79,7 @@ class Verdict:
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     faults: tuple[Problem, ...] = ()
+    measure_mm: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +180,7 @@ class Assessor:
 
     def _measured(self, blank: Verdict, case: Case) -> Verdict:
         """Measure the mask; its unmet criteria become reasons, what is doubtful becomes warnings."""
+        blank = replace(blank, measure_mm=case.measure_mm)
         try:
             found = describe(case.mask, case.spacing, self.scheme)
         except Unmeasurable as error:

@@ -20,7 +20,16 @@ from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import Scheme
 from fusqa.metrics import mean_interval
 
-__all__ = ["RULERS", "SIGNALS", "coverage_line", "density_ratio", "effective_number", "prediction_intervals", "radius"]
+__all__ = [
+    "RULERS",
+    "SIGNALS",
+    "coverage_line",
+    "density_ratio",
+    "effective_number",
+    "half_days",
+    "prediction_intervals",
+    "radius",
+]
 
 RULERS = {"mask": ("mm", "delta_mm"), "between pixels": ("subpixel_mm", "subpixel_delta_mm")}
 """Two ways to measure a mask: the columns of its length and of the length's error."""
@@ -139,16 +148,24 @@ def prediction_intervals(
     if weighted and effective_number(weights) < 1 / alpha:
         own = np.full(len(new), np.inf)
     radius_mm = radius(scores, alpha, weights, own) * (hard[1] + middle)
-    days, mm = EQUATIONS[scheme.equation].days, new[length].to_numpy(float)
-    shortest = np.clip(mm - radius_mm, 1.0, None)  # mm; no equation knows a length of zero
     return pd.DataFrame(
         {
             "patient": new["patient"],
             "covered": new[error].abs() <= radius_mm,
             "radius_mm": radius_mm,
-            "radius_days": (days(mm + radius_mm) - days(shortest)) / 2,
+            "radius_days": half_days(new[length].to_numpy(float), radius_mm, scheme),
         }
     )
+
+
+def half_days(mm: float | np.ndarray, radius_mm: float | np.ndarray, scheme: Scheme) -> float | np.ndarray:
+    """Half of the days between both ends of intervals ``mm ± radius_mm``, by the scheme's own equation.
+
+    The equation's range is not checked: an end may lie outside where the length itself does not.
+    """
+    days = EQUATIONS[scheme.equation].days
+    shortest = np.clip(mm - radius_mm, 1.0, None)  # mm; no equation knows a length of zero
+    return (days(mm + radius_mm) - days(shortest)) / 2
 
 
 def coverage_line(found: Iterable[pd.DataFrame], seed: int) -> dict[str, str]:
