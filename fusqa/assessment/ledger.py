@@ -22,6 +22,7 @@ from fusqa.models.checkpoints import Card
 
 __all__ = ["Ledger", "Progress", "TableBusy", "ledger", "ledger_path", "measured", "rounded", "run_key", "write_table"]
 
+RECORDS = b"2"  # counts the changes of what a record holds: an unfinished run with other records starts again
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters of a cell that a spreadsheet would run as a formula."""
 
@@ -150,7 +151,7 @@ def ledger_path(out: Path) -> Path:
 
 def run_key(card: Card, cases: Input) -> str:
     """Name a run by its model and by what is read: the first line of its ledger; errors as :meth:`Input.usable`."""
-    return hashlib.sha256(card.sha256.encode() + cases.usable().digest()).hexdigest()
+    return hashlib.sha256(RECORDS + card.sha256.encode() + cases.usable().digest()).hexdigest()
 
 
 def measured(found: Measurement | None) -> dict[str, Any]:
