@@ -34,7 +34,7 @@ define RUN
   { code=$$?; [ $$code -ne 75 ] || echo 'Another run is at work in build/: wait for it, or end it' >&2; exit $$code; }
 endef
 
-.PHONY: help read read-book setup lock study book pdf publish test bench fuzz serve clean
+.PHONY: help read read-book setup lock study book pdf epub publish test bench fuzz serve clean
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
@@ -94,6 +94,9 @@ book: $(READY)  ## run the study where needed and bind the book: PROFILE and JOB
 
 pdf: book  ## the book of PROFILE in one PDF file, and the handout in another, printed by Chromium
 	$(VENV)/bin/python -m fusqa.publishing print $(BOOK)
+
+epub: book  ## the book of PROFILE in one file for readers of electronic books
+	$(VENV)/bin/python -m fusqa.publishing epub $(BOOK)
 
 publish: $(READY)  ## make the study of PROFILE, finished or half-way, the edition in results/ that every book shows
 	$(VENV)/bin/python -m fusqa.publishing publish $(call quoted,$(PROFILE))

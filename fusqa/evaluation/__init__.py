@@ -38,6 +38,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "learnt_rows",
             "left_out",
             "rivals",
+            "run_differences",
             "summary",
             "segmenter_figures",
             "table_2",

@@ -29,6 +29,7 @@ __all__ = [
     "learnt_rows",
     "left_out",
     "rivals",
+    "run_differences",
     "segmenter_figures",
     "summary",
     "table_2",
@@ -274,6 +275,34 @@ def summary(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
             low, high = over.intervals["auroc"]
             lines.append({"model": row.title, "value": over.mean["auroc"], "low": low, "high": high})
     return pd.DataFrame(lines, columns=["model", "value", "low", "high"])
+
+
+def run_differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
+    """Compare two runs, each as :func:`summary` returns it, row by row of the grid: this run minus the other.
+
+    Two runs share neither trainings nor all of their patients, so they are not paired: the interval of the difference
+    adds the squared distances from each value to the end of its own interval (Newcombe 1998), and is too wide where
+    patients are shared.
+
+    Returns
+    -------
+    DataFrame
+        Text; one line for each row that has learnt in both, the largest difference first.
+    """
+    both = ours.merge(theirs, on="model", suffixes=("", "_other"))
+    apart = both["value"] - both["value_other"]
+    low = apart - np.hypot(both["value"] - both["low"], both["high_other"] - both["value_other"])
+    high = apart + np.hypot(both["high"] - both["value"], both["value_other"] - both["low_other"])
+    order = apart.abs().sort_values(ascending=False, kind="stable").index
+    return pd.DataFrame(
+        {
+            "model": both["model"],
+            "this run": both["value"].map("{:.3f}".format),
+            "published": both["value_other"].map("{:.3f}".format),
+            "difference": [f"{a:+.3f}\n{b:+.3f} – {c:+.3f}" for a, b, c in zip(apart, low, high, strict=True)],
+            "beyond chance": np.where((low > 0) | (high < 0), "yes", "no"),
+        }
+    ).loc[order]
 
 
 def beside_print(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:

@@ -106,6 +106,14 @@ def print_pdf(book: Annotated[Path, typer.Argument(help="Folder of a bound book:
 
 
 @app.command()
+def epub(book: Annotated[Path, typer.Argument(help="Folder of a bound book: build/PROFILE/book.")]) -> None:
+    """Pack a bound book into one ePub file."""
+    from fusqa.publishing.printing import write_epub
+
+    typer.echo(f"packed: {write_epub(book)}")
+
+
+@app.command()
 def publish(
     profile: Annotated[str, typer.Argument(help="Profile whose study is published.")],
     build: BuildOption = Path("build"),

@@ -89,7 +89,7 @@ def bind_edition(name: str | None, source: Path, build: Path) -> Path:
     Parameters
     ----------
     name : str or None
-        The edition; None for that with most results on simulated fetuses.
+        The edition; None for that with most chapters on simulated fetuses, and among equals with most results.
     source : Path
         The project's folder, with the editions in ``results/``.
     build : Path
@@ -102,7 +102,8 @@ def bind_edition(name: str | None, source: Path, build: Path) -> Path:
     """
     root = source.resolve()
     found = {folder.name: folder for folder in edition_folders(FIRST, root / "results")}
-    name = name or next(iter(found), None)
+    chapters = {edition: len(list((folder / FIRST / "notebooks").glob("*"))) for edition, folder in found.items()}
+    name = name or max(chapters, key=chapters.get, default=None)
     if name not in found:
         known = f"editions on simulated fetuses are {', '.join(found)}" if found else "there is none yet"
         raise PublishingError(f"no edition {name or ''} in {root / 'results'}: {known}")

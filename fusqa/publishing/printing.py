@@ -1,8 +1,9 @@
-"""The book on paper: all pages in one PDF file, printed by the Chromium or Chrome of this machine, and the handout.
+"""The book away from a browser: one PDF file, printed by the Chromium or Chrome of this machine, and one ePub.
 
 ::
 
-    python -m fusqa.publishing print build/quick/book      # build/quick/book/source -> build/quick/book/fusqa.pdf
+    python -m fusqa.publishing print build/quick/book      # build/quick/book/source -> fusqa.pdf and handout.pdf there
+    python -m fusqa.publishing epub build/quick/book       # build/quick/book/source -> fusqa.epub there
 """
 
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from fusqa.publishing.tools import PublishingError, jupyter_book, run
 
-__all__ = ["browser", "print_book", "print_page"]
+__all__ = ["browser", "print_book", "print_page", "write_epub"]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -44,13 +45,33 @@ def print_book(book: Path) -> Path:
     chromium = browser()
     if chromium is None:
         raise PublishingError(f"none of {', '.join(BROWSERS)} is installed; on Debian: apt-get install chromium")
-    if not (book / "source/_toc.yml").is_file():
-        raise PublishingError(f"{book} holds no book; make it first: make book PROFILE={shlex.quote(book.parent.name)}")
+    _require_laid_out(book)
     with tempfile.TemporaryDirectory(dir=book, prefix=".printing-") as scratch:
         pages = jupyter_book(book / "source", Path(scratch), "singlehtml")
         print_page(chromium, pages / "book/intro.html", book / "fusqa.pdf")  # the root of _toc.yml
         print_page(chromium, pages / "slides/handout.html", book / "handout.pdf")
     return book / "fusqa.pdf"
+
+
+def write_epub(book: Path) -> Path:
+    """Pack a laid-out book into ``fusqa.epub`` beside it, whole or not at all.
+
+    Raises
+    ------
+    PublishingError
+        As :func:`print_book`; no browser is needed.
+    """
+    _require_laid_out(book)
+    with tempfile.TemporaryDirectory(dir=book, prefix=".printing-") as scratch:
+        packed = next(jupyter_book(book / "source", Path(scratch), "epub").glob("*.epub"))
+        os.replace(packed, book / "fusqa.epub")
+    return book / "fusqa.epub"
+
+
+def _require_laid_out(book: Path) -> None:
+    """Raise :class:`PublishingError` where no book was laid out."""
+    if not (book / "source/_toc.yml").is_file():
+        raise PublishingError(f"{book} holds no book; make it first: make book PROFILE={shlex.quote(book.parent.name)}")
 
 
 def print_page(chromium: str, page: Path, place: Path) -> None:

@@ -40,8 +40,8 @@ def jupyter_book(source: Path, scratch: Path, builder: str) -> Path:
         What :func:`fusqa.publishing.binding.assemble` laid out.
     scratch : Path
         Folder to build in.
-    builder : {"html", "singlehtml"}
-        A page for each chapter, or one page with all.
+    builder : {"html", "singlehtml", "epub"}
+        A page for each chapter, one page with all, or a file for readers of electronic books.
 
     Raises
     ------
@@ -50,6 +50,7 @@ def jupyter_book(source: Path, scratch: Path, builder: str) -> Path:
     """
     program = Path(sys.executable).with_name("jupyter-book")
     strict = ["--warningiserror", "--keep-going", "--quiet"]
-    command = [program, "build", source, "--path-output", scratch, "--builder", builder, *strict]
+    own = [builder] if builder != "epub" else ["custom", "--custom-builder", builder]  # it knows ePub by way of Sphinx
+    command = [program, "build", source, "--path-output", scratch, "--builder", *own, *strict]
     run(command, f"Jupyter Book could not build {source}", cwd=source)
     return scratch / "_build" / builder

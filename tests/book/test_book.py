@@ -8,6 +8,7 @@ import threading
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from zipfile import ZipFile
 
 import nbformat
 import pytest
@@ -18,7 +19,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from fusqa.publishing.binding import assemble, bind
 from fusqa.publishing.printing import browser as find_browser
-from fusqa.publishing.printing import print_book
+from fusqa.publishing.printing import print_book, write_epub
 from fusqa.publishing.tools import PublishingError
 from fusqa.study.profile import Profile
 from fusqa.study.rows import grid, row_named
@@ -205,6 +206,7 @@ def test_a_book_is_replaced_whole_or_not_at_all(build, capsys):
     before = (html / "book/intro.html").read_bytes()
     source = build / "quick/book/source"
     (source / "book/glossary.md").write_text("# Glossary\n\n{term}`a word that nobody explains`\n")
+    (source / "_toc.yml").write_text("format: jb-book\nroot: book/glossary\n")  # one page fails sooner than all
     with pytest.raises(PublishingError, match="a word that nobody explains"):
         bind(source, html)
     assert (html / "book/intro.html").read_bytes() == before
@@ -222,6 +224,18 @@ def test_a_book_is_printed_whole_by_one_command(build):
     assert printed.startswith(b"%PDF") and printed.rstrip().endswith(b"%%EOF")
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) > 20
     assert sorted(path.name for path in book.iterdir()) == ["fusqa.pdf", "handout.pdf", "source"]
+
+
+def test_a_book_is_packed_for_readers_of_electronic_books(build):
+    book = build / "quick/book"
+    assemble(ROOT, build / "quick", QUICK, book / "source")
+    with ZipFile(write_epub(book)) as packed:
+        assert packed.read("mimetype") == b"application/epub+zip"
+        pages = {name for name in packed.namelist() if name.endswith(".xhtml")}
+        told = packed.read("notebooks/cohorts.xhtml").decode()
+    assert {"book/intro.xhtml", "book/glossary.xhtml"} <= pages
+    assert "Chapter cohorts" in told and "results/cohorts.csv" in told
+    assert sorted(path.name for path in book.iterdir()) == ["fusqa.epub", "source"]
 
 
 # The pages ------------------------------------------------------------------------------------------------------------

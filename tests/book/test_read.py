@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from fusqa.files import write_json
 from fusqa.study.shelf import FINDINGS
 
-EDITION = "quick"
+EDITION, LARGER = "quick", "overnight"
 ABSENT = yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]["autodoc_mock_imports"]
 FORBID = f"""
 import importlib.abc, sys
@@ -31,7 +31,7 @@ sys.meta_path.insert(0, Forbidden())
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    """The project with one edition, of which two chapters were published."""
+    """The project with an edition of which two chapters were published, and one with more results and no chapter."""
     root = tmp_path_factory.mktemp("project")
     for name in ("_config.yml", "_toc.yml", "CHANGELOG.md", "CITATION.cff", "book", "notebooks", "profiles"):
         (root / name).symlink_to(ROOT / name)
@@ -48,7 +48,10 @@ def project(tmp_path_factory) -> Path:
         place.parent.mkdir(exist_ok=True)
         nbformat.write(new_notebook(cells=cells, metadata=about), place)
     write_json(edition / FINDINGS, {f"notebooks/{page}": [f"About {page}: 1.5 days."] for page in ("cohorts", "risk")})
-    (edition / f"{EDITION}.yaml").write_bytes((ROOT / f"profiles/{EDITION}.yaml").read_bytes())
+    for name in ("cohorts", "review", "risk"):
+        write_json(root / f"results/{LARGER}/simulated/{name}.json", {})
+    for name in (EDITION, LARGER):
+        (root / f"results/{name}/{name}.yaml").write_bytes((ROOT / f"profiles/{name}.yaml").read_bytes())
     return root
 
 
@@ -105,4 +108,4 @@ def test_the_reference_is_read_without_loading_what_it_documents(html):
 def test_an_edition_that_is_not_there_is_refused_with_those_that_are(project):
     ended = publishing("read", "--source", project, "--edition", "paper")
     assert ended.exit_code == 1
-    assert "no edition paper in" in ended.stderr and f"fetuses are {EDITION}" in ended.stderr
+    assert "no edition paper in" in ended.stderr and f"fetuses are {LARGER}, {EDITION}" in ended.stderr

@@ -19,6 +19,7 @@ from fusqa.evaluation.comparison import (
     learnt_rows,
     left_out,
     rivals,
+    run_differences,
     segmenter_figures,
     summary,
     table_2,
@@ -309,3 +310,15 @@ def test_a_row_is_chosen_by_its_validation_masks_and_last_where_it_was_not_run()
 
     assert validation_auroc(Published(), row_named(SINGLE)) == pytest.approx(0.85)
     assert validation_auroc(Published(), row_named("single-vgg16-scratch")) == -1
+
+
+def test_two_runs_are_compared_row_by_row():
+    ours = pd.DataFrame(
+        {"model": ["a", "b", "c"], "value": [0.9, 0.8, 0.7], "low": [0.86, 0.7, 0.6], "high": [0.93, 0.9, 0.8]}
+    )
+    theirs = pd.DataFrame({"model": ["b", "a"], "value": [0.78, 0.8], "low": [0.7, 0.77], "high": [0.9, 0.84]})
+    found = run_differences(ours, theirs)
+    assert found["model"].tolist() == ["a", "b"]  # the largest difference first; "c" was not run there
+    # .1 − hypot(.04, .04) and .1 + hypot(.03, .03)
+    assert found["difference"].tolist() == ["+0.100\n+0.043 – +0.142", "+0.020\n-0.136 – +0.148"]
+    assert found["beyond chance"].tolist() == ["yes", "no"]
