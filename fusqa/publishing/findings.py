@@ -1,12 +1,14 @@
 """What an edition shows, in sentences: each with numbers from its result files, and with what must hold of them.
 
-The sentences of an edition are written in ``book/findings/<edition>.yaml``, page by page. No number is typed into them:
+The sentences of an edition are written in ``book/findings/<edition>.yaml``, page by page; those of a page
+``notebooks/…`` are about simulated fetuses, those of ``hc18/…`` about that cohort. No number is typed into them:
 a sentence names its figures. ``python -m fusqa.publishing tell EDITION`` looks them up and writes the sentences to
 ``results/<edition>/findings.json``, from where the book takes them. It refuses a sentence that its figures do not
 support, and a test finds sentences that have parted from their results.
 """
 
-from functools import reduce
+from collections.abc import Callable
+from functools import cache, partial, reduce
 from itertools import pairwise
 from operator import getitem
 from pathlib import Path
@@ -17,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from fusqa.evaluation.comparison import TrainedRow, trained_rows
 from fusqa.files import ROOT, write_json
-from fusqa.publishing.contents import FIRST
+from fusqa.publishing.contents import COHORT_IN
 from fusqa.publishing.tools import PublishingError
 from fusqa.study.learning import CONTROL, LEARNT
 from fusqa.study.results import Edition, Study
@@ -97,7 +99,7 @@ def tell(edition: Path) -> Path:
         As :func:`findings`.
     """
     written, made = ROOT / f"book/findings/{edition.name}.yaml", edition / FINDINGS
-    write_json(made, findings(written, Edition(edition, FIRST)))
+    write_json(made, findings(written, partial(Edition, edition)))
     return made
 
 
@@ -119,21 +121,30 @@ def read_findings(path: Path) -> dict[str, list[Finding]]:
     return found
 
 
-def findings(path: Path, edition: Study) -> dict[str, list[str]]:
+def findings(path: Path, edition_of: Callable[[str], Study]) -> dict[str, list[str]]:
     """Return the sentences of an edition by page, with its numbers in them.
+
+    Parameters
+    ----------
+    path : Path
+        The file of the sentences.
+    edition_of : callable
+        Returns the edition's results on a cohort.
 
     Raises
     ------
     PublishingError
         Where a number is not there, is of a row that has not learnt, or does not support its sentence.
     """
-    rows = trained_rows(edition)
+    edition_of = cache(edition_of)
+    rows_of = cache(lambda cohort: trained_rows(edition_of(cohort)))
     said: dict[str, list[str]] = {}
     for chapter, written in read_findings(path).items():
+        cohort = COHORT_IN[chapter.partition("/")[0]]
         for one in written:
             where = f"{path}: {chapter}: “{one.says}”"
             try:
-                values = {name: _value(figure, edition, rows) for name, figure in one.figures.items()}
+                values = {name: _value(figure, edition_of(cohort), rows_of) for name, figure in one.figures.items()}
             except (KeyError, IndexError, FileNotFoundError) as error:
                 raise PublishingError(f"{where}: the edition has no {error}") from None
             if wrong := one.wrong(values):
@@ -142,12 +153,12 @@ def findings(path: Path, edition: Study) -> dict[str, list[str]]:
     return said
 
 
-def _value(figure: Figure, edition: Study, rows: dict[str, TrainedRow]) -> float:
+def _value(figure: Figure, edition: Study, rows_of: Callable[[str], dict[str, TrainedRow]]) -> float:
     """Look a figure up."""
     if figure.result:
         found: Any = reduce(getitem, figure.at, edition.result(figure.result))
         return figure.scale * float(str(found).split()[0])  # a printed figure has its interval on a second line
-    row = rows[figure.row]
+    row = rows_of(edition.cohort)[figure.row]
     if not row.testable or row.verdict not in (LEARNT, CONTROL):
         raise PublishingError(f"nothing may be concluded from {row.title}: {row.verdict}")
     return figure.scale * row.report(THRESHOLD).mean[figure.merit]
