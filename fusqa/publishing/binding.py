@@ -24,6 +24,7 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
+from fusqa import __version__
 from fusqa.publishing import house_map, inserts
 from fusqa.publishing.chapter_plans import ChapterPlan, before_reading, chapter_plans, chapter_table
 from fusqa.publishing.citing import citation
@@ -201,6 +202,7 @@ def configure(root: Path, profile: Profile, out: Path) -> dict:
     """Copy the configuration and return it; pages may write ``{{ edition }}`` for the profile and what it says."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     config["parse"]["myst_substitutions"] = {"edition": f"**{profile.name}**. {profile.title}"}
+    config["sphinx"]["config"]["version"] = __version__  # an ePub has one
     (out / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     return config
 

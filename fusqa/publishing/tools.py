@@ -51,6 +51,7 @@ def jupyter_book(source: Path, scratch: Path, builder: str) -> Path:
     program = Path(sys.executable).with_name("jupyter-book")
     strict = ["--warningiserror", "--keep-going", "--quiet"]
     own = [builder] if builder != "epub" else ["custom", "--custom-builder", builder]  # it knows ePub by way of Sphinx
-    command = [program, "build", source, "--path-output", scratch, "--builder", *own, *strict]
+    places = [source.resolve(), "--path-output", scratch.resolve()]  # it is run in the folder of the source
+    command = [program, "build", *places, "--builder", *own, *strict]
     run(command, f"Jupyter Book could not build {source}", cwd=source)
     return scratch / "_build" / builder
