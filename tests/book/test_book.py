@@ -232,9 +232,9 @@ def test_a_book_is_packed_for_readers_of_electronic_books(build):
     with ZipFile(write_epub(book)) as packed:
         assert packed.read("mimetype") == b"application/epub+zip"
         pages = {name for name in packed.namelist() if name.endswith(".xhtml")}
-        told = packed.read("notebooks/cohorts.xhtml").decode()
+        told, contents = (packed.read(f"{name}.xhtml").decode() for name in ("notebooks/cohorts", "nav"))
     assert {"book/intro.xhtml", "book/glossary.xhtml"} <= pages
-    assert "Chapter cohorts" in told and "results/cohorts.csv" in told
+    assert "Chapter cohorts" in told and "results/cohorts.csv" in told and "notebooks/cohorts.xhtml" in contents
     assert sorted(path.name for path in book.iterdir()) == ["fusqa.epub", "source"]
 
 
