@@ -52,7 +52,6 @@ def running() -> list[str]:
 def test_a_study_goes_on_when_its_node_dies(cluster, profile, tmp_path):
     command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile"]
     command += ["--profile", "workflow/profiles/slurm", "--jobs", "8"]
-    command += ["--slurm-init-seconds-before-status-checks", "1"]  # nobody else asks this controller
     command += ["--config", f"profile={profile}", f"build={tmp_path / 'build'}", "--", "study"]
     log = tmp_path / "log"
     with log.open("w") as out:
