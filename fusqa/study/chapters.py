@@ -152,8 +152,11 @@ def result_files(folder: Path, profile: Profile, cohort: str) -> Iterator[Path]:
 
 
 def result_of(name: str) -> str:
-    """Name of the result beside which a file lies: ``quality__ROW__seed0`` of ``quality__ROW__seed0__maps``."""
-    return re.sub(r"(__seed\d+)__\w+$", r"\1", name)
+    """Name of the result beside which a file lies: ``quality__ROW__seed0`` of ``quality__ROW__seed0__maps``.
+
+    Where nothing is run for a seed, the first part is the result's name: ``where`` of ``where__calipers``.
+    """
+    return re.sub(r"(__seed\d+)__\w+$", r"\1", name) if "__seed" in name else name.partition("__")[0]
 
 
 @cache

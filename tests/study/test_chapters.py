@@ -5,7 +5,7 @@ import yaml
 from conftest import ROOT, SMOKE
 
 from fusqa.study.catalogue import COHORTS
-from fusqa.study.chapters import TABLE, read_chapters, result_names
+from fusqa.study.chapters import TABLE, read_chapters, result_names, result_of
 from fusqa.study.profile import Profile
 from fusqa.study.rows import row_named
 
@@ -111,3 +111,9 @@ def test_a_setting_that_a_profile_lacks_is_named():
     chapter = CHAPTERS["risk"].model_copy(update={"settings": ("quality.blurred",)})
     with pytest.raises(ValueError, match="chapter risk: a profile has no setting 'blurred'"):
         chapter.settings_of(PROFILE, "simulated", {})
+
+
+def test_a_file_beside_a_result_is_known_by_its_name():
+    beside = {"quality__single-resnet18-scratch__seed0__maps": "quality__single-resnet18-scratch__seed0"}
+    beside |= {"where__calipers": "where", "where": "where", "review__seed4": "review__seed4"}
+    assert {name: result_of(name) for name in beside} == beside
