@@ -1,5 +1,8 @@
 """The table of chapters: what it says of the study, and what it refuses."""
 
+import re
+
+import nbformat
 import pytest
 import yaml
 from conftest import ROOT, SMOKE
@@ -117,3 +120,15 @@ def test_a_file_beside_a_result_is_known_by_its_name():
     beside = {"quality__single-resnet18-scratch__seed0__maps": "quality__single-resnet18-scratch__seed0"}
     beside |= {"where__calipers": "where", "where": "where", "review__seed4": "review__seed4"}
     assert {name: result_of(name) for name in beside} == beside
+
+
+def test_notebooks_link_to_chapters_that_are_run_wherever_they_are():
+    loose = []
+    for name, chapter in CHAPTERS.items():
+        cells = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4).cells
+        prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        for target in re.findall(r"\]\((\w+)(?:\.ipynb)?(?:#[\w-]+)?\)", prose):
+            other = CHAPTERS.get(target)
+            if other and (other.only not in ("", chapter.only) or other.asks not in ("", chapter.asks)):
+                loose.append(f"{name} -> {target}")
+    assert loose == []
