@@ -143,7 +143,7 @@ class Edition(Study):
         """Return the path of a result file; a published study makes none."""
         path = self.path(name)
         if not path.is_file():
-            raise FileNotFoundError(f"{path} is not part of the published edition")
+            raise FileNotFoundError(f"{_from_root(path)} is not part of the published edition")
         return path
 
 
