@@ -56,13 +56,13 @@ class Group:
     def of(cls, measured: pd.DataFrame) -> "Group":
         """Learn from the measured masks of one verdict, a table ``patient, mm, score``."""
         patient, score = measured["patient"].to_numpy(), measured["score"].to_numpy(float)
-        _, index, masks = np.unique(patient, return_inverse=True, return_counts=True)
+        patients, index, masks = np.unique(patient, return_inverse=True, return_counts=True)
         share = 1 / masks[index]
 
         def learnt_from(some: np.ndarray) -> float:
             return float(radius(score[some], ALPHA, share[some]))
 
-        own_mm = {one: learnt_from(patient != one) for one in set(patient)}
+        own_mm = {one: learnt_from(patient != one) for one in patients}
         within = np.array([own_mm[one] for one in patient])
         checked = np.isfinite(within)
         kept = checked & (score <= within)
