@@ -81,7 +81,7 @@ def _segmentations(
         loss, size = SegmentationLoss(torch.ones(classes)), training.size
         columns = _noise(size), torch.randint(0, classes, (1, size, size), dtype=torch.uint8)
         step, forward = _rates(model, loss, training, columns, device)
-        predictions = plan.A * (len(plan.grades) + shared.spoilt) + plan.B
+        predictions = plan.A * (len(plan.grades) + shared.degraded) + plan.B
         few = sum(grade.samples or training.budget for grade in plan.grades if grade.images)
         trained = shared.folds * (training.budget + few)
         once = trained * step + predictions * (forward + judging)
@@ -141,7 +141,7 @@ def _kept(profile: Profile, plan: CohortPlan, cohort: str) -> dict[str, float]:
     """Masks of the patients who validate, by what a recipe learns from."""
     images = profile.validation * plan.A
     alterations = 1 + SLIGHT_MASKS + len(POOR_RECIPES[COHORTS[cohort].scheme.name])
-    predictions = len(plan.segmenters) * (len(plan.grades) + profile.segmentation.spoilt)
+    predictions = len(plan.segmenters) * (len(plan.grades) + profile.segmentation.degraded)
     return {"altered": alterations * images, "errors": predictions * images}
 
 

@@ -112,7 +112,7 @@ class ErrorSet(Stored):
     images, masks : (M, S, S) uint8
         Images and predicted masks, at the segmenter's size.
     table : DataFrame
-        One row per prediction: ``case``, ``patient``, ``spoilt`` (0 for the image as it is), and its
+        One row per prediction: ``case``, ``patient``, ``degraded`` (0 for the image as it is), and its
         :func:`prediction_record`.
     """
 

@@ -61,12 +61,12 @@ class CrossValidation(_Strict):
     ----------
     folds : int
         Folds of the cross-validation by patient.
-    spoilt : int
+    degraded : int
         How many degraded versions of every image of site A are predicted, to collect the segmenter's errors.
     """
 
     folds: int = Field(ge=2)
-    spoilt: PositiveInt
+    degraded: PositiveInt
 
 
 class Request(_Strict):

@@ -19,7 +19,7 @@ CASES = 24  # of site B; enough to see a trend
 FEW_PATIENTS = 8
 SHARE = 8  # of a network's budget that it has when it is stopped early
 WEAKER_BUDGETS = 1 + 2  # in such shares: stopped early, and twice as long on few patients
-AS_IT_IS, EARLY, FEW, DEGRADED = "as it is", "stopped early", f"{FEW_PATIENTS} patients", "spoilt pictures"
+AS_IT_IS, EARLY, FEW, DEGRADED = "as it is", "stopped early", f"{FEW_PATIENTS} patients", "degraded images"
 SEGMENTERS = (AS_IT_IS, EARLY, FEW, DEGRADED)  # as result files name them
 
 

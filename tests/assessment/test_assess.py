@@ -110,7 +110,7 @@ def test_what_the_model_was_never_shown_does_not_matter(cohort, model):
 
 
 def changed(change):
-    """Spoil a mask by a function of its labels that returns what Pillow can save."""
+    """Break a mask by a function of its labels that returns what Pillow can save."""
     return lambda path: change(np.array(Image.open(path))).save(path)
 
 
@@ -119,7 +119,7 @@ def outside(path):
     path.symlink_to(path.parents[2] / path.name)
 
 
-SPOILT = {
+BROKEN = {
     "cut off": (lambda path: path.write_bytes(path.read_bytes()[:200]), "export the file again"),
     "empty file": (lambda path: path.write_bytes(b""), "is empty"),
     "a text": (lambda path: path.write_text("mask"), "not a PNG"),
@@ -136,10 +136,10 @@ SPOILT = {
 }
 
 
-@pytest.mark.parametrize("fault", SPOILT)
+@pytest.mark.parametrize("fault", BROKEN)
 def test_a_bad_file_costs_its_own_row_only(cohort, model, tmp_path, fault):
-    spoil, said = SPOILT[fault]
-    spoil(cohort / Cohort.open(cohort).table["mask"][3])
+    harm, said = BROKEN[fault]
+    harm(cohort / Cohort.open(cohort).table["mask"][3])
     done = assess(cohort, model, tmp_path / "scores.csv", "--report", tmp_path / "report.html")
     assert done.exit_code == 1, done.output
     assert "7 verdicts, 1 cases without one" in done.output

@@ -175,12 +175,12 @@ def test_predictions_stand_in_place_of_a_cohort_s_own_masks(own, judge, model, t
 
 def test_a_bad_image_costs_its_own_mask_only(own, model, tmp_path):
     table = Cohort.open(own).table
-    for number, spoil in {
+    for number, harm in {
         2: lambda path: path.write_bytes(path.read_bytes()[:200]),
         4: lambda path: path.unlink(),
         5: lambda path: path.rename(tmp_path / "away.png") and path.symlink_to(tmp_path / "away.png"),
     }.items():
-        spoil(own / table["image"][number])
+        harm(own / table["image"][number])
     for name in table["mask"][6:9]:  # masks are not looked at
         (own / name).write_text("no mask")
     (own / table["mask"][9]).unlink()

@@ -52,7 +52,7 @@ def errors(cohort):
         {
             "case": cohort.table["case"],
             "patient": cohort.table["patient"],
-            "spoilt": 1,
+            "degraded": 1,
             "good": [True, True, False, True, True, False],
             "delta_mm": [0.0, 9.0, 0.0, -3.0, np.nan, 20.0],
             "delta_days": [0.0, 5.0, 0.0, -1.6, np.nan, 11.0],

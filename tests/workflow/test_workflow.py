@@ -49,7 +49,7 @@ OF_SEGMENTATION = {"segmentation", "review", "quality_model", "autoencoder", "da
         ("autoencoder", "budget", 72, {"autoencoder"}),
         ("quality", "budget", 80, {"quality_model"}),
         ("networks", "efficientnet-lite0", {"rate": 0.002}, {"quality_model"}),
-        ("segmentation", "spoilt", 3, OF_SEGMENTATION),
+        ("segmentation", "degraded", 3, OF_SEGMENTATION),
     ],
 )
 def test_a_changed_setting_reruns_what_it_concerns(small_study, tmp_path, section, setting, value, concerned):
