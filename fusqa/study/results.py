@@ -19,6 +19,8 @@ from fusqa.study.shelf import PLACE, edition_folders
 
 __all__ = ["Edition", "Study", "editions", "published"]
 
+DECIMALS = 6  # of a result table: a nanometre, a millionth of a probability; all 17 digits double its size
+
 
 class Study:
     """One profile on one cohort: the folder ``<build>/<profile>/<cohort>`` and its files.
@@ -95,9 +97,9 @@ class Study:
         return origin(name, self.profile, self.cohort, seed)
 
     def save_table(self, name: str, table: pd.DataFrame) -> Path:
-        """Write ``results/<name>.csv``; the JSON file of the same name carries the provenance."""
+        """Write ``results/<name>.csv``, rounded; the JSON file of the same name carries the provenance."""
         path = self.path(f"results/{name}.csv")
-        write_csv(path, table)
+        write_csv(path, table.round(DECIMALS))
         return path
 
     def result(self, name: str) -> dict[str, Any]:
