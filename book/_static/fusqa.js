@@ -207,11 +207,18 @@ const [HEADING, LINE, PARAGRAPH] = [16, 22, 120]; // letters above which a headi
     wide enough for a few words a line. A date or a path is one word; what heads a row is words in any case. */
 function markWords(table) {
   for (const cell of table.querySelectorAll("th, td")) {
-    const letters = Math.max(0, ...[...cell.childNodes].map((part) => part.textContent.trim().length));
-    const most = cell.tagName === "TH" ? HEADING : cell.cellIndex === 0 ? 0 : LINE;
-    if (letters <= most || !/\s/.test(cell.textContent.trim())) continue;
-    cell.classList.add(letters > PARAGRAPH ? "longer" : "long");
-    cell.style.setProperty("--letters", letters);
+    const [heading, first] = [cell.tagName === "TH", cell.cellIndex === 0];
+    const parts = [...cell.childNodes];
+    for (const part of heading ? parts : []) {
+      if (part.nodeType === Node.TEXT_NODE) part.data = part.data.replace(/\|(?=\S+\|)/g, "|\u2060"); // |ΔGA| stays whole
+    }
+    const letters = Math.max(0, ...parts.map((part) => part.textContent.trim().length));
+    if (!/\s/.test(cell.textContent.trim())) {
+      if (first && letters <= HEADING) cell.classList.add("whole");
+    } else if (letters > (heading ? HEADING : first ? 0 : LINE)) {
+      cell.classList.add(letters > PARAGRAPH ? "longer" : "long");
+      cell.style.setProperty("--letters", letters);
+    }
   }
 }
 
