@@ -199,6 +199,29 @@ function gallery(figure) {
   draw();
 }
 
+/* Cells of words --------------------------------------------------------------------------------------------------- */
+
+const [HEADING, LINE, PARAGRAPH] = [16, 22, 120]; // letters above which a heading is long, a cell is words, or a paragraph
+
+/** Mark the cells of words in a table, with the letters of their longest line: fusqa.css lets them wrap, and makes them
+    wide enough for a few words a line. A date or a path is one word; what heads a row is words in any case. */
+function markWords(table) {
+  for (const cell of table.querySelectorAll("th, td")) {
+    const [heading, first] = [cell.tagName === "TH", cell.cellIndex === 0];
+    const parts = [...cell.childNodes];
+    for (const part of heading ? parts : []) {
+      if (part.nodeType === Node.TEXT_NODE) part.data = part.data.replace(/\|(?=\S+\|)/g, "|\u2060"); // |ΔGA| stays whole
+    }
+    const letters = Math.max(0, ...parts.map((part) => part.textContent.trim().length));
+    if (!/\s/.test(cell.textContent.trim())) {
+      if (first && letters <= HEADING) cell.classList.add("whole");
+    } else if (letters > (heading ? HEADING : first ? 0 : LINE)) {
+      cell.classList.add(letters > PARAGRAPH ? "longer" : "long");
+      cell.style.setProperty("--letters", letters);
+    }
+  }
+}
+
 /* Tables that can be sorted ---------------------------------------------------------------------------------------- */
 
 const LONG = 6; // rows from which sorting is worth a click
@@ -276,5 +299,6 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const [kind, enhance] of Object.entries(widgets)) {
     document.querySelectorAll(`figure.fusqa-${kind}`).forEach((figure) => enhance(figure));
   }
+  document.querySelectorAll("table.dataframe").forEach(markWords);
   document.querySelectorAll("table.dataframe").forEach(sortable);
 });
