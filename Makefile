@@ -102,8 +102,7 @@ publish: $(READY)  ## make the study of PROFILE, finished or half-way, the editi
 	$(VENV)/bin/python -m fusqa.publishing publish $(call quoted,$(PROFILE))
 
 test: $(READY)  ## the whole test suite
-# Three workers for two processors: one of them waits for its cluster most of the time.
-	$(VENV)/bin/python -m pytest --numprocesses 3 --dist worksteal
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal
 
 bench: $(READY)  ## speed beside other ways to the same end, both sides in one run
 	$(VENV)/bin/python benchmarks/speed.py
