@@ -33,17 +33,16 @@ def publishing(verb: str, *arguments: str | Path) -> Result:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the test that mostly waits for its cluster; what needs the small study opens the second worker's part.
+    """Begin with the test that mostly waits for its cluster, and in the middle of the list with the small study.
 
-    Every worker is given an equal part of the list, and takes from the others' when it is through with its own. So one
-    waits, one makes what many tests need, and the others have work that needs neither.
+    Two workers are given half of the list each: so the one waits while the other makes what many tests need.
     """
     asked = {item: getattr(item, "fixturenames", ()) for item in items}
     waiting = [item for item in items if "cluster" in asked[item]]
     study = [item for item in items if "small_study" in asked[item] and item not in waiting]
     rest = [item for item in items if item not in waiting and item not in study]
-    part = max(len(items) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 2)) - len(waiting), 0)
-    items[:] = [*waiting, *rest[:part], *study, *rest[part:]]
+    middle = max(len(items) // 2 - len(waiting), 0)
+    items[:] = [*waiting, *rest[:middle], *study, *rest[middle:]]
 
 
 @pytest.fixture(scope="session")
