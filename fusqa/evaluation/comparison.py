@@ -136,10 +136,11 @@ def trained_rows(study: Study) -> dict[str, TrainedRow]:
     found = {}
     for key, row in rows.items():
         title, printed = (row.title, PRINTED.get(key)) if row else ("Autoencoder", AUTOENCODER_PRINTED)
-        results = {name: study.result(name) for name in runs.get(key, ())}
+        results = {name: study.result(name) for name in runs.get(key, ()) if study.can_read(name)}
         ran = {name: result for name, result in results.items() if result["status"] == "run"}
         reasons = [result["reason"] for result in results.values() if result["status"] != "run"]
-        reason = (reasons or [f"not among the rows of profile “{study.profile.name}”"])[0]
+        other = "not published yet" if key in runs else f"not among the rows of profile “{study.profile.name}”"
+        reason = (reasons or [other])[0]
         tables = [study.table(name) for name in ran]
         found[key] = TrainedRow(row, title, printed, list(ran.values()), tables, "" if ran else reason)
     return found

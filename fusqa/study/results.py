@@ -102,6 +102,10 @@ class Study:
         write_csv(path, table.round(DECIMALS))
         return path
 
+    def can_read(self, result: str) -> bool:
+        """Whether a result can be read: that of a study always, since a missing one is made first."""
+        return True
+
     def result(self, name: str) -> dict[str, Any]:
         """Read ``results/<name>.json``, made first where it is missing."""
         return json.loads(self.need(f"results/{name}.json").read_text(encoding="utf-8"))
@@ -140,6 +144,10 @@ class Edition(Study):
     def path(self, name: str) -> Path:
         """Where result file `name` lies."""
         return self.folder / name.removeprefix("results/")
+
+    def can_read(self, result: str) -> bool:
+        """Whether a result has been published: an edition that was published half-way lacks some."""
+        return self.path(f"results/{result}.json").is_file()
 
     def need(self, name: str) -> Path:
         """Return the path of a result file; a published study makes none."""

@@ -10,7 +10,7 @@ import pytest
 from conftest import SMOKE, publishing
 from sklearn import metrics as sk
 
-from fusqa.evaluation.comparison import TrainedRow, trained_rows
+from fusqa.evaluation.comparison import TrainedRow, table_3, trained_rows
 from fusqa.evaluation.scoring import CONFUSION
 from fusqa.evaluation.unseen import UNSEEN
 from fusqa.publishing.editions import publish
@@ -71,6 +71,19 @@ def test_a_study_may_be_published_half_way_and_then_whole(finished, tmp_path):
     assert whole.missing == [] and whole.results == half.results + 1
 
 
+def test_an_edition_of_which_rows_lack_seeds_or_are_missing_can_be_read(tmp_path):
+    half = tmp_path / "classroom"
+    shutil.copytree(PLACE / "classroom", half, ignore=shutil.ignore_patterns("*.npz", "models", "notebooks"))
+    settings = half / "classroom.yaml"
+    settings.write_text(settings.read_text().replace("seeds: [0]", "seeds: [0, 1]"))
+    (half / "simulated/quality__siamese-resnet18-scratch__seed0.json").unlink()
+    rows = trained_rows(published("simulated", tmp_path))
+    assert rows["single-resnet18-scratch"].seeds == [0]
+    assert rows["siamese-resnet18-scratch"].reason == "not published yet"
+    lines = table_3(rows, "validation").set_index("model")
+    assert rows["single-resnet18-scratch"].title in lines.index and lines["learnt?"].iloc[-1] == "–"
+
+
 # Every printed table follows from the scores
 
 
@@ -92,6 +105,8 @@ def test_the_published_tables_follow_from_their_scores(cohort):
 def require_derived(edition):
     """Count and average anew, with plain pandas and scikit-learn, whatever the edition prints."""
     rows = {row.title: row for row in trained_rows(edition).values()}
+    if not edition.can_read("classification"):
+        pytest.skip("published half-way, without its chapters")
     tables = edition.result("classification")["tables"]
     for threshold, lines in tables.items():
         for line in lines:
