@@ -168,7 +168,7 @@ def assemble(root: Path, build: Path, profile: Profile, out: Path, results: str 
             notebook = absent_page(root / f"{chapter}.ipynb", profile.name)
         else:
             executed = executed_copy(chapter, build, profile)
-            notebook = chapter_page(chapter, executed, out, config["repository"], plans)
+            notebook = chapter_page(chapter, executed, root, out, config["repository"], plans)
         add_findings(notebook, profile.name, said.get(chapter, []))
         write_notebook(notebook, out / f"{chapter}.ipynb")
     for absent in (root / "book").glob("*_absent.md"):  # what a part says of a cohort that the study was not run on
@@ -208,7 +208,7 @@ def configure(root: Path, profile: Profile, out: Path) -> dict:
 
 
 def chapter_page(
-    chapter: str, executed: Path, out: Path, repository: dict, plans: Mapping[str, ChapterPlan]
+    chapter: str, executed: Path, root: Path, out: Path, repository: dict, plans: Mapping[str, ChapterPlan]
 ) -> NotebookNode:
     """Return the page of one executed notebook, for readers: see :func:`fusqa.publishing.pages.page`.
 
@@ -224,7 +224,8 @@ def chapter_page(
     plan = before_reading(plans[source]) if cohort == FIRST else ""  # what another cohort's chapter asks is the same
     note = "\n\n".join(filter(None, (launch, plan)))
     told = [row_title(name), COHORTS[cohort].title if cohort != FIRST else ""]  # no two pages of one title
-    return page(executed, ", ".join(filter(None, told)), note, cohort, out / "published" / "results")
+    title, written = ", ".join(filter(None, told)), root / f"notebooks/{source}.ipynb"
+    return page(executed, written, title, note, cohort, out / "published" / "results")
 
 
 def write_notebook(notebook: NotebookNode, place: Path) -> None:

@@ -1,7 +1,8 @@
 """An executed notebook -> a page for readers.
 
 The notebook stays as Papermill left it. Its copy in the book has the code of each section in one fold, its figures and
-tables numbered, the files behind them linked, and the answers to its exercises behind a click.
+tables numbered, the files behind them linked, and the answers to its exercises behind a click. Its words are those of
+today's notebook where that has the same code: a sentence can be improved without running the study again.
 """
 
 import html
@@ -22,13 +23,15 @@ SECTION = "## "  # how a text cell begins that opens a section
 MADE = "How this page was made"
 
 
-def page(executed: Path, title: str, note: str, cohort: str, results: Path) -> NotebookNode:
+def page(executed: Path, written: Path, title: str, note: str, cohort: str, results: Path) -> NotebookNode:
     """Return the page of one executed notebook.
 
     Parameters
     ----------
     executed : Path
         The notebook as Papermill left it.
+    written : Path
+        The same notebook as it is written today.
     title : str
         What to put behind its title, such as the row that it was run for; may be empty.
     note : str
@@ -50,6 +53,7 @@ def page(executed: Path, title: str, note: str, cohort: str, results: Path) -> N
         raise PublishingError(
             f"{executed} ended in {failed[0].ename}: {failed[0].evalue}; delete it and run the study again"
         )
+    _reword(notebook, nbformat.read(written, as_version=4))
     first = next((cell for cell in notebook.cells if cell.cell_type == "markdown"), None)
     if first is None or not first.source.startswith("# "):
         raise PublishingError(f"{executed} has no title: its first text cell must begin with '# '")
@@ -61,6 +65,17 @@ def page(executed: Path, title: str, note: str, cohort: str, results: Path) -> N
         if "text/html" in output.get("data", {}):
             output.data["text/html"] = _number(_link(output.data["text/html"], results, cohort), counts)
     return notebook
+
+
+def _reword(executed: NotebookNode, written: NotebookNode) -> None:
+    """Take the text cells of a notebook as it is written today, where its code is the same as when it was executed."""
+    texts, codes = (
+        {cell.id: cell.source for cell in written.cells if cell.cell_type == kind} for kind in ("markdown", "code")
+    )
+    ran = {cell.id: cell.source for cell in executed.cells if cell.id in codes}
+    if ran == codes:
+        for cell in executed.cells:
+            cell.source = texts.get(cell.id, cell.source)
 
 
 def add_findings(notebook: NotebookNode, edition: str, sentences: Sequence[str]) -> None:

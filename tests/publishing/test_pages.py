@@ -35,7 +35,7 @@ def shown(kind):
 
 def test_figures_and_tables_are_counted_apart_and_can_be_linked_to(tmp_path):
     executed = written(tmp_path, new_markdown_cell("# T"), *map(shown, ("figure", "table", "figure fusqa-sweep")))
-    cells = page(executed, "", "", "simulated", tmp_path).cells[1:4]  # the last one shows the code
+    cells = page(executed, executed, "", "", "simulated", tmp_path).cells[1:4]  # the last one shows the code
     found = [cell.outputs[0].data["text/html"] for cell in cells]
     assert [re.search(r'id="([\w-]+)"', one)[1] for one in found] == ["figure-1", "table-1", "figure-2"]
     assert '<span class="number">Figure 2.</span> said' in found[2] and "fusqa-figure fusqa-sweep" in found[2]
@@ -45,7 +45,7 @@ def test_answers_are_behind_a_click_and_questions_are_not(tmp_path):
     solution = {"tags": ["solution"]}
     question, words = new_markdown_cell("**1.** Why?"), new_markdown_cell("Because.", metadata=solution)
     executed = written(tmp_path, new_markdown_cell("# T"), question, new_code_cell("2", metadata=solution), words)
-    cells = page(executed, "", "", "simulated", tmp_path).cells
+    cells = page(executed, executed, "", "", "simulated", tmp_path).cells
     assert cells[1].source == "**1.** Why?"
     assert cells[2].metadata.tags == ["hide-cell", "solution"]
     assert cells[3].source == "::::{dropdown} In words\nBecause.\n::::"
@@ -53,15 +53,24 @@ def test_answers_are_behind_a_click_and_questions_are_not(tmp_path):
 
 def test_a_row_and_a_note_stand_below_the_title(tmp_path):
     executed = written(tmp_path, new_markdown_cell("# T\n\n**Why?**"))
-    first = page(executed, "seed 0", "Elsewhere", "simulated", tmp_path).cells[0]
+    first = page(executed, executed, "seed 0", "Elsewhere", "simulated", tmp_path).cells[0]
     assert first.source == "# T: seed 0\n\nElsewhere\n\n**Why?**"
     executed = written(tmp_path, new_markdown_cell("# Why?\n\n**What?**"))
-    assert page(executed, "seed 0", "", "simulated", tmp_path).cells[0].source.startswith("# Why? Seed 0\n")
+    assert page(executed, executed, "seed 0", "", "simulated", tmp_path).cells[0].source.startswith("# Why? Seed 0\n")
+
+
+@pytest.mark.parametrize(("code", "said"), [("1 + 1", "# New"), ("1 + 2", "# Old")])
+def test_todays_words_are_shown_where_the_code_is_that_which_was_executed(tmp_path, code, said):
+    cells = [new_markdown_cell("# Old", id="a"), new_code_cell("1 + 1", id="b"), new_code_cell("seed = 2", id="given")]
+    (tmp_path / "today").mkdir()
+    today = written(tmp_path / "today", new_markdown_cell("# New", id="a"), new_code_cell(code, id="b"))
+    assert page(written(tmp_path, *cells), today, "", "", "simulated", tmp_path).cells[0].source == said
 
 
 def test_a_notebook_without_a_title_is_named(tmp_path):
+    untitled = written(tmp_path, new_markdown_cell("T"))
     with pytest.raises(PublishingError, match=r"chapter\.ipynb has no title"):
-        page(written(tmp_path, new_markdown_cell("T")), "", "", "simulated", tmp_path)
+        page(untitled, untitled, "", "", "simulated", tmp_path)
 
 
 # Exercises ------------------------------------------------------------------------------------------------------------
