@@ -158,10 +158,10 @@ class Edition(Study):
 
 
 def editions(cohort: str, place: Path = PLACE) -> list[Edition]:
-    """Return the published editions of `cohort`: that with most results first, then by name."""
+    """Return the published editions of `cohort`: that with most chapters first, then most results, then by name."""
     return [Edition(folder, cohort) for folder in edition_folders(cohort, place)]
 
 
 def published(cohort: str, place: Path = PLACE) -> Edition | None:
-    """Return the published edition of `cohort` with most results, None where there is none."""
+    """Return the published edition of `cohort` that comes first, None where there is none."""
     return next(iter(editions(cohort, place)), None)

@@ -17,9 +17,14 @@ FINDINGS = "findings.json"  # in the folder of an edition: its sentences, by pag
 
 
 def edition_folders(cohort: str, place: Path = PLACE) -> list[Path]:
-    """Return the folders of the editions that hold results of `cohort`: that with most results first, then by name."""
-    held = {file.parent: len(list((file.parent / cohort).glob("*.json"))) for file in place.glob("*/*.yaml")}
-    return sorted(filter(held.get, held), key=lambda folder: (-held[folder], folder.name))
+    """Return the folders of the editions that hold results of `cohort`.
+
+    The first has the results of most chapters; then come those with most results, then by name. So many trainings of an
+    edition that was published half-way do not put it before one that has something to say in every chapter.
+    """
+    held = {file.parent: [one.stem for one in (file.parent / cohort).glob("*.json")] for file in place.glob("*/*.yaml")}
+    chapters = {folder: {name.partition("__")[0] for name in names} for folder, names in held.items()}
+    return sorted(filter(held.get, held), key=lambda folder: (-len(chapters[folder]), -len(held[folder]), folder.name))
 
 
 def told_findings(edition: Path) -> dict[str, list[str]]:

@@ -23,6 +23,7 @@ from fusqa.publishing.tools import PublishingError
 from fusqa.study.material import load_masks, save_masks
 from fusqa.study.results import Study, published
 from fusqa.study.results import editions as editions_of
+from fusqa.study.shelf import edition_folders
 from fusqa.study.size import larger
 
 OLD, NEW = "0" * 40, "1" * 40
@@ -152,7 +153,7 @@ def test_results_from_before_the_state_of_the_code_was_kept_count_by_their_commi
         publish(str(SMOKE), build, place)
 
 
-def test_editions_lie_side_by_side_and_the_one_with_most_results_speaks(build, place, tmp_path):
+def test_editions_lie_side_by_side_and_the_one_with_most_chapters_speaks(build, place, tmp_path):
     publish(str(SMOKE), build, place)
     other = tmp_path / "other.yaml"
     other.write_text(SMOKE.read_text())
@@ -169,6 +170,17 @@ def test_editions_lie_side_by_side_and_the_one_with_most_results_speaks(build, p
     publish(str(SMOKE), build, place)
     assert published("hc18", place).profile.name == "smoke"
     assert published("hc18-early", place) is None
+
+
+def test_many_trainings_do_not_put_an_edition_before_one_with_more_chapters(place):
+    for name, results in (
+        ("whole", ["cohorts", "review__seed0", "risk"]),
+        ("half", ["cohorts", *(f"quality__row__seed{seed}" for seed in range(9))]),
+    ):
+        (place / name / "simulated").mkdir(parents=True)
+        for file in (f"{name}.yaml", *(f"simulated/{result}.json" for result in results)):
+            (place / name / file).touch()
+    assert [folder.name for folder in edition_folders("simulated", place)] == ["whole", "half"]
 
 
 def test_the_larger_of_a_run_and_the_editions_speaks(build, place):
