@@ -10,7 +10,6 @@ support, and a test finds sentences that have parted from their results.
 from collections.abc import Callable
 from functools import cache, partial, reduce
 from itertools import pairwise
-from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,8 @@ class Figure(_Strict):
     row, merit : str
         A row of the edition, or "autoencoder", and one of :data:`fusqa.metrics.MERITS`: the mean over its seeds.
     result, at : str and tuple
-        Name of a result file, and the keys that lead to the number in it.
+        Name of a result file, and what leads to the number in it: keys, and of a table the line with these entries,
+        ``{score: Shape features}``.
     scale : float
         What the number is multiplied with, such as 100 for per cent.
     """
@@ -50,7 +50,7 @@ class Figure(_Strict):
     row: str | None = None
     merit: str | None = None
     result: str | None = None
-    at: tuple[str | int, ...] = ()
+    at: tuple[str | dict[str, str], ...] = ()
     scale: float = 1.0
 
     @model_validator(mode="after")
@@ -145,8 +145,8 @@ def findings(path: Path, edition_of: Callable[[str], Study]) -> dict[str, list[s
             where = f"{path}: {chapter}: “{one.says}”"
             try:
                 values = {name: _value(figure, edition_of(cohort), rows_of) for name, figure in one.figures.items()}
-            except (KeyError, IndexError, FileNotFoundError) as error:
-                raise PublishingError(f"{where}: the edition has no {error}") from None
+            except (LookupError, FileNotFoundError) as error:
+                raise PublishingError(f"{where}: not in the edition: {error}") from None
             if wrong := one.wrong(values):
                 raise PublishingError(f"{where}: {'; '.join(wrong)}; write the sentence anew")
             said.setdefault(chapter, []).append(one.says.format(**values))
@@ -156,9 +156,19 @@ def findings(path: Path, edition_of: Callable[[str], Study]) -> dict[str, list[s
 def _value(figure: Figure, edition: Study, rows_of: Callable[[str], dict[str, TrainedRow]]) -> float:
     """Look a figure up."""
     if figure.result:
-        found: Any = reduce(getitem, figure.at, edition.result(figure.result))
+        found: Any = reduce(_part, figure.at, edition.result(figure.result))
         return figure.scale * float(str(found).split()[0])  # a printed figure has its interval on a second line
     row = rows_of(edition.cohort)[figure.row]
     if not row.testable or row.verdict not in (LEARNT, CONTROL):
         raise PublishingError(f"nothing may be concluded from {row.title}: {row.verdict}")
     return figure.scale * row.report(THRESHOLD).mean[figure.merit]
+
+
+def _part(found: Any, step: str | dict[str, str]) -> Any:
+    """Go one step into a result: to an entry by its key, or to the line of a table by what stands in it."""
+    if isinstance(step, str):
+        return found[step]
+    lines = [line for line in found if step.items() <= line.items()]
+    if len(lines) != 1:
+        raise LookupError(f"{len(lines)} lines with {step}, and a figure is of one")
+    return lines[0]

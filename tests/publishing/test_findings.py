@@ -17,6 +17,7 @@ from fusqa.study.shelf import PLACE, told_findings
 WRITTEN = sorted((ROOT / "book/findings").glob("*.yaml"))
 PAGE = "notebooks/risk"
 NUMBER = re.compile(r"\d")
+LINES = [{"score": "shape", "site": site, "AUROC": area} for site, area in (("A", 0.97), ("B", 0.93))]
 
 
 @pytest.fixture
@@ -28,8 +29,15 @@ def study(tmp_path):
     profile.write_text(yaml.safe_dump(plan))
     made = Study(str(profile), "simulated", tmp_path)
     write_json(made.path("results/autoencoder.json"), {"status": "not run", "reason": "not asked for"})
-    write_json(made.path("results/risk.json"), {"days": {"good": "1.50\n1.2–1.9", "poor": 3.25}, "share": 0.31})
+    write_json(
+        made.path("results/risk.json"), {"days": {"good": "1.50\n1.2–1.9", "poor": 3.25}, "share": 0.31, "lines": LINES}
+    )
     return made
+
+
+def line(**named):
+    """A figure in the line of a table with these entries."""
+    return {"result": "risk", "at": ["lines", named, "AUROC"]}
 
 
 def written(folder, **finding):
@@ -49,6 +57,8 @@ def test_numbers_come_from_the_results(study, tmp_path):
     assert said == {PAGE: ["Good ones err by 1.5 days, poor ones by 3.25."]}
     share = {"share": {"result": "risk", "at": ["share"], "scale": 100}}
     assert findings(written(tmp_path, says="{share:.0f} %", figures=share), lambda cohort: study) == {PAGE: ["31 %"]}
+    of_line = {"area": line(score="shape", site="B")}
+    assert findings(written(tmp_path, says="{area}", figures=of_line), lambda cohort: study) == {PAGE: ["0.93"]}
 
 
 @pytest.mark.parametrize(
@@ -56,7 +66,9 @@ def test_numbers_come_from_the_results(study, tmp_path):
     [
         ({"rising": [["poor", "good"]]}, r"poor 3\.25 < good 1\.5 does not hold; write the sentence anew"),
         ({"within": {"poor": [0, 3]}}, r"poor is 3\.25, not within \(0\.0, 3\.0\)"),
-        ({"figures": {"good": {"result": "risk", "at": ["days", "best"]}}}, "the edition has no 'best'"),
+        ({"figures": {"good": {"result": "risk", "at": ["days", "best"]}}}, "not in the edition: 'best'"),
+        ({"figures": {"good": line(score="shape")}}, "2 lines with {'score': 'shape'}, and a figure is of one"),
+        ({"figures": {"good": line(score="size")}}, "0 lines with {'score': 'size'}"),
         ({"figures": {"good": {"row": "autoencoder"}}}, "either row and merit, or result and at"),
         ({"figures": {"good": {"row": "autoencoder", "merit": "auroc"}}}, "nothing may be concluded from Autoencoder"),
         ({"raising": []}, "risk, sentence 1"),
