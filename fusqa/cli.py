@@ -302,7 +302,8 @@ def train(
         str, typer.Option(help="Row of the grid: topology-backbone-scratch or -pretrained, and a recipe.")
     ] = "single-resnet18-scratch",
     predictions: Annotated[
-        Path | None, typer.Option(help="Folder of a segmenter's masks of the same cases, for rows that end in -errors.")
+        Path | None,
+        typer.Option(help="Folder of a segmenter's masks of the same cases, for rows that learn from its errors."),
     ] = None,
     prediction_labels: Annotated[
         str | None,
@@ -314,7 +315,10 @@ def train(
     labels: LabelsOption = None,
     spacing: SpacingOption = None,
     profile: Annotated[
-        str, typer.Option(help="How long, how large: quick or classroom to try it, paper to use it, or a file.")
+        str,
+        typer.Option(
+            help="How long to train: quick to try it, classroom to use it, paper on a graphics card; or a file."
+        ),
     ] = "classroom",
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another split and another model.")] = 0,
 ) -> None:

@@ -1,7 +1,7 @@
 """A published edition laid out as a study, so that a class can run the chapters that only read results.
 
-An edition holds results and no images. Those of the simulated cohort are drawn again; what networks left behind, such
-as a segmenter's masks, is not there, and the chapters that need it stay with those who train.
+An edition holds results and no images. Those of the simulated cohort are drawn again. The chapters that need masks or
+networks of a segmenter are not laid out: they stay with those who train.
 """
 
 import shutil
