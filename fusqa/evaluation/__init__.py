@@ -60,7 +60,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "region_table",
         ],
         "error_prediction": ["correction_table", "corrections", "failure_columns", "measured_cases"],
-        "looking": ["placed_table"],
+        "looking": ["OTHER", "OWN", "TELLING", "placed_table"],
         "intervals": [
             "RULERS",
             "SIGNALS",
@@ -72,9 +72,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         ],
         "length_bias": ["bias_table", "measured_ways"],
         "examination": [
-            "OTHER",
-            "OWN",
-            "TELLING",
             "UNSEEN_ERRORS",
             "further_scores",
             "further_sets",

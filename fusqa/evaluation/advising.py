@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from fusqa.evaluation.diagnosis import OTHER, OWN, TELLING
+from fusqa.evaluation.looking import OTHER, OWN, TELLING
 from fusqa.evaluation.risk import risk_coverage
 from fusqa.evaluation.unseen import UNSEEN
 from fusqa.study.learning import CONTROL, LEARNT, verdict_of

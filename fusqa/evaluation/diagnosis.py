@@ -12,7 +12,8 @@ import pandas as pd
 from torch import nn
 
 from fusqa.evaluation.comparison import TrainedRow, learnt_rows, trained_rows
-from fusqa.evaluation.examination import OTHER, OWN, SHOWN, TELLING, Maps
+from fusqa.evaluation.examination import Maps
+from fusqa.evaluation.looking import OTHER, OWN, SHOWN, TELLING
 from fusqa.metrics import Difference, Report, Scored, classification_report, difference
 from fusqa.study.learning import LEARNT
 from fusqa.study.pairs import Pairs

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from fusqa.evaluation.looking import NO_IMAGE, NO_MASK, OTHER, OWN, SHOWN
 from fusqa.evaluation.saliency import grad_cam, occlusion
 from fusqa.evaluation.scoring import scores
 from fusqa.evaluation.unseen import SEVERITIES, unseen_masks
@@ -27,12 +28,6 @@ from fusqa.study.sets import ALTERED, AT_B
 from fusqa.study.weaker import few_cases, weaker_result
 
 __all__ = [
-    "NO_IMAGE",
-    "NO_MASK",
-    "OTHER",
-    "OWN",
-    "SHOWN",
-    "TELLING",
     "UNSEEN_ERRORS",
     "Maps",
     "further_scores",
@@ -44,10 +39,6 @@ __all__ = [
     "with_other_inputs",
 ]
 
-TELLING = ("paper", "errors", "both-labels", "both-varied")  # recipes that are shown map by map and curve by curve
-OWN, OTHER, NO_IMAGE, NO_MASK = "as trained", "another's picture", "no picture", "no mask"  # as result files say
-SHOWN = {OWN: "probability", OTHER: "other_image", NO_IMAGE: "no_image", NO_MASK: "no_mask"}
-"""What masks are shown with, to the column of a row's scores; the latter three only for :data:`ASKED_OTHERWISE`."""
 ASKED_OTHERWISE = (ALTERED, AT_B)
 UNSEEN_ERRORS = "unseen errors"
 SAMPLE = 6  # predictions of site B whose maps are averaged: each takes 129 verdicts

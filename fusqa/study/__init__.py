@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "grading": ["draw_grades", "graded_predictions", "train_grades"],
         "learning": ["CONTROL", "LEARNT", "Evidence", "evidence", "verdict_of"],
         "material": ["AlteredSet", "ErrorSet", "balanced_sample", "load_masks", "prediction_record", "save_masks"],
-        "mismatch": ["PLACED_A", "PLACED_B", "mismatched", "placed_pairs", "placed_sets", "with_mismatched"],
+        "mismatch": ["mismatched", "placed_pairs", "placed_sets", "with_mismatched"],
         "pairs": [
             "Pairs",
             "altered_pairs",
@@ -26,7 +26,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "results": ["Study", "editions", "published"],
         "retraining": ["segmenter_network"],
         "rows": ["RECIPES", "REFERENCE_NETWORK", "SEGMENTER_TITLES", "Row", "row_named", "title_of"],
-        "sets": ["ALTERED", "AT_A", "AT_B", "ERRORS", "own_sets"],
+        "sets": ["ALTERED", "AT_A", "AT_B", "ERRORS", "PLACED_A", "PLACED_B", "own_sets"],
         "size": ["larger"],
         "segmentation": ["contour_level", "segment", "segmenter_arguments", "train_segmenter", "varied_uncertainty"],
         "training": ["answers", "evidence_of", "fit_familiarity", "model_card", "network_arguments", "train"],

@@ -22,10 +22,10 @@ from fusqa.masks.label_images import dice
 from fusqa.models.learner import pictures
 from fusqa.study.pairs import Pairs
 from fusqa.study.results import Study
+from fusqa.study.sets import PLACED_A, PLACED_B
 
-__all__ = ["PLACED_A", "PLACED_B", "mismatched", "placed_pairs", "placed_sets", "with_mismatched"]
+__all__ = ["mismatched", "placed_pairs", "placed_sets", "with_mismatched"]
 
-PLACED_A, PLACED_B = "place and size, validation", "place and size, site B"
 SHIFTED, RESCALED, SIBLING = "shifted", "rescaled", "another image of the patient"  # kinds, as tables name them
 # All chosen: room around the fetus, least shift as a share of the window, range of a smaller window's side.
 MARGIN, LEAST_SHIFT, ZOOM = 1.03, 0.1, (0.65, 0.85)

@@ -5,10 +5,11 @@ A module of its own, because a page that only reads results needs the names and 
 
 from fusqa.study.rows import Recipe
 
-__all__ = ["ALTERED", "AT_A", "AT_B", "ERRORS", "own_sets"]
+__all__ = ["ALTERED", "AT_A", "AT_B", "ERRORS", "PLACED_A", "PLACED_B", "own_sets"]
 
 ALTERED, ERRORS = "altered masks, validation", "segmenter's errors, validation"
 AT_A, AT_B = "predictions, validation", "predictions, site B"
+PLACED_A, PLACED_B = "place and size, validation", "place and size, site B"
 _OF_MATERIAL = {"altered": ALTERED, "errors": ERRORS}
 
 

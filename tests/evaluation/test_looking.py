@@ -6,8 +6,9 @@ import pandas as pd
 from fusqa.evaluation.comparison import TrainedRow
 from fusqa.evaluation.looking import placed_table
 from fusqa.study.learning import CONTROL, LEARNT
-from fusqa.study.mismatch import PLACED_A, PLACED_B, RESCALED, SHIFTED
+from fusqa.study.mismatch import RESCALED, SHIFTED
 from fusqa.study.rows import row_named
+from fusqa.study.sets import PLACED_A, PLACED_B
 
 
 def scored(gain, seed):

@@ -15,7 +15,8 @@ from sklearn.metrics import roc_auc_score
 from fusqa.evaluation.advising import ADVICE, MODELS, advice, told_scores
 from fusqa.evaluation.calibration import acceptance_threshold
 from fusqa.evaluation.diagnosis import example_model, image_use, recipe_models
-from fusqa.evaluation.examination import OTHER, UNSEEN_ERRORS, further_sets, of_weaker
+from fusqa.evaluation.examination import UNSEEN_ERRORS, further_sets, of_weaker
+from fusqa.evaluation.looking import OTHER
 from fusqa.evaluation.risk import risk_coverage
 from fusqa.evaluation.unseen import UNSEEN
 from fusqa.masks.alterations import POOR_RECIPES
