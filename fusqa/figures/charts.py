@@ -12,6 +12,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from fusqa.evaluation.risk import RiskCoverage
 from fusqa.figures.showing import VERDICT_COLOURS, panels
@@ -53,19 +54,30 @@ def _side_by_side(count: int, width: float, height: float, **shared: bool) -> tu
 
 
 def _one_line_each(models: Sequence[str], label: str) -> tuple[Figure, Axes]:
-    """Return a figure with one horizontal line per model, the first on top."""
-    figure, axis = plt.subplots(figsize=(7.5, 0.9 + 0.3 * len(models)), layout="constrained")
-    axis.set(yticks=range(len(models)), yticklabels=models, xlabel=label)
+    """Return a figure with one horizontal line per model, the first on top; long names take two lines."""
+    names = [fill(model, 48) for model in models]
+    height = 0.38 if any("\n" in name for name in names) else 0.3
+    figure, axis = plt.subplots(figsize=(7.5, 0.9 + height * len(models)), layout="constrained")
+    axis.set(yticks=range(len(models)), xlabel=label)
+    axis.set_yticklabels(names, fontsize=8)
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
     return figure, axis
 
 
 def _histogram(axis: Axes, values: pd.Series, good: pd.Series, **style: object) -> None:
-    """Draw one histogram of the good and one of the poor cases."""
+    """Draw one histogram of the good and one of the poor cases; :func:`_verdicts_below` names their colours."""
     verdict = np.where(good.astype(bool), "good", "poor")
     colours = {"hue_order": list(VERDICT_COLOURS), "palette": VERDICT_COLOURS}
-    sns.histplot(x=values, hue=verdict, **colours, **style, ax=axis)
+    sns.histplot(x=values, hue=verdict, **colours, **style, legend=False, ax=axis)
+
+
+def _verdicts_below(figure: Figure, title: str = "") -> None:
+    """Say below the panels which colour is which verdict: inside them a legend would cover bars."""
+    patches = [Patch(facecolor=colour, label=verdict) for verdict, colour in VERDICT_COLOURS.items()]
+    figure.legend(
+        handles=patches, title=title, loc="outside lower center", ncols=2, fontsize=8, title_fontsize=8, frameon=False
+    )
 
 
 def _diagonal(axis: Axes) -> None:
@@ -80,7 +92,7 @@ def _legend_below(figure: Figure, axis: Axes, columns: int) -> None:
 def _legend_beside(axis: Axes, **style: object) -> None:
     """Put the legend to the right of the axes, long names on several lines."""
     handles, labels = axis.get_legend_handles_labels()
-    labels = [fill(label, 36) for label in labels]
+    labels = [fill(label, 32) for label in labels]
     axis.legend(handles, labels, loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=7, frameon=False, **style)
 
 
@@ -141,11 +153,14 @@ def learning_curves(table: pd.DataFrame, wanted: float, least: float) -> Figure:
 def probabilities(scores: pd.DataFrame, threshold: float) -> Figure:
     """Histograms of the probability of "good", one panel per set; columns ``set``, ``good``, ``probability``."""
     sets = scores.groupby("set", sort=False)
-    figure, axes = _side_by_side(len(sets), 3.4, 2.6)
+    figure, axes = panels(len(sets), 3, aspect=1.4, height=1.8)
     for axis, (name, part) in zip(axes, sets, strict=True):
         _histogram(axis, part["probability"], part["good"], bins=np.linspace(0, 1, 21), element="step")
         axis.axvline(threshold, color="black", linestyle=":", linewidth=1)
-        axis.set(title=name, xlabel="probability of “good”", ylabel="cases")
+        axis.set_title(name, fontsize=9)
+        axis.set_xlabel("probability of “good”", fontsize=8)
+        axis.set_ylabel("cases", fontsize=8)
+    _verdicts_below(figure)
     return figure
 
 
@@ -173,7 +188,7 @@ def roc_curves(scores: Mapping[str, pd.DataFrame]) -> Figure:
 
     drawn = [item for item in scores.items() if item[1]["good"].nunique() == 2]
     groups = [drawn[first : first + MOST_CURVES] for first in range(0, max(1, len(drawn)), MOST_CURVES)]
-    figure, axes = panels(len(groups), 2, aspect=1.9, height=3.1)
+    figure, axes = panels(len(groups), 1, aspect=2.0, height=3.4)
     for axis, group in zip(axes, groups, strict=True):
         axis.set_prop_cycle(COLOURS)
         for title, table in group:
@@ -194,6 +209,7 @@ def criteria_met(table: pd.DataFrame, most: int, minimum: int) -> Figure:
         _histogram(axis, part["met"], part["good"], bins=np.arange(most + 2) - 0.5, multiple="stack", shrink=0.85)
         axis.axvline(minimum - 0.5, color="0.3", linestyle=":")
         axis.set(title=f"site {site}", xlabel="criteria met", ylabel="masks", xticks=range(most + 1))
+    _verdicts_below(figure)
     return figure
 
 
@@ -212,10 +228,11 @@ def errors_by_verdict(table: pd.DataFrame, errors: Mapping[str, str]) -> Figure:
     for axis, (column, label) in zip(axes, errors.items(), strict=True):
         style = {"y": "model", "x": column, "hue": "verdict", "hue_order": list(VERDICT_COLOURS), "orient": "y"}
         sns.boxplot(table, **style, palette=VERDICT_COLOURS, fill=False, showfliers=False, legend=False, ax=axis)
-        sns.stripplot(table, **style, palette=VERDICT_COLOURS, dodge=True, size=2.5, alpha=0.5, ax=axis)
+        points = {"dodge": True, "size": 2.5, "alpha": 0.5, "legend": False}
+        sns.stripplot(table, **style, palette=VERDICT_COLOURS, **points, ax=axis)
         axis.set(ylabel="", xlabel=label)
         axis.tick_params(axis="y", labelsize=8)
-        axis.legend(title="called", fontsize=7, title_fontsize=7)
+    _verdicts_below(figure, "called")
     return figure
 
 
@@ -236,7 +253,7 @@ def forest(table: pd.DataFrame, label: str) -> Figure:
         at = np.array([models.index(model) for model in part["model"]]) + 0.3 * (number - (len(runs) - 1) / 2)
         axis.hlines(at, part["low"], part["high"], color=colour, linewidth=1.5)
         axis.plot(part["value"], at, "os"[number % 2], color=colour, markersize=5, label=run)
-    axis.legend(fontsize=8)
+    _legend_below(figure, axis, 3)
     return figure
 
 
