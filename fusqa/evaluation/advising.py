@@ -42,7 +42,8 @@ def told_scores(study: Study) -> list[str]:
     """
     verdicts = {MODELS[recipe]: _verdict(study, _row(recipe)) for recipe in RECIPES}
     telling = (LEARNT, CONTROL) if LEARNT in verdicts.values() else (LEARNT,)
-    verdicts["Autoencoder"] = verdict_of([study.result("autoencoder")])
+    if study.profile.autoencoder:
+        verdicts["Autoencoder"] = verdict_of([study.result("autoencoder")])
     return [name for name in study.result("baselines")["scores"] if verdicts.get(name, LEARNT) in telling]
 
 

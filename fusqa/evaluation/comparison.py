@@ -131,7 +131,8 @@ class TrainedRow:
 def trained_rows(study: Study) -> dict[str, TrainedRow]:
     """Read every row of the paper's table and of the study's, and the autoencoder, as far as `study` ran them."""
     runs = {row.key: [row.result(seed) for seed in study.profile.seeds_of(row)] for row in study.rows}
-    runs["autoencoder"] = ["autoencoder"]
+    if study.profile.autoencoder:
+        runs["autoencoder"] = ["autoencoder"]
     rows = {key: row_named(key) for key in dict.fromkeys([*PRINTED, *study.plan.rows])} | {"autoencoder": None}
     found = {}
     for key, row in rows.items():

@@ -38,7 +38,7 @@ from fusqa.publishing.contents import (
     row_title,
 )
 from fusqa.publishing.lessons import handout, lesson_table, lessons, slides
-from fusqa.publishing.pages import absent_page, add_findings, page
+from fusqa.publishing.pages import absent_page, add_findings, add_origin, page
 from fusqa.publishing.quizzes import quiz, quizzes
 from fusqa.publishing.students import write_students
 from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, jupyter_book
@@ -123,7 +123,8 @@ def _written_toc(root: Path) -> dict:
 def assemble(root: Path, build: Path, profile: Profile, out: Path, results: str = "results") -> None:
     """Lay out the sources of the book in `out`: configuration, pages, executed notebooks, result files.
 
-    A chapter that was not executed on the simulated cohort gets a page that says so.
+    A chapter that was not executed on the simulated cohort is shown as a published edition has it. Where none has it,
+    its page says that it is absent.
 
     Parameters
     ----------
@@ -165,7 +166,8 @@ def assemble(root: Path, build: Path, profile: Profile, out: Path, results: str 
     said = told_findings(build)
     for chapter in chapters:
         if chapter in missing:
-            notebook = absent_page(root / f"{chapter}.ipynb", profile.name)
+            notebook = published_page(chapter, profile.name, root, out, config["repository"], plans)
+            notebook = notebook or absent_page(root / f"{chapter}.ipynb", profile.name)
         else:
             executed = executed_copy(chapter, build, profile)
             notebook = chapter_page(chapter, executed, root, out, config["repository"], plans)
@@ -226,6 +228,19 @@ def chapter_page(
     told = [row_title(name), COHORTS[cohort].title if cohort != FIRST else ""]  # no two pages of one title
     title, written = ", ".join(filter(None, told)), root / f"notebooks/{source}.ipynb"
     return page(executed, written, title, note, cohort, out / "published" / "results")
+
+
+def published_page(
+    chapter: str, study: str, root: Path, out: Path, repository: dict, plans: Mapping[str, ChapterPlan]
+) -> NotebookNode | None:
+    """Return the page of a chapter that a study is without, as the first edition that has it; None where none has."""
+    for edition in edition_folders(FIRST, root / "results"):
+        executed = executed_copy(chapter, edition, Profile.read(edition / f"{edition.name}.yaml"))
+        if executed.is_file():
+            notebook = chapter_page(chapter, executed, root, out, repository, plans)
+            add_origin(notebook, study, edition.name)
+            return notebook
+    return None
 
 
 def write_notebook(notebook: NotebookNode, place: Path) -> None:

@@ -125,16 +125,16 @@ def _models(profile: Profile, plan: CohortPlan, cohort: str, device: torch.devic
         reference, paper = Row(*REFERENCE_NETWORK), RECIPES["paper"]
         training = profile.training_without(reference)
         seconds["unseen"] = trainings * of(reference.network, paper.encoding, training, paper.material)
-    training = profile.autoencoder
-    columns = mask(training.size), mask(training.size)
-    step, forward = _rates(Autoencoder(classes), ReconstructionLoss(), training, columns, device)
-    seconds["autoencoder"] = training.budget * step + plan.B * forward
-    if (training := profile.error_map) is None:
-        return seconds
-    columns = _noise(training.size), mask(training.size), mask(training.size)
-    step, forward = _rates(ErrorMapper(classes, training.size), ErrorMapLoss(), training, columns, device)
-    once = training.budget * step + ((training.rounds + 1) * sum(kept.values()) + plan.B) * forward
-    return seconds | {"where": 2 * once}  # with the image and without
+    if training := profile.autoencoder:
+        columns = mask(training.size), mask(training.size)
+        step, forward = _rates(Autoencoder(classes), ReconstructionLoss(), training, columns, device)
+        seconds["autoencoder"] = training.budget * step + plan.B * forward
+    if training := profile.error_map:
+        columns = _noise(training.size), mask(training.size), mask(training.size)
+        step, forward = _rates(ErrorMapper(classes, training.size), ErrorMapLoss(), training, columns, device)
+        once = training.budget * step + ((training.rounds + 1) * sum(kept.values()) + plan.B) * forward
+        seconds["where"] = 2 * once  # with the image and without
+    return seconds
 
 
 def _kept(profile: Profile, plan: CohortPlan, cohort: str) -> dict[str, float]:

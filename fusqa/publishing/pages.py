@@ -17,7 +17,7 @@ from nbformat.v4 import new_markdown_cell
 from fusqa.publishing.students import SOLUTION
 from fusqa.publishing.tools import PublishingError
 
-__all__ = ["absent_page", "add_findings", "page"]
+__all__ = ["absent_page", "add_findings", "add_origin", "page"]
 
 SECTION = "## "  # how a text cell begins that opens a section
 MADE = "How this page was made"
@@ -86,6 +86,12 @@ def add_findings(notebook: NotebookNode, edition: str, sentences: Sequence[str])
     place = next(exercises, len(notebook.cells))
     said = "\n".join(f"- {sentence}" for sentence in sentences)
     notebook.cells.insert(place, new_markdown_cell(f"## What the edition “{edition}” shows\n\n{said}"))
+
+
+def add_origin(notebook: NotebookNode, profile: str, edition: str) -> None:
+    """Say below the title of a page that a study is without this chapter, and which edition is shown instead."""
+    said = f"The study **{profile}** is without this chapter. Shown instead: the published edition **{edition}**."
+    notebook.cells.insert(1, new_markdown_cell(f"```{{note}}\n{said}\n```"))
 
 
 def absent_page(source: Path, profile: str) -> NotebookNode:

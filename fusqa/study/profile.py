@@ -176,8 +176,8 @@ class Profile(_Strict):
         ("vgg16", "siamese-resnet18"). Where several apply, the narrowest wins.
     omitted : dict
         Settings of `quality` for the models for which one kind of altered mask is left out. Without it none is trained.
-    autoencoder : Training
-        Training of the autoencoder.
+    autoencoder : Training, optional
+        Training of the autoencoder. Without it none is trained.
     error_map : Training, optional
         Training of the error map, and of its control without the image. Without it none is trained.
     learnt : Bar
@@ -201,7 +201,7 @@ class Profile(_Strict):
     quality: QualityTraining
     networks: dict[str, dict[str, Any]] = {}
     omitted: dict[str, Any] | None = None
-    autoencoder: Training
+    autoencoder: Training | None = None
     error_map: Training | None = None
     learnt: Bar = Bar()
     models: dict[str, PublishedModel] = {}
@@ -218,7 +218,8 @@ class Profile(_Strict):
         ValueError
             When a setting is missing, misspelt or out of range, a cohort, a row or a segmenter is not known, the
             segmenters differ in the size of their images (their errors go into one set), or the quality models do
-            (they are compared on the same masks), or a network of `networks` is none of the grid.
+            (they are compared on the same masks), a network of `networks` is none of the grid, or a cohort has neither
+            rows nor an autoencoder.
         """
         path = cls.file(name)
         if not path.is_file():
@@ -230,6 +231,9 @@ class Profile(_Strict):
         _require_rows(path, plans)
         _require_known(path, "segmenters", set(profile.segmenters), SEGMENTER_TITLES)
         _require_known(path, "segmenters", {name for plan in plans for name in plan.segmenters}, profile.segmenters)
+        for cohort, plan in profile.cohorts.items():
+            if not plan.rows and profile.autoencoder is None:
+                raise ValueError(f"{path}: {cohort}: nothing would judge masks; give rows, or an autoencoder")
         for name, model in profile.models.items():
             plan = profile.cohorts.get(model.cohort)
             _require_known(path, f"model {name}: rows", {model.row}, plan.rows if plan else ())

@@ -31,20 +31,20 @@ sys.meta_path.insert(0, Forbidden())
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    """The project with an edition of which two chapters were published, and one with more results and no chapter."""
+    """The project with an edition of which two chapters were published, and one with more results and one chapter."""
     root = tmp_path_factory.mktemp("project")
     for name in ("_config.yml", "_toc.yml", "CHANGELOG.md", "CITATION.cff", "book", "notebooks", "profiles"):
         (root / name).symlink_to(ROOT / name)
-    edition = root / f"results/{EDITION}"
-    row = "single-resnet18-scratch__seed0"
-    for name, chapter in (("cohorts", "cohorts"), (f"quality__{row}", f"quality_model__{row}")):
-        write_json(edition / f"simulated/{name}.json", {"provenance": {"seed": 0, "commit": "ab" * 20}})
+    edition, row = root / f"results/{EDITION}", "single-resnet18-scratch__seed0"
+    of_edition = ((edition, "cohorts", "cohorts"), (edition, f"quality__{row}", f"quality_model__{row}"))
+    for folder, name, chapter in (*of_edition, (root / f"results/{LARGER}", "audit", "audit")):
+        write_json(folder / f"simulated/{name}.json", {"provenance": {"seed": 0, "commit": "ab" * 20}})
         caption = '<span class="source">Data: <code>results/cohorts.json</code>.</span>'
         table = new_output("display_data", {"text/html": f"<figure><figcaption>{caption}</figcaption></figure>"})
         cells = [new_markdown_cell(f"# Published {name}"), new_code_cell("1", outputs=[table])]
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         about = {"kernelspec": kernel, "language_info": {"name": "python"}}
-        place = edition / f"simulated/notebooks/{chapter}.ipynb"
+        place = folder / f"simulated/notebooks/{chapter}.ipynb"
         place.parent.mkdir(exist_ok=True)
         nbformat.write(new_notebook(cells=cells, metadata=about), place)
     write_json(edition / FINDINGS, {f"notebooks/{page}": [f"About {page}: 1.5 days."] for page in ("cohorts", "risk")})
@@ -90,6 +90,12 @@ def test_a_chapter_that_the_edition_lacks_says_so(html):
     assert title.removeprefix("# ") in page
     assert f"The study {EDITION} is without this chapter" in page
     assert "is without this chapter" not in said(html / "notebooks/cohorts.html")
+
+
+def test_a_chapter_that_another_edition_has_is_shown_instead(html):
+    page = said(html / "notebooks/audit.html")
+    assert f"The study {EDITION} is without this chapter. Shown instead: the published edition {LARGER}." in page
+    assert "Published audit" in page
 
 
 def test_what_the_edition_shows_stands_on_its_pages(html):

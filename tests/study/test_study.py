@@ -49,6 +49,9 @@ def test_every_profile_reads(path):
     assert "simulated" in profile.cohorts
 
 
+WITHOUT_ROWS = {"simulated": {"A": 3, "B": 3, "segmenters": ["unet"], "rows": []}}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -68,6 +71,7 @@ def test_every_profile_reads(path):
         ({"networks": {"alexnett": {"rate": 0.1}}}, "networks \\['alexnett'\\] are not known"),
         ({"once": ["vgg"]}, "networks \\['vgg'\\] are not known"),
         ({"omitted": {"rate": -1}}, "rate"),
+        ({"cohorts": WITHOUT_ROWS, "autoencoder": None}, "simulated: nothing would judge masks; give rows, or an auto"),
         ({"requests": {"review": {"minutes": 3, "memory_mb": 100}}}, "need an entry 'other'"),
     ],
 )

@@ -32,12 +32,13 @@ def cluster(tmp_path):
 
 @pytest.fixture
 def profile(tmp_path):
-    """The least study that has every rule: one segmenter, one row, a handful of cases."""
+    """The least study: one segmenter, one row, a handful of cases; no autoencoder, and no alteration left out."""
     settings = yaml.safe_load(SMOKE.read_text())
     network = settings["segmenters"]["unet"] | {"budget": 8}
     settings["cohorts"] = {"simulated": {"A": 8, "B": 6, "segmenters": ["unet"], "rows": ["single-resnet18-scratch"]}}
     settings["segmenters"] = {"unet": network}
-    settings["autoencoder"]["budget"] = 16
+    for part in ("autoencoder", "omitted"):
+        del settings[part]
     path = tmp_path / "least.yaml"
     path.write_text(yaml.safe_dump(settings))
     return path
