@@ -86,11 +86,11 @@ def files(out: Path) -> list[str]:
 
 
 def test_a_notebook_that_was_not_executed_is_named_with_the_command_to_run(build, capsys):
-    (build / "quick/simulated/notebooks/autoencoder.ipynb").unlink()
+    (build / "quick/simulated/notebooks/baselines.ipynb").unlink()
     ended = publishing("bind", "--source", ROOT, "--build", build, "--profile", "quick")
     assert ended.exit_code == 1
     said = ended.stderr
-    assert "autoencoder" in said
+    assert "baselines" in said
     assert "cohorts" not in said
     assert "make book PROFILE=quick" in said
     assert not (build / "quick/book").exists()
