@@ -58,8 +58,8 @@ def _one_line_each(models: Sequence[str], label: str) -> tuple[Figure, Axes]:
     names = [fill(model, 48) for model in models]
     height = 0.38 if any("\n" in name for name in names) else 0.3
     figure, axis = plt.subplots(figsize=(7.5, 0.9 + height * len(models)), layout="constrained")
-    axis.set(yticks=range(len(models)), xlabel=label)
-    axis.set_yticklabels(names, fontsize=8)
+    axis.set_yticks(range(len(models)), names, fontsize=8)
+    axis.set_xlabel(label)
     axis.invert_yaxis()
     axis.grid(axis="y", visible=False)
     return figure, axis
@@ -227,9 +227,9 @@ def errors_by_verdict(table: pd.DataFrame, errors: Mapping[str, str]) -> Figure:
     figure, axes = _side_by_side(len(errors), 4.6, 1 + 0.6 * table["model"].nunique(), sharey=True)
     for axis, (column, label) in zip(axes, errors.items(), strict=True):
         style = {"y": "model", "x": column, "hue": "verdict", "hue_order": list(VERDICT_COLOURS), "orient": "y"}
-        sns.boxplot(table, **style, palette=VERDICT_COLOURS, fill=False, showfliers=False, legend=False, ax=axis)
-        points = {"dodge": True, "size": 2.5, "alpha": 0.5, "legend": False}
-        sns.stripplot(table, **style, palette=VERDICT_COLOURS, **points, ax=axis)
+        style |= {"palette": VERDICT_COLOURS, "legend": False, "ax": axis}
+        sns.boxplot(table, **style, fill=False, showfliers=False)
+        sns.stripplot(table, **style, dodge=True, size=2.5, alpha=0.5)
         axis.set(ylabel="", xlabel=label)
         axis.tick_params(axis="y", labelsize=8)
     _verdicts_below(figure, "called")

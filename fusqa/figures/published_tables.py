@@ -1,7 +1,5 @@
 """Tables of the published edition, where a run has none of its own."""
 
-import json
-
 import pandas as pd
 
 from fusqa.figures.showing import show_table
@@ -22,10 +20,11 @@ def show_published(cohort: str, result: str, part: str, caption: str) -> None:
     caption : str
         What the table shows; the name of the edition is put before it.
     """
-    edition, source = published(cohort), f"results/{result}.json"
-    file = edition.path(source) if edition else None
-    lines = json.loads(file.read_text(encoding="utf-8")).get(part) if file and file.is_file() else None
+    edition = published(cohort)
+    lines = edition.result(result).get(part) if edition and edition.can_read(result) else None
     if lines:
-        show_table(pd.DataFrame(lines), f"Published edition “{edition.profile.name}”: {caption}", source)
+        show_table(
+            pd.DataFrame(lines), f"Published edition “{edition.profile.name}”: {caption}", f"results/{result}.json"
+        )
     else:
         print("The published edition has no such table either.")

@@ -90,15 +90,20 @@ def add_findings(notebook: NotebookNode, edition: str, sentences: Sequence[str])
 
 def add_origin(notebook: NotebookNode, profile: str, edition: str) -> None:
     """Say below the title of a page that a study is without this chapter, and which edition is shown instead."""
-    said = f"The study **{profile}** is without this chapter. Shown instead: the published edition **{edition}**."
-    notebook.cells.insert(1, new_markdown_cell(f"```{{note}}\n{said}\n```"))
+    note = _absent(profile, f"Shown instead: the published edition **{edition}**.")
+    notebook.cells.insert(1, new_markdown_cell(note))
 
 
 def absent_page(source: Path, profile: str) -> NotebookNode:
     """Return the page of a chapter that a study does not have: how it begins, and a line that says so."""
     opening = nbformat.read(source, as_version=4).cells[0].source
-    said = f"The study **{profile}** is without this chapter. A larger one has it: `make book PROFILE=classroom`."
-    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"{opening}\n\n```{{note}}\n{said}\n```")])
+    note = _absent(profile, "A larger one has it: `make book PROFILE=classroom`.")
+    return nbformat.v4.new_notebook(cells=[new_markdown_cell(f"{opening}\n\n{note}")])
+
+
+def _absent(profile: str, instead: str) -> str:
+    """Note that a study is without a chapter, and what there is instead."""
+    return f"```{{note}}\nThe study **{profile}** is without this chapter. {instead}\n```"
 
 
 def _entitled(heading: str, title: str) -> str:

@@ -231,9 +231,7 @@ class Profile(_Strict):
         _require_rows(path, plans)
         _require_known(path, "segmenters", set(profile.segmenters), SEGMENTER_TITLES)
         _require_known(path, "segmenters", {name for plan in plans for name in plan.segmenters}, profile.segmenters)
-        for cohort, plan in profile.cohorts.items():
-            if not plan.rows and profile.autoencoder is None:
-                raise ValueError(f"{path}: {cohort}: nothing would judge masks; give rows, or an autoencoder")
+        _require_models(path, profile)
         for name, model in profile.models.items():
             plan = profile.cohorts.get(model.cohort)
             _require_known(path, f"model {name}: rows", {model.row}, plan.rows if plan else ())
@@ -292,6 +290,13 @@ def _require_rows(path: Path, plans: Iterable[CohortPlan]) -> None:
             row_named(key)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
+
+
+def _require_models(path: Path, profile: Profile) -> None:
+    """Raise ValueError where a cohort has neither rows nor an autoencoder."""
+    for cohort, plan in profile.cohorts.items():
+        if not plan.rows and profile.autoencoder is None:
+            raise ValueError(f"{path}: {cohort}: nothing would judge masks; give rows, or an autoencoder")
 
 
 def _require_early(path: Path, profile: Profile) -> None:
