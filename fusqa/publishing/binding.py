@@ -9,7 +9,8 @@ chapters once more, as another cohort's study left them. ::
     python -m fusqa.publishing bind --profile quick          # build/quick/*/notebooks -> build/quick/book/html
     python -m fusqa.publishing read                          # results/*/*/notebooks -> build/read/html
 
-A published edition is bound like a study. It needs no package that the study computes with, and may lack chapters.
+A published edition is bound like a study. It needs no package that the study computes with, and may lack chapters. Of a
+cohort that it was not run on, another edition's chapters are bound with it.
 
 The HTML appears whole or not at all: it is built beside its place and moved there at the end.
 """
@@ -31,6 +32,7 @@ from fusqa.publishing.citing import citation
 from fusqa.publishing.contents import (
     COHORT_IN,
     FIRST,
+    Source,
     edition_toc,
     executed_copy,
     missing_chapters,
@@ -38,7 +40,7 @@ from fusqa.publishing.contents import (
     row_title,
 )
 from fusqa.publishing.lessons import handout, lesson_table, lessons, slides
-from fusqa.publishing.pages import absent_page, add_findings, add_origin, page
+from fusqa.publishing.pages import absent_page, add_edition, add_findings, add_origin, page
 from fusqa.publishing.quizzes import quiz, quizzes
 from fusqa.publishing.students import write_students
 from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, jupyter_book
@@ -72,14 +74,14 @@ def bind_study(name: str, source: Path, build: Path) -> Path:
     """
     root = source.resolve()
     profile = Profile.read(name)
-    study = root / build / profile.name
-    out = study / "book"
-    absent = missing_chapters(_written_toc(root), study, profile)
+    study = Source(root / build / profile.name, profile)
+    sources, out = dict.fromkeys(profile.cohorts, study), study.folder / "book"
+    absent = missing_chapters(_written_toc(root), sources)
     if missing := [file for file in absent if read_chapters()[Path(file).name].runs(profile, FIRST)]:
         named = ", ".join(file.partition("/")[2] for file in missing)
-        found = f"not executed: {named} (looked in {study / FIRST / 'notebooks'})"
+        found = f"not executed: {named} (looked in {study.folder / FIRST / 'notebooks'})"
         raise PublishingError(f"{found}; run: make book PROFILE={shlex.quote(profile.name)}")
-    assemble(root, study, profile, out / "source")
+    assemble(root, sources, out / "source")
     bind(out / "source", out / "html")
     return out / "html" / "index.html"
 
@@ -90,7 +92,8 @@ def bind_edition(name: str | None, source: Path, build: Path) -> Path:
     Parameters
     ----------
     name : str or None
-        The edition; None for that with most chapters on simulated fetuses, and among equals with most results.
+        The edition, which other editions complete by the cohorts that it was not run on. None: of each cohort the
+        edition that has most chapters of it.
     source : Path
         The project's folder, with the editions in ``results/``.
     build : Path
@@ -102,17 +105,29 @@ def bind_edition(name: str | None, source: Path, build: Path) -> Path:
         If there is no such edition; and as :func:`assemble` and :func:`bind`.
     """
     root = source.resolve()
-    found = {folder.name: folder for folder in edition_folders(FIRST, root / "results")}
-    chapters = {edition: len(list((folder / FIRST / "notebooks").glob("*"))) for edition, folder in found.items()}
-    name = name or max(chapters, key=chapters.get, default=None)
-    if name not in found:
-        known = f"editions on simulated fetuses are {', '.join(found)}" if found else "there is none yet"
-        raise PublishingError(f"no edition {name or ''} in {root / 'results'}: {known}")
+    place = root / "results"
+    sources = {cohort: shown for cohort in COHORTS if (shown := _shown(cohort, name, place))}
+    if FIRST not in sources or name not in (None, sources[FIRST].folder.name):
+        names = ", ".join(folder.name for folder in edition_folders(FIRST, place))
+        known = f"editions on simulated fetuses are {names}" if names else "there is none yet"
+        raise PublishingError(f"no edition {name or ''} in {place}: {known}")
     out = root / build / "read"
-    profile = Profile.read(found[name] / f"{name}.yaml")
-    assemble(root, found[name], profile, out / "source", results=".")
+    assemble(root, sources, out / "source")
     bind(out / "source", out / "html")
     return out / "html" / "index.html"
+
+
+def _shown(cohort: str, wanted: str | None, place: Path) -> Source | None:
+    """Return the edition `wanted` if it has chapters of `cohort`, and else that with most; None where none has any."""
+    chapters = {folder: len([*(folder / cohort / "notebooks").glob("*")]) for folder in edition_folders(cohort, place)}
+    having = [folder for folder, count in chapters.items() if count]
+    best = max(having, key=lambda folder: (folder.name == wanted, chapters[folder]), default=None)
+    return best and _edition(best)
+
+
+def _edition(folder: Path) -> Source:
+    """Return a published edition as a source of chapters."""
+    return Source(folder, Profile.read(folder / f"{folder.name}.yaml"), results=".")
 
 
 def _written_toc(root: Path) -> dict:
@@ -120,7 +135,7 @@ def _written_toc(root: Path) -> dict:
     return yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
 
 
-def assemble(root: Path, build: Path, profile: Profile, out: Path, results: str = "results") -> None:
+def assemble(root: Path, sources: Mapping[str, Source], out: Path) -> None:
     """Lay out the sources of the book in `out`: configuration, pages, executed notebooks, result files.
 
     A chapter that was not executed on the simulated cohort is shown as a published edition has it. Where none has it,
@@ -130,14 +145,10 @@ def assemble(root: Path, build: Path, profile: Profile, out: Path, results: str 
     ----------
     root : Path
         The repository.
-    build : Path
-        Folder of the study or of the published edition, with one folder for each cohort.
-    profile : Profile
-        The profile; what an earlier version of it left in `build`, other rows or seeds, is passed over.
+    sources : dict
+        The study or the edition that each cohort's chapters come from; that of the simulated cohort names the book.
     out : Path
         Folder to write; whatever lay there is replaced.
-    results : str
-        Where the result files lie in the folder of a cohort.
 
     Raises
     ------
@@ -145,33 +156,35 @@ def assemble(root: Path, build: Path, profile: Profile, out: Path, results: str 
         If the run of a notebook failed.
     """
     written = _written_toc(root)
-    toc = edition_toc(written, root / "book", build, profile)
+    toc = edition_toc(written, root / "book", sources)
 
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(root / "book", out / "book", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(root / "CHANGELOG.md", out)
     (out / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
-    config = configure(root, profile, out)
-    for cohort in profile.cohorts:
+    config, first = configure(root, sources, out), sources[FIRST]
+    for cohort, source in sources.items():
         place = out / "published" / "results" / cohort
         place.mkdir(parents=True)
-        for file in result_files(build / cohort / results, profile, cohort):
+        for file in result_files(source.folder / cohort / source.results, source.profile, cohort):
             if not file.name.endswith(DRAWN_AGAIN):
                 shutil.copy(file, place)
     write_students(root / "notebooks", out / "published" / "students")
-    chapters, missing = notebooks_of(toc), missing_chapters(written, build, profile)
+    chapters, missing = notebooks_of(toc), missing_chapters(written, sources)
     plans = chapter_plans(root / "book/teaching")
     if unplanned := {file.partition("/")[2] for file in notebooks_of(written)} - set(plans):
         raise PublishingError(f"book/teaching/chapters.yaml has no entry for {', '.join(sorted(unplanned))}")
-    said = told_findings(build)
     for chapter in chapters:
+        source = sources[COHORT_IN[chapter.partition("/")[0]]]
         if chapter in missing:
-            notebook = published_page(chapter, profile.name, root, out, config["repository"], plans)
-            notebook = notebook or absent_page(root / f"{chapter}.ipynb", profile.name)
+            notebook = published_page(chapter, first.profile.name, root, out, config["repository"], plans)
+            notebook = notebook or absent_page(root / f"{chapter}.ipynb", first.profile.name)
         else:
-            executed = executed_copy(chapter, build, profile)
+            executed = executed_copy(chapter, source)
             notebook = chapter_page(chapter, executed, root, out, config["repository"], plans)
-        add_findings(notebook, profile.name, said.get(chapter, []))
+            if source.folder != first.folder:
+                add_edition(notebook, source.profile)
+        add_findings(notebook, source.profile.name, told_findings(source.folder).get(chapter, []))
         write_notebook(notebook, out / f"{chapter}.ipynb")
     for absent in (root / "book").glob("*_absent.md"):  # what a part says of a cohort that the study was not run on
         cohort = absent.stem.removesuffix("_absent")
@@ -179,7 +192,7 @@ def assemble(root: Path, build: Path, profile: Profile, out: Path, results: str 
             shutil.copy(absent, out / "book" / f"{cohort}.md")
     write_teaching(root, out, plans)
     write_inserts(
-        root, build, out, config["repository"]["url"], [root / f"{file}.ipynb" for file in notebooks_of(written)]
+        root, first.folder, out, config["repository"]["url"], [root / f"{file}.ipynb" for file in notebooks_of(written)]
     )
 
 
@@ -200,10 +213,15 @@ def bind(source: Path, place: Path) -> None:
         built.rename(place)
 
 
-def configure(root: Path, profile: Profile, out: Path) -> dict:
-    """Copy the configuration and return it; pages may write ``{{ edition }}`` for the profile and what it says."""
+def configure(root: Path, sources: Mapping[str, Source], out: Path) -> dict:
+    """Copy the configuration and return it; pages may write ``{{ edition }}`` for the profiles and what they say."""
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    config["parse"]["myst_substitutions"] = {"edition": f"**{profile.name}**. {profile.title}"}
+    cohorts: dict[str, list[str]] = {}
+    for cohort, source in sources.items():
+        cohorts.setdefault(f"**{source.profile.name}**. {source.profile.title}", []).append(COHORTS[cohort].title)
+    first, *others = cohorts
+    told = [f"On {' and on '.join(cohorts[edition])} it shows the edition {edition}" for edition in others]
+    config["parse"]["myst_substitutions"] = {"edition": " ".join([first, *told])}
     config["sphinx"]["config"]["version"] = __version__  # an ePub has one
     (out / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     return config
@@ -235,7 +253,7 @@ def published_page(
 ) -> NotebookNode | None:
     """Return the page of a chapter that a study is without, as the first edition that has it; None where none has."""
     for edition in edition_folders(FIRST, root / "results"):
-        executed = executed_copy(chapter, edition, Profile.read(edition / f"{edition.name}.yaml"))
+        executed = executed_copy(chapter, _edition(edition))
         if executed.is_file():
             notebook = chapter_page(chapter, executed, root, out, repository, plans)
             add_origin(notebook, study, edition.name)

@@ -1,8 +1,9 @@
 """The table of contents of one edition: executed copies in place of the notebooks that ``_toc.yml`` names."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from fusqa.publishing.tools import PublishingError
 from fusqa.study.catalogue import COHORTS
@@ -10,7 +11,16 @@ from fusqa.study.chapters import read_chapters
 from fusqa.study.profile import Profile
 from fusqa.study.rows import title_of
 
-__all__ = ["COHORT_IN", "FIRST", "edition_toc", "executed_copy", "missing_chapters", "notebooks_of", "row_title"]
+__all__ = [
+    "COHORT_IN",
+    "FIRST",
+    "Source",
+    "edition_toc",
+    "executed_copy",
+    "missing_chapters",
+    "notebooks_of",
+    "row_title",
+]
 
 FIRST, FIRST_FOLDER = "simulated", "notebooks"
 """The cohort whose chapters the table of contents names, and the folder of the book that they lie in."""
@@ -22,7 +32,19 @@ COHORT_IN = {FIRST_FOLDER: FIRST} | {cohort: cohort for cohort in COHORTS if coh
 """Folder of the book -> the cohort whose executed notebooks lie in it."""
 
 
-def edition_toc(written: dict, pages: Path, build: Path, profile: Profile) -> dict:
+class Source(NamedTuple):
+    """A study or a published edition whose executed chapters become pages.
+
+    ``folder`` has one for each cohort, with the result files in ``results`` of it. Other rows and seeds than those of
+    ``profile``, which an earlier version of it left there, are passed over.
+    """
+
+    folder: Path
+    profile: Profile
+    results: str = "results"
+
+
+def edition_toc(written: dict, pages: Path, sources: Mapping[str, Source]) -> dict:
     """Return the table of contents of an edition; a chapter that was not executed stays in it under its own name.
 
     Parameters
@@ -31,10 +53,8 @@ def edition_toc(written: dict, pages: Path, build: Path, profile: Profile) -> di
         The content of ``_toc.yml``.
     pages : Path
         Folder of the prose pages.
-    build : Path
-        Folder of the study or of the published edition, with one folder for each cohort.
-    profile : Profile
-        The profile.
+    sources : dict
+        Whose chapters each cohort has; none of a cohort that is not in it.
 
     Raises
     ------
@@ -44,13 +64,13 @@ def edition_toc(written: dict, pages: Path, build: Path, profile: Profile) -> di
     if unknown := [file for file in notebooks_of(written) if file.partition("/")[2] not in read_chapters()]:
         raise PublishingError(f"_toc.yml names {', '.join(unknown)}, which workflow/chapters.yaml does not")
     filled = [{**part, "chapters": list(_with_cohorts(part["chapters"], written, pages))} for part in written["parts"]]
-    parts = [{**part, "chapters": list(_executed(part["chapters"], build, profile))} for part in filled]
+    parts = [{**part, "chapters": list(_executed(part["chapters"], sources))} for part in filled]
     return {**written, "parts": [part for part in parts if part["chapters"]]}
 
 
-def missing_chapters(written: dict, build: Path, profile: Profile) -> list[str]:
+def missing_chapters(written: dict, sources: Mapping[str, Source]) -> list[str]:
     """Return the notebooks of ``_toc.yml`` that were not executed on the simulated cohort; others may be absent."""
-    return [file for file in notebooks_of(written) if not _runs(file, build, profile)]
+    return [file for file in notebooks_of(written) if not _runs(file, sources)]
 
 
 def notebooks_of(toc: dict) -> list[str]:
@@ -66,13 +86,13 @@ def row_title(name: str) -> str:
     return ", ".join(part for part in (named, seed and f"seed {seed}") if part)
 
 
-def executed_copy(file: str, build: Path, profile: Profile) -> Path:
+def executed_copy(file: str, source: Source) -> Path:
     """Where the executed notebook behind a page of the book lies."""
     folder, _, name = file.partition("/")
     chapter = read_chapters().get(name)
     if chapter and chapter.per == "seed":
-        name += f"__seed{profile.seeds[0]}"
-    return build / COHORT_IN[folder] / "notebooks" / f"{name}.ipynb"
+        name += f"__seed{source.profile.seeds[0]}"
+    return source.folder / COHORT_IN[folder] / "notebooks" / f"{name}.ipynb"
 
 
 def _files(entries: Iterable[dict]) -> Iterator[str]:
@@ -129,49 +149,52 @@ def _again(entries: Iterable[dict], cohort: str, pages: Path) -> Iterator[dict]:
             yield from below
 
 
-def _runs(file: str, build: Path, profile: Profile) -> list[str]:
+def _runs(file: str, sources: Mapping[str, Source]) -> list[str]:
     """Files of the book that stand behind entry `file`: the executed copies, in the order of the profile.
 
     Of what is run once per seed, the first has the plain name of the chapter, so that prose can link to it.
     """
     folder, _, name = file.partition("/")
-    chapter, first = read_chapters()[name], f"__seed{profile.seeds[0]}"
-    names = [Path(chapter.notebook.format(**run)).stem for run in chapter.runs(profile, COHORT_IN[folder])]
+    if COHORT_IN[folder] not in sources:
+        return []
+    source, chapter = sources[COHORT_IN[folder]], read_chapters()[name]
+    first = f"__seed{source.profile.seeds[0]}"
+    names = [Path(chapter.notebook.format(**run)).stem for run in chapter.runs(source.profile, COHORT_IN[folder])]
     pages = [f"{folder}/{one.removesuffix(first) if chapter.per == 'seed' else one}" for one in names]
-    return [page for page in pages if executed_copy(page, build, profile).is_file()]
+    return [page for page in pages if executed_copy(page, source).is_file()]
 
 
-def _with_results(files: list[str], build: Path) -> list[str]:
+def _with_results(files: list[str], sources: Mapping[str, Source]) -> list[str]:
     """Leave out rows that were not run, unless none was: the table of all rows names them in one line."""
-    return [file for file in files if not _was_left(file, build)] or files
+    return [file for file in files if not _was_left(file, sources)] or files
 
 
-def _was_left(file: str, build: Path) -> bool:
+def _was_left(file: str, sources: Mapping[str, Source]) -> bool:
     """Whether the page of a row stands for one that was not run, as those are whose weights are not at hand."""
     folder, _, name = file.partition("/")
     chapter, _, run = name.partition("__")
-    kind = read_chapters()[chapter]
-    result = build / COHORT_IN[folder] / "results" / f"{kind.result or chapter}__{run}.json"
+    kind, source = read_chapters()[chapter], sources[COHORT_IN[folder]]
+    result = source.folder / COHORT_IN[folder] / source.results / f"{kind.result or chapter}__{run}.json"
     if kind.per != "row" or not result.is_file():
         return False
     return json.loads(result.read_text(encoding="utf-8"))["status"] != "run"
 
 
-def _executed(entries: Iterable[dict], build: Path, profile: Profile) -> Iterator[dict]:
+def _executed(entries: Iterable[dict], sources: Mapping[str, Source]) -> Iterator[dict]:
     """Yield the executed copies in place of their entries; a page whose sections are all absent goes with them.
 
     A chapter that was not executed on the simulated cohort stays: other pages lead to it.
     """
     for entry in entries:
         if _is_notebook(entry["file"]):
-            below = list(_executed(entry.get("sections", []), build, profile))
+            below = list(_executed(entry.get("sections", []), sources))
             first = entry["file"].startswith(f"{FIRST_FOLDER}/")
-            executed = _with_results(_runs(entry["file"], build, profile), build)
+            executed = _with_results(_runs(entry["file"], sources), sources)
             for file in executed or [entry["file"]] * first:
                 title = row_title(file)
                 yield {"file": file} | ({"title": title} if title else {}) | ({"sections": below} if below else {})
                 below = []
         elif "sections" not in entry:
             yield entry
-        elif sections := list(_executed(entry["sections"], build, profile)):
+        elif sections := list(_executed(entry["sections"], sources)):
             yield {**entry, "sections": sections}

@@ -16,8 +16,9 @@ from nbformat.v4 import new_markdown_cell
 
 from fusqa.publishing.students import SOLUTION
 from fusqa.publishing.tools import PublishingError
+from fusqa.study.profile import Profile
 
-__all__ = ["absent_page", "add_findings", "add_origin", "page"]
+__all__ = ["absent_page", "add_edition", "add_findings", "add_origin", "page"]
 
 SECTION = "## "  # how a text cell begins that opens a section
 MADE = "How this page was made"
@@ -92,6 +93,11 @@ def add_origin(notebook: NotebookNode, profile: str, edition: str) -> None:
     """Say below the title of a page that a study is without this chapter, and which edition is shown instead."""
     note = _absent(profile, f"Shown instead: the published edition **{edition}**.")
     notebook.cells.insert(1, new_markdown_cell(note))
+
+
+def add_edition(notebook: NotebookNode, edition: Profile) -> None:
+    """Say below the title of a page which edition it shows, in a book of another one."""
+    notebook.cells.insert(1, new_markdown_cell(f"From the published edition **{edition.name}**. {edition.title}"))
 
 
 def absent_page(source: Path, profile: str) -> NotebookNode:

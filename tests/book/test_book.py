@@ -18,6 +18,7 @@ from conftest import ROOT, publishing
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from fusqa.publishing.binding import assemble, bind
+from fusqa.publishing.contents import Source
 from fusqa.publishing.printing import browser as find_browser
 from fusqa.publishing.printing import print_book, write_epub
 from fusqa.publishing.tools import PublishingError
@@ -80,6 +81,12 @@ def build(tmp_path) -> Path:
     return tmp_path / "build"
 
 
+def study(build: Path, **settings: object) -> dict[str, Source]:
+    """The study as the source of all its chapters; `settings` replace those of its profile."""
+    profile = QUICK.model_copy(update=settings)
+    return dict.fromkeys(profile.cohorts, Source(build / "quick", profile))
+
+
 def files(out: Path) -> list[str]:
     """Files of the assembled table of contents, in order."""
     return re.findall(r"file: (\S+)", (out / "_toc.yml").read_text())
@@ -100,13 +107,13 @@ def test_a_failed_run_is_not_published(build, tmp_path):
     failure = new_output("error", ename="ValueError", evalue="no such thing", traceback=[])
     executed(build / "quick/simulated", "review__seed0", failure)
     with pytest.raises(PublishingError, match=r"review__seed0\.ipynb ended in ValueError: no such thing"):
-        assemble(ROOT, build / "quick", QUICK, tmp_path / "source")
+        assemble(ROOT, study(build), tmp_path / "source")
 
 
 def test_every_row_has_a_page_below_the_quality_models_in_the_order_of_the_profile(build, tmp_path):
     rows = sorted(ROWS, reverse=True)
     plans = QUICK.cohorts | {"simulated": QUICK.cohorts["simulated"].model_copy(update={"rows": rows})}
-    assemble(ROOT, build / "quick", QUICK.model_copy(update={"cohorts": plans}), tmp_path / "source")
+    assemble(ROOT, study(build, cohorts=plans), tmp_path / "source")
     listed = files(tmp_path / "source")
     pages = [f"notebooks/quality_model__{row}__seed0" for row in rows]
     place = listed.index("book/quality_models")
@@ -125,7 +132,7 @@ def test_rows_and_seeds_that_the_profile_no_longer_has_are_passed_over(build, tm
     for name in left:
         executed(build / "quick/simulated", name)
     (build / "quick/simulated/results/quality__single-vgg16-scratch__seed0.csv").write_text("case\n")
-    assemble(ROOT, build / "quick", QUICK, tmp_path / "source")
+    assemble(ROOT, study(build), tmp_path / "source")
     assert not {f"notebooks/{name}" for name in left} & set(files(tmp_path / "source"))
     published = tmp_path / "source/published/results/simulated"
     assert sorted(path.name for path in published.iterdir()) == ["cohorts.csv", "cohorts.json"]
@@ -138,7 +145,7 @@ def test_the_code_of_a_section_is_in_one_fold(build, tmp_path):
     notebook.cells[1:1] = [new_code_cell(code, metadata={"tags": [tag]}) for code, tag in given]
     notebook.cells += [new_markdown_cell("## One more"), new_code_cell("seed + 1"), new_code_cell("seed + 2")]
     nbformat.write(notebook, source)
-    assemble(ROOT, build / "quick", QUICK, tmp_path / "source")
+    assemble(ROOT, study(build), tmp_path / "source")
     page = nbformat.read(tmp_path / "source/notebooks/cohorts.ipynb", as_version=4)
     assert all("remove-input" in cell.metadata.tags for cell in page.cells if cell.cell_type == "code")
     folds = [cell.source for cell in page.cells if "How this page was made" in cell.source]
@@ -155,7 +162,7 @@ def test_a_row_that_was_not_run_has_no_page(build, tmp_path):
     results = build / "quick/simulated/results"
     left = {"status": "not run", "reason": "its weights cannot be had", "provenance": {"seed": 0}}
     (results / f"quality__{ROWS[1]}__seed0.json").write_text(json.dumps(left))
-    assemble(ROOT, build / "quick", QUICK, tmp_path / "source")
+    assemble(ROOT, study(build), tmp_path / "source")
     pages = files(tmp_path / "source")
     assert f"notebooks/quality_model__{ROWS[0]}__seed0" in pages
     assert f"notebooks/quality_model__{ROWS[1]}__seed0" not in pages
@@ -164,7 +171,7 @@ def test_a_row_that_was_not_run_has_no_page(build, tmp_path):
 def test_no_two_pages_of_two_cohorts_have_one_title(build, tmp_path):
     executed(build / "quick/hc18", "cohorts")
     plans = QUICK.cohorts | {"hc18": QUICK.cohorts["simulated"]}
-    assemble(ROOT, build / "quick", QUICK.model_copy(update={"cohorts": plans}), tmp_path / "source")
+    assemble(ROOT, study(build, cohorts=plans), tmp_path / "source")
     titles = [
         nbformat.read(tmp_path / f"source/{folder}/cohorts.ipynb", as_version=4).cells[0].source.partition("\n")[0]
         for folder in ("notebooks", "hc18")
@@ -174,7 +181,7 @@ def test_no_two_pages_of_two_cohorts_have_one_title(build, tmp_path):
 
 
 def test_captions_lead_to_published_files_only(build, tmp_path):
-    assemble(ROOT, build / "quick", QUICK, tmp_path / "source")
+    assemble(ROOT, study(build), tmp_path / "source")
     page = nbformat.read(tmp_path / "source/notebooks/cohorts.ipynb", as_version=4)
     caption = page.cells[1].outputs[0].data["text/html"]
     assert '<a href="../results/simulated/cohorts.csv"><code>results/cohorts.csv</code></a>' in caption
@@ -182,12 +189,12 @@ def test_captions_lead_to_published_files_only(build, tmp_path):
 
 
 def test_real_heads_appear_when_the_study_was_run_on_them(build, tmp_path):
-    assemble(ROOT, build / "quick", QUICK, tmp_path / "without")
+    assemble(ROOT, study(build), tmp_path / "without")
     assert not any(file.startswith("hc18/") for file in files(tmp_path / "without"))
     assert "was not run on the HC18" in (tmp_path / "without/book/hc18.md").read_text()
     executed(build / "quick/hc18", "cohorts")
     executed(build / "quick/hc18", "quality_model__single-resnet18-scratch__seed0")
-    assemble(ROOT, build / "quick", QUICK, tmp_path / "with")
+    assemble(ROOT, study(build), tmp_path / "with")
     real = [file for file in files(tmp_path / "with") if "hc18" in file]
     row = "hc18/quality_model__single-resnet18-scratch__seed0"
     assert real == ["book/hc18", "hc18/cohorts", "book/hc18_quality_models", row]
@@ -219,7 +226,7 @@ def test_a_book_is_printed_whole_by_one_command(build):
     book = build / "quick/book"
     with pytest.raises(PublishingError, match="make book PROFILE=quick"):
         print_book(book)
-    assemble(ROOT, build / "quick", QUICK, book / "source")
+    assemble(ROOT, study(build), book / "source")
     printed = print_book(book).read_bytes()
     assert printed.startswith(b"%PDF") and printed.rstrip().endswith(b"%%EOF")
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) > 20
@@ -228,7 +235,7 @@ def test_a_book_is_printed_whole_by_one_command(build):
 
 def test_a_book_is_packed_for_readers_of_electronic_books(build):
     book = build / "quick/book"
-    assemble(ROOT, build / "quick", QUICK, book / "source")
+    assemble(ROOT, study(build), book / "source")
     with ZipFile(write_epub(book)) as packed:
         assert packed.read("mimetype") == b"application/epub+zip"
         pages = {name for name in packed.namelist() if name.endswith(".xhtml")}

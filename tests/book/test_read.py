@@ -1,5 +1,6 @@
 """The published book, bound where nothing can be imported that the study computes with."""
 
+import json
 import os
 import re
 import subprocess
@@ -13,7 +14,8 @@ from conftest import ROOT, publishing
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from fusqa.files import write_json
-from fusqa.study.shelf import FINDINGS
+from fusqa.study.profile import Profile
+from fusqa.study.shelf import FINDINGS, PLACE
 
 EDITION, LARGER = "quick", "overnight"
 ABSENT = yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]["autodoc_mock_imports"]
@@ -31,20 +33,27 @@ sys.meta_path.insert(0, Forbidden())
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    """The project with an edition of which two chapters were published, and one with more results and one chapter."""
+    """The project with an edition that has two chapters, and one with more results, one chapter, and another cohort."""
     root = tmp_path_factory.mktemp("project")
     for name in ("_config.yml", "_toc.yml", "CHANGELOG.md", "CITATION.cff", "book", "notebooks", "profiles"):
         (root / name).symlink_to(ROOT / name)
     edition, row = root / f"results/{EDITION}", "single-resnet18-scratch__seed0"
-    of_edition = ((edition, "cohorts", "cohorts"), (edition, f"quality__{row}", f"quality_model__{row}"))
-    for folder, name, chapter in (*of_edition, (root / f"results/{LARGER}", "audit", "audit")):
-        write_json(folder / f"simulated/{name}.json", {"provenance": {"seed": 0, "commit": "ab" * 20}})
+    trained = json.loads((PLACE / f"classroom/simulated/quality__{row}.json").read_text())
+    larger = root / f"results/{LARGER}"
+    for folder, name, chapter in (
+        (edition / "simulated", "cohorts", "cohorts"),
+        (edition / "simulated", f"quality__{row}", f"quality_model__{row}"),
+        (larger / "simulated", "audit", "audit"),
+        (larger / "hc18-early", "cohorts", "cohorts"),
+    ):
+        made = {"provenance": {"seed": 0, "commit": "ab" * 20}}
+        write_json(folder / f"{name}.json", (trained if row in name else {}) | made)
         caption = '<span class="source">Data: <code>results/cohorts.json</code>.</span>'
         table = new_output("display_data", {"text/html": f"<figure><figcaption>{caption}</figcaption></figure>"})
         cells = [new_markdown_cell(f"# Published {name}"), new_code_cell("1", outputs=[table])]
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         about = {"kernelspec": kernel, "language_info": {"name": "python"}}
-        place = folder / f"simulated/notebooks/{chapter}.ipynb"
+        place = folder / f"notebooks/{chapter}.ipynb"
         place.parent.mkdir(exist_ok=True)
         nbformat.write(new_notebook(cells=cells, metadata=about), place)
     write_json(edition / FINDINGS, {f"notebooks/{page}": [f"About {page}: 1.5 days."] for page in ("cohorts", "risk")})
@@ -96,6 +105,15 @@ def test_a_chapter_that_another_edition_has_is_shown_instead(html):
     page = said(html / "notebooks/audit.html")
     assert f"The study {EDITION} is without this chapter. Shown instead: the published edition {LARGER}." in page
     assert "Published audit" in page
+
+
+def test_a_cohort_that_only_another_edition_has_is_shown_with_its_name(html):
+    page = said(html / "hc18-early/cohorts.html")
+    title = Profile.read(LARGER).title
+    assert "Published cohorts" in page and f"From the published edition {LARGER}. {title}" in page
+    shown = f"On real fetal heads (HC18), second trimester to first it shows the edition {LARGER}. {title}"
+    assert shown in said(html / "book/intro.html")
+    assert "From the published edition" not in said(html / "notebooks/cohorts.html")
 
 
 def test_what_the_edition_shows_stands_on_its_pages(html):
