@@ -220,7 +220,7 @@ def configure(root: Path, sources: Mapping[str, Source], out: Path) -> dict:
     for cohort, source in sources.items():
         cohorts.setdefault(f"**{source.profile.name}**. {source.profile.title}", []).append(COHORTS[cohort].title)
     first, *others = cohorts
-    told = [f"On {' and on '.join(cohorts[edition])} it shows the edition {edition}" for edition in others]
+    told = [f"For {' and '.join(cohorts[edition])}, it shows the edition {edition}" for edition in others]
     config["parse"]["myst_substitutions"] = {"edition": " ".join([first, *told])}
     config["sphinx"]["config"]["version"] = __version__  # an ePub has one
     (out / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")

@@ -111,7 +111,7 @@ def test_a_cohort_that_only_another_edition_has_is_shown_with_its_name(html):
     page = said(html / "hc18-early/cohorts.html")
     title = Profile.read(LARGER).title
     assert "Published cohorts" in page and f"From the published edition {LARGER}. {title}" in page
-    shown = f"On real fetal heads (HC18), second trimester to first it shows the edition {LARGER}. {title}"
+    shown = f"For real fetal heads (HC18), second trimester to first, it shows the edition {LARGER}. {title}"
     assert shown in said(html / "book/intro.html")
     assert "From the published edition" not in said(html / "notebooks/cohorts.html")
 
