@@ -2,12 +2,13 @@
 
 The notebook stays as Papermill left it. Its copy in the book has the code of each section in one fold, its figures and
 tables numbered, the files behind them linked, and the answers to its exercises behind a click. Its words are those of
-today's notebook where that has the same code: a sentence can be improved without running the study again.
+today's notebook where the code beside them is the same: a sentence can be improved without running the study again.
 """
 
 import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import nbformat
@@ -69,14 +70,25 @@ def page(executed: Path, written: Path, title: str, note: str, cohort: str, resu
 
 
 def _reword(executed: NotebookNode, written: NotebookNode) -> None:
-    """Take the text cells of a notebook as it is written today, where its code is the same as when it was executed."""
-    texts, codes = (
-        {cell.id: cell.source for cell in written.cells if cell.cell_type == kind} for kind in ("markdown", "code")
-    )
-    ran = {cell.id: cell.source for cell in executed.cells if cell.id in codes}
-    if ran == codes:
-        for cell in executed.cells:
-            cell.source = texts.get(cell.id, cell.source)
+    """Take each text as it is written today, unless the code before or after it is not that which was executed."""
+    today, then = _code_beside(written), _code_beside(executed)
+    texts = {cell.id: cell.source for cell in written.cells if cell.cell_type == "markdown"}
+    for cell in executed.cells:
+        if cell.id in texts and today[cell.id] == then[cell.id]:
+            cell.source = texts[cell.id]
+
+
+def _code_beside(notebook: NotebookNode) -> dict[str, list]:
+    """Return the code cells, names and content, that stand right before and right after each text cell, by its name."""
+    cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    runs = [(kind, list(run)) for kind, run in groupby(cells, key=lambda cell: cell.cell_type)]
+    code = [[(cell.id, cell.source) for cell in run if kind == "code"] for kind, run in runs]
+    return {
+        cell.id: code[max(place - 1, 0) : place + 2]
+        for place, (kind, run) in enumerate(runs)
+        for cell in run
+        if kind == "markdown"
+    }
 
 
 def add_findings(notebook: NotebookNode, edition: str, sentences: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ import nbformat
 import pytest
 import yaml
 from conftest import ROOT
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from typer.testing import CliRunner
 
@@ -59,12 +60,24 @@ def test_a_row_and_a_note_stand_below_the_title(tmp_path):
     assert page(executed, executed, "seed 0", "", "simulated", tmp_path).cells[0].source.startswith("# Why? Seed 0\n")
 
 
-@pytest.mark.parametrize(("code", "said"), [("1 + 1", "# New"), ("1 + 2", "# Old")])
-def test_todays_words_are_shown_where_the_code_is_that_which_was_executed(tmp_path, code, said):
-    cells = [new_markdown_cell("# Old", id="a"), new_code_cell("1 + 1", id="b"), new_code_cell("seed = 2", id="given")]
+@pytest.mark.parametrize(
+    ("codes", "said"),
+    [
+        (["1 + 1", "2"], ["# New", "New", "New"]),
+        (["1 + 1", "3"], ["# New", "Old", "Old"]),
+        (["1 + 2", "2"], ["# Old", "Old", "New"]),
+    ],
+)
+def test_todays_words_are_shown_where_the_code_beside_them_is_that_which_was_executed(tmp_path, codes, said):
+    def cells(word: str, first: str, second: str, *given: NotebookNode) -> list[NotebookNode]:
+        texts = [new_markdown_cell(f"{mark}{word}", id=f"text-{n}") for n, mark in enumerate(("# ", "", ""))]
+        return [texts[0], new_code_cell(first, id="b"), *given, texts[1], new_code_cell(second, id="d"), texts[2]]
+
     (tmp_path / "today").mkdir()
-    today = written(tmp_path / "today", new_markdown_cell("# New", id="a"), new_code_cell(code, id="b"))
-    assert page(written(tmp_path, *cells), today, "", "", "simulated", tmp_path).cells[0].source == said
+    given = new_code_cell("seed = 2", metadata={"tags": ["injected-parameters"]})
+    executed = written(tmp_path, *cells("Old", "1 + 1", "2", given))
+    shown = page(executed, written(tmp_path / "today", *cells("New", *codes)), "", "", "simulated", tmp_path).cells
+    assert [cell.source for cell in shown if cell.get("id", "").startswith("text-")] == said
 
 
 def test_a_notebook_without_a_title_is_named(tmp_path):
