@@ -157,7 +157,7 @@ class ImageUse:
     patients : (M,)
         Patient of each mask.
     scored : dict of str to (M,) float
-        Probability of "good" by what was shown: "as trained", "another's picture", "no picture", "no mask". A control
+        Probability of "good" by what was shown: "as trained", "another's image", "no image", "no mask". A control
         is asked only as it was trained.
     """
 

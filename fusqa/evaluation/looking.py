@@ -13,7 +13,7 @@ from fusqa.study.sets import PLACED_A, PLACED_B
 __all__ = ["NO_IMAGE", "NO_MASK", "OTHER", "OWN", "SHOWN", "TELLING", "placed_table"]
 
 TELLING = ("paper", "errors", "both-labels", "both-varied")  # recipes that are shown map by map and curve by curve
-OWN, OTHER, NO_IMAGE, NO_MASK = "as trained", "another's picture", "no picture", "no mask"  # as result files say
+OWN, OTHER, NO_IMAGE, NO_MASK = "as trained", "another's image", "no image", "no mask"  # as result files say
 SHOWN = {OWN: "probability", OTHER: "other_image", NO_IMAGE: "no_image", NO_MASK: "no_mask"}
 """What masks are shown with, to the column of a row's scores."""
 CHANCE = 0.5

@@ -78,7 +78,7 @@ def _axis_ratio(head: HeadView, limits: Thresholds) -> Finding:
     return Finding(ratio, low <= ratio <= high, why, (head.ellipse.ends, head.outline))
 
 
-def _inside_picture(head: HeadView, limits: Thresholds) -> Finding:
+def _inside_image(head: HeadView, limits: Thresholds) -> Finding:
     """Share of the ellipse's outline that lies inside the image."""
     points = head.ellipse.outline(360)
     inside = ((points >= -0.5) & (points <= np.array(head.mask.shape) - 0.5)).all(axis=1)
@@ -92,5 +92,5 @@ HEAD_RULES = (
     Rule("no_holes", "No holes", "of the area", "≤ {hole_share:g}", "chosen", _no_holes),
     Rule("elliptic", "Elliptic", "Dice", "≥ {ellipse_dice:g}", "chosen", _elliptic),
     Rule("axis_ratio", "Axis ratio", "", "{axis_ratio[0]:g} – {axis_ratio[1]:g}", _HADLOCK, _axis_ratio),
-    Rule("inside_picture", "Inside the picture", "of the outline", "≥ {inside_share:g}", "chosen", _inside_picture),
+    Rule("inside_image", "Inside the image", "of the outline", "≥ {inside_share:g}", "chosen", _inside_image),
 )

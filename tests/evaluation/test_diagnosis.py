@@ -80,18 +80,18 @@ def test_a_mask_is_shown_with_the_image_of_another_patient(pairs):
 def test_only_a_model_that_compares_loses_by_a_wrong_image(pairs):
     good = pairs.table["good"]
     compares, judges_shape = image_use([judge(Comparer(), pairs), judge(Shape(), pairs)], AT_B)
-    assert set(compares.scored) == {"as trained", "another's picture", "no picture", "no mask"}
+    assert set(compares.scored) == {"as trained", "another's image", "no image", "no mask"}
     for use in (compares, judges_shape):
         for shown, report in use.reports(good, seed=0).items():
             assert report.auroc == pytest.approx(roc_auc_score(good, use.scored[shown]))
     lost = compares.lost(good)
-    assert lost.value == pytest.approx(1 - compares.reports(good, 0)["another's picture"].auroc)
+    assert lost.value == pytest.approx(1 - compares.reports(good, 0)["another's image"].auroc)
     assert lost.low > 0 and lost.p < 0.05
     assert judges_shape.lost(good).value == 0 and judges_shape.lost(good).p == 1
     trust = compares.of_good(good)
-    assert trust["another's picture"] < trust["as trained"] == pytest.approx(1 / (1 + np.exp(-0.5)), abs=1e-3)
+    assert trust["another's image"] < trust["as trained"] == pytest.approx(1 / (1 + np.exp(-0.5)), abs=1e-3)
     same = judges_shape.of_good(good)
-    assert same["another's picture"] == same["as trained"] == same["no picture"] > same["no mask"]
+    assert same["another's image"] == same["as trained"] == same["no image"] > same["no mask"]
 
 
 def test_what_cannot_be_asked_is_not_answered(pairs):
@@ -101,7 +101,7 @@ def test_what_cannot_be_asked_is_not_answered(pairs):
     assert other.lost(np.ones(len(good), bool)) is None
     assert np.isnan(other.of_good(np.zeros(len(good), bool))["as trained"])
     alone = image_use([judge(Comparer(), pairs.where(pairs.table["patient"] == "p0"))], AT_B)[0]
-    assert "another's picture" not in alone.scored and alone.lost([True, False]) is None
+    assert "another's image" not in alone.scored and alone.lost([True, False]) is None
 
 
 def test_maps_are_drawn_of_few_models_that_have_learnt(pairs):

@@ -339,7 +339,7 @@ def unmet_head(mask, spacing=(0.2, 0.2)):
 
 def test_a_head_meets_all_five_and_its_mirror_too():
     found = criteria(head(), (0.2, 0.2), HEAD)
-    assert tuple(found) == ("one_piece", "no_holes", "elliptic", "axis_ratio", "inside_picture")
+    assert tuple(found) == ("one_piece", "no_holes", "elliptic", "axis_ratio", "inside_image")
     assert unmet_head(head()) == unmet_head(head()[:, ::-1]) == set()
     assert found["axis_ratio"].value == pytest.approx(96 / 120, abs=0.01)
 
@@ -356,7 +356,7 @@ def test_each_fault_of_a_head_is_found():
     assert "elliptic" in unmet_head(cut)
     assert unmet_head(head(axes=(130, 75))) == {"axis_ratio"}
     assert unmet_head(head(axes=(120, 118))) == {"axis_ratio"}
-    assert unmet_head(head(centre=(60, 200))) == {"inside_picture"}
+    assert unmet_head(head(centre=(60, 200))) == {"inside_image"}
 
 
 def test_axis_ratio_is_measured_in_millimetres():

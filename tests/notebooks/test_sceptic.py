@@ -79,7 +79,7 @@ def test_every_recipe_is_asked_with_other_images_on_both_sets_of_masks(study):
     found = study.result("diagnosis")
     for part in ("auroc", "auroc_altered", "good_probability", "good_probability_altered"):
         for shown in found[part].values():
-            assert list(shown) == ["as trained", "another's picture", "no picture", "no mask"]
+            assert list(shown) == ["as trained", "another's image", "no image", "no mask"]
     for part in ("pictures", "pictures_altered"):
         assert [line["model"] for line in found[part]] == list(found["auroc"])  # one line per model
     assert {line["model"] for line in found["moved"]} <= set(found["auroc"])
