@@ -9,8 +9,8 @@ chapters once more, as another cohort's study left them. ::
     python -m fusqa.publishing bind --profile quick          # build/quick/*/notebooks -> build/quick/book/html
     python -m fusqa.publishing read                          # results/*/*/notebooks -> build/read/html
 
-A published edition is bound like a study. It needs no package that the study computes with, and may lack chapters. Of a
-cohort that it was not run on, another edition's chapters are bound with it.
+A published edition is bound like a study. It needs no package that the study computes with, and may lack chapters. Each
+cohort is shown as the edition with most chapters of it has it.
 
 The HTML appears whole or not at all: it is built beside its place and moved there at the end.
 """
@@ -174,6 +174,7 @@ def assemble(root: Path, sources: Mapping[str, Source], out: Path) -> None:
     plans = chapter_plans(root / "book/teaching")
     if unplanned := {file.partition("/")[2] for file in notebooks_of(written)} - set(plans):
         raise PublishingError(f"book/teaching/chapters.yaml has no entry for {', '.join(sorted(unplanned))}")
+    said = {source.folder: told_findings(source.folder) for source in sources.values()}
     for chapter in chapters:
         source = sources[COHORT_IN[chapter.partition("/")[0]]]
         if chapter in missing:
@@ -184,7 +185,7 @@ def assemble(root: Path, sources: Mapping[str, Source], out: Path) -> None:
             notebook = chapter_page(chapter, executed, root, out, config["repository"], plans)
             if source.folder != first.folder:
                 add_edition(notebook, source.profile)
-        add_findings(notebook, source.profile.name, told_findings(source.folder).get(chapter, []))
+        add_findings(notebook, source.profile.name, said[source.folder].get(chapter, []))
         write_notebook(notebook, out / f"{chapter}.ipynb")
     for absent in (root / "book").glob("*_absent.md"):  # what a part says of a cohort that the study was not run on
         cohort = absent.stem.removesuffix("_absent")

@@ -23,6 +23,7 @@ __all__ = ["absent_page", "add_edition", "add_findings", "add_origin", "page"]
 
 SECTION = "## "  # how a text cell begins that opens a section
 MADE = "How this page was made"
+GIVEN = "injected-parameters"  # how Papermill tags the cell of the parameters that it was given
 
 
 def page(executed: Path, written: Path, title: str, note: str, cohort: str, results: Path) -> NotebookNode:
@@ -80,7 +81,7 @@ def _reword(executed: NotebookNode, written: NotebookNode) -> None:
 
 def _code_beside(notebook: NotebookNode) -> dict[str, list]:
     """Return the code cells, names and content, that stand right before and right after each text cell, by its name."""
-    cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    cells = [cell for cell in notebook.cells if GIVEN not in cell.metadata.get("tags", [])]
     runs = [(kind, list(run)) for kind, run in groupby(cells, key=lambda cell: cell.cell_type)]
     code = [[(cell.id, cell.source) for cell in run if kind == "code"] for kind, run in runs]
     return {
@@ -137,7 +138,7 @@ def _folded(cells: Sequence[NotebookNode]) -> Iterator[NotebookNode]:
     Of the parameters it shows those that the page was run with, not the defaults that they replaced.
     """
     code: list[str] = []
-    replaced = any("injected-parameters" in cell.metadata.get("tags", []) for cell in cells)
+    replaced = any(GIVEN in cell.metadata.get("tags", []) for cell in cells)
     for cell in cells:
         tags = set(cell.metadata.get("tags", []))
         if cell.cell_type == "markdown":
