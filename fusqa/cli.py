@@ -127,7 +127,7 @@ def hc18(
     folder: Annotated[Path, typer.Argument(help="HC18 as unpacked from doi.org/10.5281/zenodo.1327317.")],
     out: Annotated[Path, typer.Argument(help="Folder to write the cohort to.")],
     split: Annotated[
-        SplitName, typer.Option(help="Site B: a third of the patients (hash), or the first trimester (trimester).")
+        SplitName, typer.Option(help="Site B: a third of the examinations (hash), or the first trimester (trimester).")
     ] = "hash",
 ) -> None:
     """Import HC18, real images of fetal heads, and report what was odd about them."""
@@ -317,7 +317,7 @@ def train(
     profile: Annotated[
         str,
         typer.Option(
-            help="How long to train: quick to try it, classroom to use it, paper on a graphics card; or a file."
+            help="How long to train: quick or classroom to try it, paper on a graphics card for serious use; or a file."
         ),
     ] = "classroom",
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another split and another model.")] = 0,

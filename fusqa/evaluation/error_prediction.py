@@ -28,7 +28,7 @@ __all__ = [
 SHORTEST_MM = 1.0  # a corrected length is never below: dating equations hold roots and logarithms
 
 FAILURES = {"|error| > 5 mm": ("delta_mm", 5.0), "|ΔGA| > 7 days": ("delta_days", 7.0)}
-"""A failure's name to the column that shows it and the limit; at seven days guidelines would move a date."""
+"""A failure's name to the column that shows it and the limit; seven days: ACOG, Committee Opinion 700 (2017)."""
 
 
 def measured_cases(row: TrainedRow, name: str, true_mm: Mapping[str, float]) -> pd.DataFrame:
