@@ -269,6 +269,7 @@ def assess(
     from fusqa.assessment.verdicts import Assessor
     from fusqa.cohorts.manifest import legible
     from fusqa.cohorts.reading import Input
+    from fusqa.study.shelf import model_folder
 
     with _mistakes():
         _require_files(out, report, json)
@@ -284,7 +285,7 @@ def assess(
                 about = {"cohort": legible(cohort.resolve().name), "model": assessor.card, "alpha": ALPHA}
                 write_json_scores(map(promise, verdicts), about, json)
             if report:
-                marker = Marker.beside(model, assessor.card.scheme)
+                marker = Marker.beside(model_folder(model), assessor.card.scheme)
                 write_report(verdicts, promise, cases, assessor.card, report, marker)
             promised = promise.lines(map(promise, verdicts))
     for line in (f"{out}: {len(cases) - faulty} verdicts, {faulty} cases without one", *promised):

@@ -114,22 +114,21 @@ def classification_report(
         cases=len(y),
         patients=len(np.unique(groups)),
         threshold=float(threshold),
-        **{name: int(count) for name, count in zip(("tp", "fp", "fn", "tn"), _confusion(y, called), strict=True)},
+        **{name: int(count) for name, count in zip(("tp", "fp", "fn", "tn"), _cells(y, called).sum(0), strict=True)},
         **{name: float(values[0]) for name, values in figures.items()},
         intervals={name: interval(values) for name, values in spread.items()},
         collapsed=bool(called.all() or not called.any()),
     )
 
 
-def _confusion(y: np.ndarray, called: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Count true positives, false positives, false negatives, true negatives."""
-    return (y & called).sum(), (~y & called).sum(), (y & ~called).sum(), (~y & ~called).sum()
+def _cells(y: np.ndarray, called: np.ndarray) -> np.ndarray:
+    """Which cases are true positives, false positives, false negatives, true negatives: ``(cases, 4)`` bool."""
+    return np.stack([y & called, ~y & called, y & ~called, ~y & ~called], 1)
 
 
 def _figures(y: np.ndarray, called: np.ndarray, p: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
     """Every figure of merit under each row of case weights ``(draws, cases)``."""
-    cells = np.stack([y & called, ~y & called, y & ~called, ~y & ~called], 1).astype(float)
-    tp, fp, fn, tn = (weights @ cells).T
+    tp, fp, fn, tn = (weights @ _cells(y, called).astype(float)).T
     with np.errstate(invalid="ignore", divide="ignore"):
         recall, specificity = tp / (tp + fn), tn / (tn + fp)
         return {
@@ -193,7 +192,7 @@ def report_over_seeds(trainings: Sequence[Scored]) -> SeedsReport:
     """Compare the probabilities of several trainings of one model with the truth, each on its own cases."""
     values = _each(trainings, [np.ones((1, len(one.good))) for one in trainings])
     drawn = _redrawn(_each(trainings, _joint_weights(trainings)), _drawn_trainings(len(trainings), DRAWS))
-    counts = np.mean([_confusion(one.good, one.called) for one in trainings], axis=0)
+    counts = np.mean([_cells(one.good, one.called).sum(0) for one in trainings], axis=0)
     return SeedsReport(
         seeds=len(trainings),
         confusion=tuple(float(counts[cell]) for cell in (0, 2, 1, 3)),

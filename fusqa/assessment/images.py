@@ -9,16 +9,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from fusqa.cohorts.folders import ENDINGS, composed, files_by_name, is_file
+from fusqa.cohorts.folders import ENDINGS, KEEP_ONE, files_by_name, inner_folders, is_file
 from fusqa.cohorts.formats import KINDS
-from fusqa.cohorts.manifest import COLUMNS, CaseRow, path_faults
+from fusqa.cohorts.manifest import COLUMNS, CaseRow, composed, legible, path_faults, spacing_cells
 from fusqa.cohorts.reading import Input
 from fusqa.masks.labels import Scheme
 from fusqa.problems import CohortError, Problem
 
 __all__ = ["mask_of", "open_images", "with_masks"]
-
-KEPT = "keep one of them: which is meant is not known"
 
 
 def open_images(
@@ -69,18 +67,17 @@ def _without_mask(row: CaseRow) -> CaseRow:
 
 def _image_files(folder: Path) -> dict[str, list[Path]]:
     """Files of a plain folder by the names of their cases, without masks that lie beside their images."""
-    inside = folder / "images"
-    found = files_by_name(inside if inside.is_dir() else folder)
+    found = files_by_name(folder / inner_folders(folder).get("images", ""))
     return {name: files for name, files in found.items() if not name.lower().endswith(ENDINGS)}
 
 
 def _row(folder: Path, case: str, files: list[Path], spacing: tuple[float, float] | None) -> CaseRow:
     """Row of an image of which nothing but its file is known, and perhaps its spacing."""
     name, *others = (file.relative_to(folder).as_posix() for file in files)
-    faults = [Problem(None, name, *fault) for fault in path_faults(folder, name)]
-    faults += [Problem(None, other, f"has the name of {name}", KEPT) for other in others]
-    given = dict(zip(("row_mm", "col_mm"), map(repr, spacing), strict=True)) if spacing else {}
-    return CaseRow(None, dict.fromkeys(COLUMNS, "") | {"case": case, "image": name} | given, tuple(faults))
+    faults = [Problem(None, legible(name), *fault) for fault in path_faults(folder, name)]
+    faults += [Problem(None, legible(other), f"has the name of {legible(name)}", KEEP_ONE) for other in others]
+    known = {"case": legible(case), "image": legible(name)} | spacing_cells(spacing)
+    return CaseRow(None, dict.fromkeys(COLUMNS, "") | known, tuple(faults))
 
 
 def with_masks(cases: Input, folder: str | os.PathLike[str]) -> Input:
@@ -128,5 +125,5 @@ def mask_of(case: str, folder: Path, files: Mapping[str, list[Path]]) -> Path:
         fix = f"add the mask of this case under its name ({', '.join(KINDS)})"
         raise CohortError([Problem(None, str(folder / case), "is not there", fix)])
     if others:
-        raise CohortError([Problem(None, str(path), f"has the name of {others[0].name}", KEPT)])
+        raise CohortError([Problem(None, str(path), f"has the name of {others[0].name}", KEEP_ONE)])
     return path

@@ -73,7 +73,7 @@ class Ledger:
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Write one record down at once."""
-        self._lines.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        self._lines.write(json.dumps(entry) + "\n")
         self._lines.flush()
 
     def _rewind(self) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from fusqa.cohorts.reading import Case
-from fusqa.masks.label_images import resize_labels
+from fusqa.masks.label_images import resize_image, resize_labels
 from fusqa.models.checkpoints import Card, load_kind
 from fusqa.models.learner import pictures, predict
 
@@ -50,7 +50,7 @@ class Marker:
     def marked(self, case: Case) -> np.ndarray:
         """Pixels where any structure of a case's mask is probably wrong, ``(H, W)`` bool, on the image's own grid."""
         shape = (self.card.size, self.card.size)
-        image = cv2.resize(case.image, shape, interpolation=cv2.INTER_AREA)
+        image = resize_image(case.image, self.card.size)
         inputs = pictures(image[None]), torch.from_numpy(resize_labels(case.mask, shape)[None])
         most = predict(self.model, *inputs)[0].sigmoid().amax(0).numpy()
         return cv2.resize(most, case.mask.shape[::-1], interpolation=cv2.INTER_LINEAR) >= self.card.threshold

@@ -4,10 +4,8 @@ The file takes what an image library gives, grey levels and label numbers as ``u
 returns the probability of "good": scaling, one-hot encoding and sigmoid are inside. Its metadata hold the card.
 """
 
-import json
 import logging
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fusqa.assessment.probabilities import WRAPPERS
-from fusqa.files import to_json, whole
+from fusqa.files import to_json, write_bytes
 from fusqa.masks.labels import SCHEMES
 from fusqa.models.checkpoints import Card
 
@@ -55,10 +53,8 @@ def export(model: nn.Module, card: Card, out: Path) -> float:
     probes = dict(zip(("image", "mask"), sample(card, PROBES), strict=True))
     given = {name: torch.from_numpy(probes[name]) for name in wrapped.inputs}
     program = onnx.load_from_string(_exported(wrapped, given))
-    program.metadata_props.extend(
-        onnx.StringStringEntryProto(key=key, value=value)
-        for key, value in (("card", json.dumps(json.loads(to_json(asdict(card))))), ("threshold", repr(card.threshold)))
-    )
+    for key, value in (("card", to_json(card)), ("threshold", repr(card.threshold))):
+        program.metadata_props.add(key=key, value=value)
     content = program.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     with torch.inference_mode():
@@ -69,8 +65,7 @@ def export(model: nn.Module, card: Card, out: Path) -> float:
         apart = max(apart, float(np.abs(answer - expected[part]).max()))
     if not apart <= TOLERANCE:
         raise ValueError(f"the ONNX file differs from the model by {apart:g}; it was not written")
-    with whole(out) as part:
-        part.write_bytes(content)
+    write_bytes(out, content)
     return apart
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
@@ -12,7 +11,7 @@ from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.folders import files_by_name
 from fusqa.cohorts.reading import Case, beside, read_labels
 from fusqa.files import write_csv
-from fusqa.masks.label_images import resize_labels
+from fusqa.masks.label_images import resize_image, resize_labels
 from fusqa.masks.labels import Renumbering, Scheme
 from fusqa.masks.measurement import measured_mm
 from fusqa.metrics import best_threshold, classification_report
@@ -112,8 +111,8 @@ def train_on(
     recipe = RECIPES[row.recipe]
     plan = profile.training(row)
     known = cohort.subset((cohort.table["mask"] != "").to_numpy())
+    parts = known.split(profile.validation, seed)  # first: it refuses too few patients before the long work
     made = _material(known, recipe, plan.size, seed, predictions, prediction_labels, progress)
-    parts = known.split(profile.validation, seed)
     training, validation = (learning_pairs(made, part, plan.size) for part in parts)
     for name, pairs in (("training", training), ("validation", validation)):
         _require_both(name, pairs)
@@ -175,7 +174,7 @@ def _segmenter_errors(
         except CohortError as error:
             problems += error.problems
             continue
-        images.append(cv2.resize(case.image, (size, size), interpolation=cv2.INTER_AREA))
+        images.append(resize_image(case.image, size))
         masks.append(resize_labels(predicted, (size, size)))
         measured = replace(case, measure_mm=_length(case, cohort.scheme))
         about = {"case": case.case, "patient": case.patient}
@@ -189,15 +188,12 @@ def _prediction(path: Path, case: Case, scheme: Scheme, labels: Renumbering | No
     """Read the predicted mask of one case, in the scheme's labels and the image's size."""
     try:
         mask = beside(read_labels(path, scheme, labels), case.file)[0].pixels
+        if mask.shape != case.mask.shape:
+            size = " × ".join(map(str, case.mask.shape[::-1]))
+            raise ValueError(f"has another size than its image; bring it to {size} pixels")
+        scheme.require(mask)
     except CohortError:
         raise
-    except ValueError as error:
-        raise CohortError([Problem(None, str(path), *message_and_fix(error))]) from None
-    if mask.shape != case.mask.shape:
-        size = " × ".join(map(str, case.mask.shape[::-1]))
-        raise CohortError([Problem(None, str(path), "has another size than its image", f"bring it to {size} pixels")])
-    try:
-        scheme.require(mask)
     except ValueError as error:
         raise CohortError([Problem(None, str(path), *message_and_fix(error))]) from None
     return mask

@@ -142,8 +142,10 @@ def _pictures(
     """Yield thumbnails of the least trusted masks that can be read."""
     left = PICTURES
     for _, number, place in order:
+        if not left:
+            return
         entry = promise(verdicts.at(place))
-        if not left or not entry["verdict"]:
+        if not entry["verdict"]:
             continue
         try:
             case = cases.read(cases.rows[number])

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from torch import nn
 
@@ -27,14 +26,15 @@ from fusqa.assessment.ledger import Progress, ledger, ledger_path, measured, rou
 from fusqa.cohorts.formats import write_image
 from fusqa.cohorts.manifest import CaseRow
 from fusqa.cohorts.reading import Input, RowFiles, read_files
+from fusqa.masks.label_images import resize_image
 from fusqa.masks.labels import SCHEMES, Scheme
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import Measurement, describe
 from fusqa.models.checkpoints import Card, load_kind
-from fusqa.models.drawing import draw
+from fusqa.models.drawing import native_masks
 from fusqa.models.learner import pictures
 from fusqa.models.segmenters import SEGMENTERS
-from fusqa.models.uncertainty import certainty, varied_predictions
+from fusqa.models.uncertainty import VARIANTS, certainty, variants
 from fusqa.problems import Problem
 
 __all__ = ["COLUMNS", "TABLE", "DrawnMask", "TrainedSegmenter", "record", "write_masks"]
@@ -142,16 +142,18 @@ class TrainedSegmenter:
         """Draw the masks of images ``(H, W)``, and say how certain each is."""
         if not images:
             return []
-        side = (self.card.size, self.card.size)
-        small = pictures(np.stack([cv2.resize(image, side, interpolation=cv2.INTER_AREA) for image in images]))
-        _, masks = draw(self.model, small, [image.shape for image in images])
-        return list(zip(masks, certainty(varied_predictions(self.model, small)).tolist(), strict=True))
+        small = pictures(np.stack([resize_image(image, self.card.size) for image in images]))
+        varied = variants(self.model, small)
+        usual = next(varied)  # the images as they are
+        masks = native_masks(usual, [image.shape for image in images])
+        return list(zip(masks, certainty(sum(varied, usual) / VARIANTS).tolist(), strict=True))
 
     def _answered(self, blank: DrawnMask, files: RowFiles, mask: np.ndarray, sure: float) -> DrawnMask:
         """Put the network's answer into a result, and measure the mask where its spacing is known."""
         drawn = replace(blank, mask=mask, certainty=sure, warnings=files.warnings)
         if files.spacing is None:
-            return replace(drawn, warnings=tuple(f"not measured: {one.message}; {one.fix}" for one in files.problems))
+            why = (f"not measured: {one.message}; {one.fix}" for one in files.problems)
+            return replace(drawn, warnings=(*drawn.warnings, *why))
         try:
             found = describe(mask, files.spacing, self.scheme)
         except Unmeasurable as error:

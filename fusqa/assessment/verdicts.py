@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -24,14 +23,14 @@ from fusqa.assessment.batches import side_by_side
 from fusqa.assessment.probabilities import WRAPPERS
 from fusqa.cohorts.manifest import CASES, CaseRow
 from fusqa.cohorts.reading import Case, Input, disagreement
-from fusqa.masks.label_images import resize_labels
+from fusqa.masks.label_images import resize_image, resize_labels
 from fusqa.masks.labels import SCHEMES, Scheme
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import Measurement, describe
 from fusqa.models.checkpoints import Card, load_familiarity, load_kind
 from fusqa.models.familiarity import UNFAMILIAR, Familiarity
 from fusqa.problems import CohortError, Problem
-from fusqa.study.shelf import PLACE, published_models
+from fusqa.study.shelf import PLACE, model_folder
 
 __all__ = ["Assessor", "Verdict"]
 
@@ -118,12 +117,7 @@ class Assessor:
             If there is no such model, none that judges masks, one without a threshold, or files that do not belong
             together.
         """
-        if not Path(folder).exists():
-            published = published_models(place)
-            if str(folder) not in published:
-                known = ", ".join(sorted(published)) or "none yet"
-                raise ValueError(f"{folder} holds no model; give a folder that does, or a published model: {known}")
-            folder = published[str(folder)]
+        folder = model_folder(folder, place)
         model, card = load_kind(folder, WRAPPERS)
         if card.threshold is None:
             raise ValueError(f"{folder} holds a model without a threshold; give one of a study, or of fusqa train")
@@ -175,7 +169,7 @@ class Assessor:
         shape = (self.card.size, self.card.size)
         mask = resize_labels(case.mask, shape)
         black = np.zeros_like(mask)
-        image = black if case.image is None else cv2.resize(case.image, shape, interpolation=cv2.INTER_AREA)
+        image = black if case.image is None else resize_image(case.image, self.card.size)
         return _Ready(self._measured(blank, case), image, mask)
 
     def _measured(self, blank: Verdict, case: Case) -> Verdict:

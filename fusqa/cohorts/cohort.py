@@ -18,12 +18,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from fusqa.cohorts.manifest import CASES, COLUMNS, NUMBERS
 from fusqa.cohorts.reading import Case, Input
+from fusqa.masks.label_images import resize_image, resize_labels
 from fusqa.masks.labels import Scheme
 from fusqa.problems import CohortError, Problem
 
@@ -88,7 +88,7 @@ class Cohort(Input):
         return pd.DataFrame(columns, columns=list(COLUMNS))
 
     def __iter__(self) -> Iterator[Case]:
-        return map(self.__getitem__, range(len(self)))
+        return map(self.read, self.rows)
 
     def __getitem__(self, index: int) -> Case:
         """Read case number `index`; :class:`CohortError` with all that is wrong with its files."""
@@ -182,9 +182,8 @@ class Cohort(Input):
             if case.mask is None:
                 fix = "add one, or leave the case out with subset"
                 raise CohortError([Problem(self.rows[index].line, CASES, "has no mask", fix)])
-            images[index] = cv2.resize(case.image, (size, size), interpolation=cv2.INTER_AREA)
-            # Not INTER_NEAREST: it takes a corner of each new pixel, and so shifts the labels against the image.
-            masks[index] = cv2.resize(case.mask, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)
+            images[index] = resize_image(case.image, size)
+            masks[index] = resize_labels(case.mask, (size, size))
         return images, masks
 
 

@@ -8,21 +8,22 @@ What is not looked at is named: a file that nobody mentions is a file that someb
 """
 
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fusqa.cohorts.formats import KINDS, ending_of, kind_by_content
-from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow, legible, path_faults
-from fusqa.cohorts.polygons import annotated_images, member_stem
+from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow, composed, legible, path_faults
+from fusqa.cohorts.polygons import annotated_images, file_and_member, member_stem
 from fusqa.problems import Problem
 
-__all__ = ["ENDINGS", "composed", "files_by_name", "find_cases", "is_file", "left_aside"]
+__all__ = ["ENDINGS", "KEEP_ONE", "files_by_name", "find_cases", "inner_folders", "is_file", "left_aside"]
 
 ENDINGS = ("_mask", "_seg", "_segmentation", "_label", "_labels", "_annotation")
 """How the name of a mask may end beside that of its image, in small letters."""
+
+KEEP_ONE = "keep one of them: which is meant is not known"
 
 Claims = dict[str, list[str]]
 """Files, by their paths from the folder, under the name of the case that they claim."""
@@ -60,7 +61,7 @@ def find_cases(path: Path) -> Folder:
     if is_file(path):
         name = path.name
         unprintable = tuple(_outside(path.parent, {"mask": name})) if legible(name) != name else ()
-        return Folder([_row(legible(_name(name)), unprintable, mask=legible(name) if unprintable else name)])
+        return Folder([_row(legible(_name(name)), unprintable, mask=legible(name))])
     if not path.is_dir():
         fix = f"give the folder that holds {CASES} and {INFO}"
         return Folder(problems=[Problem(None, str(path), "is not a folder", fix)])
@@ -85,7 +86,7 @@ def files_by_name(folder: Path) -> dict[str, list[Path]]:
 
 def left_aside(folder: Path, used: Sequence[str], looked_through: Sequence[str]) -> list[str]:
     """Name what lies in a folder and is not used: files of the folders looked through, and other folders as such."""
-    taken = {name.partition(".json#")[0] + ".json" if ".json#" in name else name for name in used} | {CASES, INFO}
+    taken = {file_and_member(name)[0] for name in used} | {CASES, INFO}
     deep = [where for where in looked_through if where]
     found = [file for where in looked_through for file in _files(folder, where, deep=bool(where))]
     if deep:
@@ -100,20 +101,19 @@ def _name(file: str) -> str:
     return file[: len(file) - len(ending_of(file))]
 
 
-def composed(name: str) -> str:
-    """One form for a name that a Mac takes apart into letters and accents, and other systems do not (NFD, NFC)."""
-    return unicodedata.normalize("NFC", name)
-
-
 def _row(name: str, faults: tuple[Problem, ...] = (), **files: str) -> CaseRow:
     """Row of a case of which nothing but its files is known."""
     return CaseRow(None, dict.fromkeys(COLUMNS, "") | {"case": name} | files, faults)
 
 
+def inner_folders(path: Path) -> dict[str, str]:
+    """Names of the folders in a folder, by their names in small letters."""
+    return {name.lower(): name for name in sorted(entry.name for entry in os.scandir(path) if entry.is_dir())}
+
+
 def _two_folders(path: Path) -> tuple[str, str] | None:
     """Names of the folders of images and of masks, in small or capital letters; None without one of masks."""
-    folders = {entry.name.lower(): entry.name for entry in sorted(os.scandir(path), key=lambda entry: entry.name)
-               if entry.is_dir()}  # fmt: skip
+    folders = inner_folders(path)
     return (folders.get("images", ""), folders["masks"]) if "masks" in folders else None
 
 
@@ -192,8 +192,7 @@ def _rows(folder: Path, images: Claims, masks: Claims, with_images: bool) -> Ite
         files = {column: claimed[0] if claimed else "" for column, claimed in found.items()}
         faults = [*_missing(files, with_images), *_outside(folder, files)]
         for first, *others in filter(None, found.values()):
-            fix = "keep one of them: which is meant is not known"
-            faults += [Problem(None, legible(file), f"has the name of {legible(first)}", fix) for file in others]
+            faults += [Problem(None, legible(file), f"has the name of {legible(first)}", KEEP_ONE) for file in others]
         # A name that is no text is not opened, and only its legible form goes into tables.
         yield _row(legible(name), tuple(faults), **{column: legible(file) for column, file in files.items()})
 

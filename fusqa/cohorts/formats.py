@@ -162,6 +162,6 @@ def _kind_of(path: Path) -> Kind:
         raise UnfitFile(f"is a {found.name}, not a {named.name}, whatever its name says", fix)
     if not (named or found):
         with open(path, "rb") as file:
-            content = format_of(file.read())
+            content = format_of(file)
         raise UnfitFile(f"is {content}, which is not read", f"save it as one of {', '.join(KINDS)}")
     return found or named

@@ -18,7 +18,7 @@ __all__ = ["TABLE", "Published", "locate", "read_table", "require_annotations"]
 
 TABLE = "training_set_pixel_size_and_HC.csv"
 IMAGES = "training_set"
-COLUMNS = FILE, PIXEL, CIRCUMFERENCE = "filename", "pixel size(mm)", "head circumference (mm)"
+COLUMNS = "filename", "pixel size(mm)", "head circumference (mm)"
 LAYOUT = f"give the folder that holds {TABLE} and {IMAGES}/, as unpacked from doi.org/10.5281/zenodo.1327317"
 
 

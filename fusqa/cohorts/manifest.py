@@ -17,7 +17,7 @@ from typing import Any
 
 from fusqa.cohorts.polygons import file_and_member
 from fusqa.masks.labels import SCHEMES
-from fusqa.masks.length import SPACING_RANGE_MM
+from fusqa.masks.length import SPACING_RANGE_MM, check_spacing
 from fusqa.problems import CohortError, Problem
 
 __all__ = [
@@ -204,7 +204,9 @@ def table_problems(rows: Sequence[CaseRow]) -> Iterator[Problem]:
         seen: dict[str, int] = {}
         for row in rows:
             value = row.cells[column]
-            first = seen.setdefault(value, row.line) if value else row.line
+            # images//1.png and ./images/1.png are images/1.png
+            meant = str(PurePosixPath(value)) if column in ("image", "mask") else value
+            first = seen.setdefault(meant, row.line) if value else row.line
             if first != row.line:
                 yield _fault(row.line, f"{column} {value!r} is already on line {first}", fix)
     sites: dict[str, CaseRow] = {}
@@ -274,9 +276,8 @@ def _info_problems(info: Mapping[str, Any]) -> Iterator[Problem]:
     for key, fix in _REQUIRED_INFO.items():
         if not (isinstance(info.get(key), str) and info[key].strip()):
             yield Problem(None, INFO, f"{key} is missing", fix)
-    scheme = info.get("scheme")
-    if isinstance(scheme, str) and scheme.strip() and scheme not in SCHEMES:
-        yield Problem(None, INFO, f"scheme {scheme!r} is not known", f"use one of {', '.join(SCHEMES)}")
+        elif key == "scheme" and info[key] not in SCHEMES:
+            yield Problem(None, INFO, f"scheme {info[key]!r} is not known", f"use one of {', '.join(SCHEMES)}")
 
 
 def _number_faults(column: str, text: str) -> Iterator[tuple[str, str]]:
@@ -310,10 +311,20 @@ def path_faults(folder: Path, name: str) -> Iterator[tuple[str, str]]:
         yield "is not a plain path", "write folders with / and leave out control characters"
     elif path.is_absolute() or ".." in path.parts or name[1:2] == ":":
         yield "lies outside the cohort", inside
-    elif not path_of(folder, name).is_file():
+    elif not os.path.isfile(path_of(folder, name)):  # False for a name that is too long, where Path raises
         yield "no such file", "check the name, or remove the line"
     elif not _is_inside(folder, path_of(folder, name)):
         yield "is a link to a file outside the cohort", inside
+
+
+def spacing_cells(spacing: tuple[float, float] | None) -> dict[str, str]:
+    """Cells of a row that a spacing in mm fills; ValueError if it cannot be used."""
+    return dict(zip(("row_mm", "col_mm"), map(repr, check_spacing(spacing)), strict=True)) if spacing else {}
+
+
+def composed(name: str) -> str:
+    """One form for a name that a Mac takes apart into letters and accents, and other systems do not (NFD, NFC)."""
+    return unicodedata.normalize("NFC", name)
 
 
 def legible(name: str) -> str:
@@ -338,8 +349,7 @@ def as_on_disk(folder: Path, name: str) -> str:
         others = os.listdir(folder / at)
     except OSError:
         return name
-    form = unicodedata.normalize("NFC", own)
-    found = next((other for other in others if unicodedata.normalize("NFC", other) == form), own)
+    found = next((other for other in others if composed(other) == composed(own)), own)
     return f"{at}/{found}" if at else found
 
 

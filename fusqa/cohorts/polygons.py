@@ -47,9 +47,9 @@ def polygon_mask(path: Path) -> StoredImage:
     pixels = np.zeros(size[::-1], np.uint8)
     if len(names) > 255:
         raise UnfitFile(f"has {len(names)} labels", "name the structures of the scheme")
-    layers = [(names.index(name) + 1, _filled(shape, size)) for name, shape in shapes]
-    for number, layer in sorted(layers, key=lambda one: -one[1].sum()):
-        pixels[layer > 0] = number
+    # Filled twice, to be ordered and to be painted: a layer per shape would not fit into memory for thousands of them.
+    for name, shape in sorted(shapes, key=lambda one: _filled(one[1], size).sum(), reverse=True):
+        pixels[_filled(shape, size) > 0] = names.index(name) + 1
     return StoredImage(pixels, names=dict(enumerate(names, start=1)))
 
 
@@ -59,7 +59,7 @@ def annotated_images(path: Path) -> list[str] | None:
         about = _annotations(str(path), path.stat().st_mtime_ns)
     except (ValueError, OSError, UnfitFile):
         return None
-    if about.keys() < COCO or not isinstance(about.get("images"), list):
+    if not about.keys() >= COCO or not isinstance(about.get("images"), list):
         return None
     return [str(one["file_name"]) for one in about["images"] if isinstance(one, dict) and "file_name" in one]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -46,7 +47,7 @@ def png(path: Path, save_as: str) -> StoredImage:
     if not data:
         raise UnfitFile("is empty (0 bytes)", again)
     if not data.startswith(PNG_SIGNATURE):
-        raise UnfitFile(f"is {format_of(data)}, not a PNG, whatever its name says", again)
+        raise UnfitFile(f"is {format_of(BytesIO(data))}, not a PNG, whatever its name says", again)
     if len(data) < _PNG_HEADER:
         raise UnfitFile(*truncated)
     # https://www.w3.org/TR/png-3/, section 11.2.1. Pillow's mode does not tell grey levels of 2, 4 and 8 bits apart.
@@ -71,11 +72,11 @@ def png(path: Path, save_as: str) -> StoredImage:
     return _turned(Image.fromarray(pixels), turn)
 
 
-def format_of(data: bytes) -> str:
-    """Name what lies under the name of something else."""
+def format_of(file: BinaryIO) -> str:
+    """Name what lies under the name of something else, from its first bytes."""
     try:
-        with Image.open(BytesIO(data), formats=_NAMEABLE) as file:
-            return f"a {file.format}"
+        with Image.open(file, formats=_NAMEABLE) as image:
+            return f"a {image.format}"
     except Exception:  # a foreign parser over foreign bytes: no list of its exceptions is complete
         return "something else"
 

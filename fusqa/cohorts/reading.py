@@ -17,7 +17,7 @@ import numpy as np
 
 from fusqa.cohorts.folders import find_cases, is_file, left_aside
 from fusqa.cohorts.formats import StoredImage, read_image, read_mask
-from fusqa.cohorts.manifest import CASES, INFO, CaseRow, path_of, read_manifest
+from fusqa.cohorts.manifest import CASES, INFO, CaseRow, path_of, read_manifest, spacing_cells
 from fusqa.cohorts.space import laid_onto
 from fusqa.cohorts.stored import Spacing, alike
 from fusqa.masks.labels import FETUS, SCHEMES, Renumbering, Scheme
@@ -138,9 +138,7 @@ class Input:
         else:
             found = find_cases(path)
             rows, problems, aside = found.rows, found.problems, found.aside
-        if spacing:
-            given = dict(zip(("row_mm", "col_mm"), map(repr, check_spacing(spacing)), strict=True))
-            rows = [replace(row, cells={**row.cells, **given}) for row in rows]
+        rows = [replace(row, cells=row.cells | spacing_cells(spacing)) for row in rows]
         own = SCHEMES.get(info.get("scheme")) if listed else scheme or FETUS
         if own and scheme not in (None, own):
             raise ValueError(
@@ -215,7 +213,7 @@ class Input:
         digest = hashlib.sha256(repr((self.scheme.name, self.labels)).encode())
         for row in self.rows:
             files = (path_of(self.folder, row.cells[kind]) for kind in ("image", "mask") if row.cells[kind])
-            dates = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
+            dates = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if os.path.isfile(file)]
             digest.update(repr((row, dates)).encode())
         return digest.digest()
 
@@ -312,8 +310,9 @@ def read_labels(path: Path, scheme: Scheme | None, labels: Renumbering | None) -
             labels = Renumbering.of_names(stored.names, scheme, labels)
         if labels:
             return replace(stored, pixels=labels(stored.pixels))
-        if stored.pixels.max(initial=0) > 255:
-            found = np.unique(stored.pixels[stored.pixels > 255])[:8].tolist()
+        outside = stored.pixels[(stored.pixels < 0) | (stored.pixels > 255)]
+        if outside.size:
+            found = np.unique(outside)[:8].tolist()
             raise ValueError(f"labels {found} are in no scheme; say what they stand for with --labels")
     except ValueError as error:
         raise CohortError([Problem(None, str(path), *message_and_fix(error))]) from None

@@ -130,13 +130,14 @@ def _itk(path: Path) -> Read:
 def _require_attached(path: Path) -> None:
     """Refuse a header whose pixels lie in another file, which may be any file of this machine."""
     with open(path, "rb") as file:
-        start = file.read(_HEADER)
+        start = file.read(_HEADER).replace(b"\r", b"")
     if start.startswith(NRRD):
-        names = [line for line in start.split(b"\n\n")[0].replace(b"\r", b"").lower().split(b"\n")]
-        apart = any(line.startswith((b"data file:", b"datafile:")) for line in names)
+        header, ended, _ = start.partition(b"\n\n")
+        fields = header.lower().split(b"\n")
+        apart = not ended or any(field.startswith((b"data file:", b"datafile:")) for field in fields)
     else:
-        _, found, rest = start.partition(b"ElementDataFile")
-        apart = not found or rest.partition(b"\n")[0].strip(b" =\r\t").upper() != b"LOCAL"
+        named = [b"".join(line.split()) for line in start.split(b"\n") if b"ElementDataFile" in line]
+        apart = not named or any(line.upper() != b"ELEMENTDATAFILE=LOCAL" for line in named)
     if apart:
         raise UnfitFile("names another file for its pixels", "save it in one file, as .nrrd or .mha")
 

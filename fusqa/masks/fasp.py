@@ -115,7 +115,7 @@ def _neutral_position(fetus: FetusView, limits: Thresholds) -> Finding:
     if fluid < limits.gap_mm2:
         raise Unmeasurable(f"{fluid:.1f} mm² of fluid lie between chin and chest, the neck is hyper-flexed")
     if fetus.area_mm2("palate") < limits.palate_mm2:
-        raise Unmeasurable("there is no palate, so hyper-extension cannot be excluded")
+        raise Unmeasurable("the palate shows too little, so hyper-extension cannot be excluded")
     forwards, centre = _palate_axis(fetus), fetus.centre_mm("palate")
     angle = float(np.degrees(np.arccos(np.clip(forwards @ to_rump, -1, 1))))
     marks = (fetus.line.ends, fetus.in_pixels(centre - 4 * forwards, centre + 4 * forwards))  # 8 mm show a direction
@@ -173,7 +173,7 @@ def _caliper(fetus: FetusView, limits: Thresholds, left: bool) -> Finding:
     at_crown = (crown[1] <= rump[1]) == left
     name, end, outwards = ("head", crown, -fetus.to_rump) if at_crown else ("body", rump, fetus.to_rump)
     room, beyond = _room_mm(fetus, end), _beyond_mm(fetus, end, outwards)
-    off = _off_mm(fetus, limits.true_line_share)[0 if name == "head" else 1]
+    off = _off_mm(fetus, limits.true_line_share)[0 if at_crown else 1]
     faults = {
         f"on an island apart from the {name}": not fetus.piece(name).touches(end),
         f"{beyond:.1f} mm short of the end of the fetus": beyond > limits.caliper_beyond_mm,

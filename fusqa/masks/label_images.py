@@ -1,9 +1,9 @@
-"""Label images: resized, made from class probabilities, and compared, by Dice and pixel by pixel."""
+"""Label images, and images beside them: resized, made from class probabilities, compared by Dice and by pixel."""
 
 import cv2
 import numpy as np
 
-__all__ = ["dice", "resize_labels", "to_native", "wrong_pixels"]
+__all__ = ["dice", "resize_image", "resize_labels", "to_native", "wrong_pixels"]
 
 SQUARE_3X3 = np.ones((3, 3), np.uint8)
 
@@ -51,6 +51,11 @@ def wrong_pixels(mask: np.ndarray, reference: np.ndarray, classes: int) -> np.nd
         near_drawn, near_true = (cv2.dilate(layer, SQUARE_3X3) for layer in (drawn, true))
         wrong[label - 1] = drawn & ~near_true | true & ~near_drawn
     return wrong
+
+
+def resize_image(image: np.ndarray, size: int) -> np.ndarray:
+    """Squeeze an ultrasound image to a square of `size` pixels; each is the mean of the old ones that it covers."""
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def resize_labels(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

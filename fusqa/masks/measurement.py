@@ -4,7 +4,7 @@ It answers "what does FUSQA say about this one file?", where most of the package
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -180,7 +180,7 @@ def _dated(mm: float, scheme: Scheme) -> Dated:
 
 
 def _fields(criterion: Criterion) -> dict[str, Any]:
-    return {field.name: getattr(criterion, field.name) for field in fields(criterion) if field.name != "marks"}
+    return {name: value for name, value in vars(criterion).items() if name != "marks"}
 
 
 def _warnings(mask: np.ndarray, scheme: Scheme) -> Iterator[str]:

@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "backbones": ["BACKBONES", "WeightsUnavailable"],
         "checkpoints": ["Card", "load_model", "save_model"],
         "degradation": ["degrade"],
-        "drawing": ["draw", "native_masks"],
+        "drawing": ["native_masks"],
         "familiarity": ["UNFAMILIAR", "Features"],
         "learner": ["Resident", "computes_in", "fit", "make_learner", "pictures", "predict", "reproducible"],
         "losses": ["ReconstructionLoss", "SegmentationLoss", "average_mask"],

@@ -56,7 +56,7 @@ class Card:
     metrics : dict
         From a set of masks to the area under the ROC curve on it.
     provenance : dict
-        See :func:`fusqa.study.provenance.provenance`.
+        See :func:`fusqa.study.provenance.origin`.
     sha256 : str
         Of the weights file; filled in by :func:`save_model`.
     """
@@ -76,7 +76,6 @@ class Card:
 def save_model(model: nn.Module, folder: str | Path, card: Card, familiarity: Familiarity | None = None) -> None:
     """Write ``weights.safetensors`` and then ``card.json`` into `folder`, each whole or not at all."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     if familiarity:
         tensors |= {_FAMILIARITY + name: tensor.contiguous() for name, tensor in familiarity.tensors().items()}
@@ -104,14 +103,14 @@ def load_model(folder: str | Path) -> tuple[nn.Module, Card]:
         raise ValueError(f"{folder / 'card.json'}: kind '{card.kind}' is not one of {', '.join(KINDS)}")
     if card.scheme not in SCHEMES:
         raise ValueError(f"{folder / 'card.json'}: scheme '{card.scheme}' is not one of {', '.join(SCHEMES)}")
-    arguments = dict(card.arguments)
-    if "pretrained" in arguments:
-        arguments["pretrained"] = False
     try:
         tensors = {name: tensor for name, tensor in load(weights).items() if not name.startswith(_FAMILIARITY)}
     except SafetensorError as error:
         raise ValueError(f"{folder / _WEIGHTS} holds no weights ({error}); copy both files of one model") from None
     try:
+        arguments = dict(card.arguments)
+        if "pretrained" in arguments:
+            arguments["pretrained"] = False
         model = KINDS[card.kind](**arguments)
         model.load_state_dict(tensors)
     except (KeyError, TypeError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""A trained segmentation network and images -> label masks on the images' own grids.
+"""What a segmentation network says of images -> label masks on the images' own grids.
 
 Networks see square images. The class probabilities, not the labels, are brought back to each image's own grid: an edge
 then lies between the pixels of the network's square, and a length can be measured on the result.
@@ -7,42 +7,30 @@ then lies between the pixels of the network's square, and a length can be measur
 from collections.abc import Sequence
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from fusqa.masks.label_images import to_native
-from fusqa.models.learner import predict
 
-__all__ = ["draw", "native_masks"]
+__all__ = ["native_masks"]
 
 
-def draw(model: nn.Module, images: Tensor, shapes: Sequence[tuple[int, int]]) -> tuple[Tensor, list[np.ndarray]]:
-    """Segment images.
+def native_masks(probability: Tensor, shapes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
+    """Turn class probabilities into label masks on the images' own grids.
 
     Parameters
     ----------
-    model : nn.Module
-        A trained segmentation network.
-    images : (N, 1, S, S) uint8
-        Images at the network's size.
+    probability : (N, classes, S, S) float
+        Of a segmentation network, on the CPU.
     shapes : sequence of (H, W)
-        Their own sizes, one for each image.
+        The images' own sizes.
 
     Returns
     -------
-    probability : (N, classes, S, S) float
-        Class probabilities, on the CPU.
-    masks : list of (H, W) uint8
-        Label masks on the images' own grids.
+    list of (H, W) uint8
 
     Raises
     ------
     ValueError
         If there are more or fewer shapes than images.
     """
-    probability = predict(model, images).softmax(1)
-    return probability, native_masks(probability, shapes)
-
-
-def native_masks(probability: Tensor, shapes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
-    """Turn class probabilities ``(N, classes, S, S)`` into label masks of these `shapes`; errors as :func:`draw`."""
     return [to_native(classes.numpy(), shape) for classes, shape in zip(probability, shapes, strict=True)]

@@ -6,7 +6,7 @@ B 1999), and the distance is Mahalanobis's (Lee et al., NeurIPS 2018). A bare di
 is turned into a share: how many of the model's validation pairs, other patients of the same hospital, lie nearer.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -87,4 +87,4 @@ class Familiarity:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return its tensors by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return dict(vars(self))

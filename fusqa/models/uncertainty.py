@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fusqa.masks.label_images import dice
 from fusqa.models.learner import predict
 
-__all__ = ["VARIANTS", "agreement", "certainty", "variants", "varied_predictions"]
+__all__ = ["VARIANTS", "agreement", "certainty", "variants"]
 
 GAMMAS = (1.0, 0.7, 1.4)  # chosen: grey levels as another setting of the machine might show them
 VARIANTS = 2 * len(GAMMAS)  # of an image: each as it is and mirrored
@@ -60,11 +60,6 @@ def variants(model: nn.Module, images: Tensor) -> Iterator[Tensor]:
         shown = ((images / 255) ** gamma * 255).round().byte()
         yield predict(model, shown).softmax(1)
         yield predict(model, shown.flip(-1)).softmax(1).flip(-1)
-
-
-def varied_predictions(model: nn.Module, images: Tensor) -> Tensor:
-    """Mean of the :func:`variants`, ``(N, classes, S, S)`` float."""
-    return sum(variants(model, images)) / VARIANTS
 
 
 def certainty(probability: Tensor) -> np.ndarray:

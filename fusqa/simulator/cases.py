@@ -40,7 +40,7 @@ GAP_SHARE = 0.0007  # a wedge of less than this many squared CRL is closed: the 
 
 def generator(site: str, seed: int, *place: int) -> np.random.Generator:
     """Return the random numbers of one place (layout, patient, image) of a cohort, independent of all others."""
-    return np.random.default_rng(np.random.SeedSequence([seed, *site.encode(), *place]))
+    return np.random.default_rng([seed, *site.encode(), *place])
 
 
 def patient_of(site: str, seed: int, index: int) -> tuple[int, int]:
@@ -190,7 +190,7 @@ def simulate(
     Parameters
     ----------
     folder : path
-        Where the cohort is written, see :func:`fusqa.cohorts.cohort.write_cohort`.
+        Where the cohort is written, see :func:`fusqa.cohorts.writing.write_cohort`.
     site : str
         Key of :data:`fusqa.simulator.hospitals.SITES`.
     cases, seed : int

@@ -83,7 +83,8 @@ def ruler_left(image: np.ndarray, view: View, focus_mm: float, rng: np.random.Ge
     """Dotted ruler at the left edge with focus mark, narrow grey bar at the upper right, text in the lower left."""
     height, width = image.shape
     for mm in range(5, int(height * view.spacing), 5):
-        image[int(mm / view.spacing) :, :][: 2 if mm % 10 else 3, 2 : 4 if mm % 10 else 5] = 220
+        row, side = int(mm / view.spacing), 2 if mm % 10 else 3
+        image[row : row + side, 2 : 2 + side] = 220
     focus_mark(image, view, focus_mm, 8, 1)
     grey_bar(image, 10, width - 8, height // 4, 4)
     for line, text in enumerate((*indices(rng), f"DR {rng.integers(54, 78)}", f"P {rng.integers(80, 101)}%")):

@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from fusqa.cohorts.cohort import Cohort
-from fusqa.masks.label_images import resize_labels
+from fusqa.masks.label_images import resize_image, resize_labels
 from fusqa.models.learner import Resident, pictures
 from fusqa.study.material import AlteredSet, ErrorSet, load_masks
 from fusqa.study.results import Study
@@ -158,7 +157,7 @@ def error_pairs(cohort: Cohort, errors: ErrorSet, size: int) -> Pairs:
     chosen = errors.table["case"].isin(cohort.table["case"]).to_numpy()
     table = errors.table[chosen].reset_index(drop=True)
     accepted = table["good"].astype(bool) & (table["delta_days"].abs() <= ACCEPTED_DAYS)
-    resized = [cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in errors.images[chosen]]
+    resized = [resize_image(image, size) for image in errors.images[chosen]]
     masks = [resize_labels(mask, (size, size)) for mask in errors.masks[chosen]]
     return Pairs(
         pictures(np.stack(resized)),

@@ -18,7 +18,7 @@ from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import Scheme
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import measured_mm
-from fusqa.models.drawing import draw, native_masks
+from fusqa.models.drawing import native_masks
 from fusqa.models.learner import Callback, Resident, computes_in, fit, make_learner, pictures, predict
 from fusqa.models.losses import SegmentationLoss, average_mask
 from fusqa.models.plan import Bar
@@ -189,7 +189,8 @@ def segment(
         More columns of the table, the same in every row; they stand between ``patient`` and the record.
     """
     cases = list(cases)
-    probability, masks = draw(model, images, [case.image.shape for case in cases])
+    probability = predict(model, images).softmax(1)
+    masks = native_masks(probability, [case.image.shape for case in cases])
     native = {case.case: mask for case, mask in zip(cases, masks, strict=True)}
     rows = [
         {"case": case.case, "patient": case.patient}

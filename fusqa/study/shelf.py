@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fusqa.files import ROOT
 
-__all__ = ["FINDINGS", "PLACE", "edition_folders", "published_models", "told_findings"]
+__all__ = ["FINDINGS", "PLACE", "edition_folders", "model_folder", "published_models", "told_findings"]
 
 PLACE = ROOT / "results"
 FINDINGS = "findings.json"  # in the folder of an edition: its sentences, by page of the book
@@ -38,3 +38,14 @@ def published_models(place: Path = PLACE) -> dict[str, Path]:
     held = {file.parent: len(list(file.parent.glob("*/*.json"))) for file in place.glob("*/*.yaml")}
     smallest_first = sorted(held, key=lambda folder: (held[folder], folder.name))
     return {card.parent.name: card.parent for folder in smallest_first for card in folder.glob("models/*/card.json")}
+
+
+def model_folder(name: str | Path, place: Path = PLACE) -> Path:
+    """Return the folder of a model by its path, or of a published one by its short name; ValueError without either."""
+    published = published_models(place)
+    if str(name) in published and not (Path(name) / "card.json").exists():
+        return published[str(name)]
+    if not Path(name).exists():
+        known = ", ".join(sorted(published)) or "none yet"
+        raise ValueError(f"{name} holds no model; give a folder that does, or a published model: {known}")
+    return Path(name)

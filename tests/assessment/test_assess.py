@@ -178,6 +178,7 @@ def test_a_killed_run_goes_on_where_it_stopped(cohort, model, tmp_path):
         write_scores(assessor, cohort, out, three)
     assert not out.exists()
     partial = tmp_path / ".scores.csv.partial"
+    assert partial.read_bytes().isascii()  # so that no cut goes through a character
     partial.write_bytes(partial.read_bytes() + b'{"line": 5, "ca')  # cut in the midst of a line
     taken = []
     write_scores(assessor, cohort, out, lambda rows, done: taken.append(done) or rows)

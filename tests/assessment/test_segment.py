@@ -31,7 +31,7 @@ from fusqa.models.learner import pictures, reproducible
 from fusqa.models.losses import SegmentationLoss
 from fusqa.models.networks import quality_model
 from fusqa.models.segmenters import UNet
-from fusqa.models.uncertainty import certainty, varied_predictions
+from fusqa.models.uncertainty import VARIANTS, certainty, variants
 from fusqa.simulator.cases import draw_case
 from fusqa.study.segmentation import segment
 
@@ -114,7 +114,7 @@ def test_masks_and_certainty_are_those_of_the_study(cohort, model, tmp_path):
         mask = read_mask(tmp_path / "drawn" / row["file"]).pixels
         np.testing.assert_array_equal(mask, made.native[case.case])
         assert mask.shape == case.image.shape and float(row["length_mm"]) == pytest.approx(mm, abs=1e-3)
-    sure = certainty(varied_predictions(network, images))
+    sure = certainty(sum(variants(network, images)) / VARIANTS)
     np.testing.assert_allclose([float(row["certainty"]) for row in rows], sure, atol=1e-3)
     assert len(set(sure.round(3))) > 1
     assert any(row["ga_days"] for row in rows) and any(row["length_mm"] for row in rows)
@@ -211,6 +211,21 @@ def test_a_plain_folder_of_images(cohort, model, tmp_path):
     (one,) = read_table(tmp_path / "one" / TABLE)
     assert one["file"] == "0.png" and one["length_mm"] == ""
     assert (tmp_path / "one/0.png").read_bytes() == (folder / "drawn/0.png").read_bytes()
+
+
+def test_folders_in_capitals_and_names_that_are_not_text(cohort, model, judge, tmp_path):
+    folder = tmp_path / "plain"
+    for number, case in enumerate(Cohort.open(cohort).subset([1, 2])):
+        write_image(folder / f"Images/{number}.png", case.image)
+        write_image(folder / f"Masks/{number}.png", case.mask)
+    shutil.copy(folder / "Images/0.png", os.fsencode(folder / "Images") + b"/f\xe9tus.png")
+    done = fusqa("segment", folder, "--model", model, "--out", tmp_path / "drawn", "--spacing", "0.2")
+    assert done.exit_code == 1 and "2 masks, 1 cases without one" in done.output, done.output
+    (row,) = (row for row in read_table(tmp_path / "drawn" / TABLE) if row["faults"])
+    assert row["case"] == r"f\xe9tus" and "not UTF-8 text" in row["faults"]
+    more = ("--predictions", tmp_path / "drawn", "--spacing", "0.2")
+    done = fusqa("assess", folder, "--model", judge, "--out", tmp_path / "s.csv", *more)
+    assert done.exit_code == 1 and "2 verdicts, 1 cases without one" in done.output, done.output
 
 
 def test_an_image_in_which_nothing_is_found_gets_an_empty_mask_and_a_warning(model, tmp_path):

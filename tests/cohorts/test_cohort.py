@@ -230,6 +230,8 @@ FAULTS = {
     "picture of another patient": (copy_picture, 4, "images/c3.png", "same image as images/c1.png", "one patient"),
     "case twice": (cell(3, "case", "c1"), 3, "cases.csv", "'c1' is already on line 2", "name of its own"),
     "picture twice": (cell(3, "image", "images/c1.png"), 3, "cases.csv", "already on line 2", "once"),
+    "picture twice, spelled otherwise": (cell(3, "image", "./images//c1.png"), 3, "cases.csv", "on line 2", "once"),
+    "name that no disk has": (cell(3, "image", "c" * 256 + ".png"), 3, "c" * 256 + ".png", "no such file", "name"),
     "mask twice": (cell(3, "mask", "masks/c1.png"), 3, "cases.csv", "already on line 2", "of its own"),
     "no patient": (cell(3, "patient", ""), 3, "cases.csv", "patient is missing", "fill in"),
     "no site": (cell(3, "site", " "), 3, "cases.csv", "site is missing", "fill in"),

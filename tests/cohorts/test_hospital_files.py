@@ -159,7 +159,32 @@ def test_pixels_in_another_file_are_not_looked_for(folder):
                                            "ElementDataFile = /etc/passwd\n")  # fmt: skip
     (folder / "masks/0002.nrrd").write_bytes(b"NRRD0004\ntype: uint8\ndimension: 2\nsizes: 4 4\nencoding: raw\n"
                                              b"data file: /etc/passwd\n\n")  # fmt: skip
-    assert all("names another file for its pixels" in fault for fault in said(folder, spacing=SPACING))
+    # The line that counts is the last in the one kind; in the other the header goes on behind what is looked through.
+    (folder / "masks/0003.mha").write_text("Comment = ElementDataFile = LOCAL\nObjectType = Image\nNDims = 2\n"
+                                           "DimSize = 4 4\nElementType = MET_UCHAR\nElementDataFile = secret.raw\n")  # fmt: skip
+    (folder / "masks/0004.nrrd").write_bytes(b"NRRD0004\ntype: uint8\ndimension: 2\nsizes: 4 4\nencoding: raw\n"
+                                             + b"# no end\n" * 8000 + b"data file: secret.raw\n\n")  # fmt: skip
+    (folder / "masks/secret.raw").write_bytes(bytes([1, 1, 1, 1] * 4))
+    faults = said(folder, spacing=SPACING)
+    assert len(faults) == 4 and all("names another file for its pixels" in fault for fault in faults)
+
+
+def test_negative_labels_are_a_fault(folder):
+    write_image(folder / "images/0001.png", GREY)
+    signed = MASK.astype(np.int16)
+    signed[signed == 2] = -254
+    dicom(folder / "masks/0001.dcm", signed, PixelRepresentation=1)
+    assert any("labels [-254] are in no scheme" in fault for fault in said(folder, spacing=SPACING))
+
+
+def test_a_transposed_image_is_compared_with_the_others(folder):
+    for name in ("0001", "0002"):
+        nibabel.save(nibabel.Nifti1Image(*stored(GREY, *DIHEDRAL[4])), folder / f"images/{name}.nii.gz")
+        nibabel.save(nibabel.Nifti1Image(*stored(MASK, *DIHEDRAL[4])), folder / f"masks/{name}.nii.gz")
+    rows = [f"{name},p{name},A,images/{name}.nii.gz,masks/{name}.nii.gz,0.2,0.15,," for name in ("0001", "0002")]
+    (folder / "cases.csv").write_text("\n".join(["case,patient,site,image,mask,row_mm,col_mm,measure_mm,ga_days", *rows]))
+    (folder / "cohort.json").write_text('{"scheme": "fetus", "source": "s", "licence": "l"}')
+    assert any("is the same image as images/0001.nii.gz" in str(problem) for problem in look_through(folder).problems)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -512,6 +537,13 @@ def test_one_coco_file_holds_the_masks_of_all_images(folder):
     np.testing.assert_array_equal(cases.read(cases.rows[0]).mask, painted())
     assert set(np.unique(cases.read(cases.rows[1]).mask)) == {0, 1, 2}
     assert check(cases) == []
+
+
+def test_json_that_only_resembles_coco_is_a_mask_of_its_own(folder):
+    write_image(folder / "images/all.png", GREY)
+    for about in ({"images": [{"file_name": "0001.png"}]}, {"images": [{"file_name": "0001.png"}], "info": {}}):
+        (folder / "masks/all.json").write_text(json.dumps(about))
+        assert any("neither LabelMe's nor COCO's" in fault for fault in said(folder, spacing=SPACING))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

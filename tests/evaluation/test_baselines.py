@@ -8,7 +8,7 @@ from torch import nn
 from fusqa.evaluation.reverse_classification import References, reverse_accuracy
 from fusqa.evaluation.shapes import presence_columns, shape_features
 from fusqa.masks.labels import FETUS, HEAD
-from fusqa.models.uncertainty import agreement, certainty, varied_predictions
+from fusqa.models.uncertainty import VARIANTS, agreement, certainty, variants
 from fusqa.simulator.cases import draw_case
 
 
@@ -73,7 +73,7 @@ def test_variants_of_an_image_are_undone_before_they_are_averaged():
 
     image = torch.zeros(1, 1, 16, 16, dtype=torch.uint8)
     image[..., :4] = 255
-    mean = varied_predictions(Brighter(), image)
+    mean = sum(variants(Brighter(), image)) / VARIANTS
     assert mean.shape == (1, 2, 16, 16)
     assert mean[0, 1, :, :4].min() > 0.99 and mean[0, 1, :, 4:].max() < 0.01
 

@@ -54,6 +54,13 @@ def told(build: Path, verdict: str) -> None:
     place.write_text(json.dumps(result))
 
 
+def test_a_folder_of_the_same_name_does_not_hide_a_published_model(profile, build, tmp_path, monkeypatch):
+    publish(str(profile), build, tmp_path)
+    (tmp_path / "elsewhere/fetus").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert Assessor.load("fetus", tmp_path).card.scheme == "fetus"
+
+
 def test_a_published_model_is_small_and_answers_as_before(profile, build, tmp_path):
     publish(str(profile), build, tmp_path)
     kept = published_models(tmp_path)["fetus"]
