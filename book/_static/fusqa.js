@@ -131,8 +131,9 @@ function threshold(figure) {
   const marks = make("div", { class: "marks" });
   let name = Object.keys(models)[0];
   let svg;
+  let exact; // a named threshold may lie between two steps: at its step, it counts as it is
   const draw = (step) => {
-    const at = step / 100;
+    const at = Math.round(exact * 100) === step ? exact : step / 100;
     const { count, figures: said } = verdicts(good, days, models[name].probability, at);
     ["tp", "fn", "fp", "tn"].forEach((key, i) => (cells[i].textContent = count[key]));
     table.caption.textContent = `${name}, threshold ${at.toFixed(2)}`;
@@ -141,6 +142,11 @@ function threshold(figure) {
     svg.cursor.setAttribute("x2", at * 1000);
   };
   const where = slider("Threshold", 100, draw, (step) => (step / 100).toFixed(2));
+  const go = (value) => {
+    exact = value;
+    where.input.value = Math.round(value * 100);
+    where.show();
+  };
   const choose = (model) => {
     name = model;
     const { probability, thresholds } = models[name];
@@ -148,15 +154,11 @@ function threshold(figure) {
     plot.replaceChildren(svg);
     const buttons = Object.entries(thresholds).map(([origin, value]) => {
       const button = make("button", { type: "button" }, `${origin}: ${value.toFixed(2)}`);
-      button.addEventListener("click", () => {
-        where.input.value = Math.round(value * 100);
-        where.show();
-      });
+      button.addEventListener("click", () => go(value));
       return button;
     });
     marks.replaceChildren("Go to the threshold of: ", ...buttons);
-    where.input.value = Math.round(Object.values(thresholds)[0] * 100);
-    where.show();
+    go(Object.values(thresholds)[0]);
   };
   const which = choice("Model", Object.keys(models), choose);
   const key = make("p", { class: "key" }, "Probability of “good”, from 0 to 1: ");

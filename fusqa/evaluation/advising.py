@@ -6,6 +6,7 @@ with the study, and from models that have learnt their task, so that they mean s
 
 from collections.abc import Callable, Iterable
 from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from fusqa.evaluation.risk import risk_coverage
 from fusqa.evaluation.unseen import UNSEEN
 from fusqa.study.learning import CONTROL, LEARNT, verdict_of
 from fusqa.study.results import Study
-from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Recipe, Row
+from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Row
 from fusqa.study.sets import ALTERED, AT_B
 
 __all__ = ["ADVICE", "MODELS", "advice", "told_scores"]
@@ -131,18 +132,14 @@ _BY_ENCODING = {
 def _own_errors(study: Study) -> str:
     learnt = _learnt(study, [recipe for recipes in _BY_ENCODING.values() for recipe in recipes])
     if len({RECIPES[recipe].material for recipe in learnt}) < 2:
-        raise _NotRun(f"all models that have learnt did so from {_material(RECIPES[learnt[0]])}")
+        raise _NotRun(f"all models that have learnt did so from {RECIPES[learnt[0]].learns_from}")
     said = []
     for encoding, recipes in _BY_ENCODING.items():
-        areas = {_material(RECIPES[one]): _auroc_on(study, one, AT_B) for one in recipes if one in learnt}
+        areas = {RECIPES[one].learns_from: _auroc_on(study, one, AT_B) for one in recipes if one in learnt}
         if areas:
             listed = ", ".join(f"{area:.2f} from {material}" for material, area in areas.items())
             said.append(f"with the mask as {encoding}, AUROC {listed}")
     return f"the same network on predictions of site B: {'; '.join(said)}"
-
-
-def _material(recipe: Recipe) -> str:
-    return " and ".join({"altered": "altered masks", "errors": "errors"}[material] for material in recipe.material)
 
 
 _ONE_THING = ("what it learns from", "how the mask enters", "whether the image is seen")  # of comparison.RIVALS
@@ -158,16 +155,14 @@ def _one_thing(study: Study) -> str:
     if not compared:
         raise _NotRun("no two rows that have learnt differ in one of these alone")
     said = []
-    for what, lines in groupby(sorted(compared, key=lambda line: _ONE_THING.index(line["differ in"])), _differs_in):
+    for what, lines in groupby(
+        sorted(compared, key=lambda line: _ONE_THING.index(line["differ in"])), itemgetter("differ in")
+    ):
         pairs = list(lines)
         apart = max(abs(float(line["Δ AUROC"].split()[0])) for line in pairs)
         clear = sum(line["verdict on AUROC"] != "not told apart" for line in pairs)
         said.append(f"{what}, AUROC up to {apart:.2f} apart, clear in {clear} of {len(pairs)} pairs")
     return f"on the balanced test set: {'; '.join(said)}"
-
-
-def _differs_in(line: dict) -> str:
-    return line["differ in"]
 
 
 def _without_a_model(study: Study) -> str:

@@ -3,7 +3,7 @@
 They are read from what their trainings stored (:mod:`fusqa.evaluation.examination`); one, as an example, is loaded.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +19,7 @@ from fusqa.study.learning import LEARNT
 from fusqa.study.pairs import Pairs
 from fusqa.study.results import Study
 from fusqa.study.retraining import quality_network
-from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Recipe
+from fusqa.study.rows import RECIPES, Recipe
 from fusqa.study.training import answers
 
 __all__ = ["ExampleModel", "ImageUse", "RecipeModel", "example_model", "image_use", "recipe_models", "telling"]
@@ -114,7 +114,7 @@ def recipe_models(study: Study) -> list[RecipeModel]:
 
     Controls are there to be compared with: where nothing has learnt, there are none either.
     """
-    rows = _of_the_network(learnt_rows(trained_rows(study))).values()
+    rows = [row for row in learnt_rows(trained_rows(study)).values() if row.reference]
     return [RecipeModel(study, row) for row in rows] if LEARNT in {row.verdict for row in rows} else []
 
 
@@ -133,17 +133,12 @@ def example_model(study: Study) -> ExampleModel:
     LookupError
         Where the study ran no model of the reference network.
     """
-    rows = _of_the_network({key: row for key, row in trained_rows(study).items() if row.tables})
+    rows = {key: row for key, row in trained_rows(study).items() if row.reference and row.tables}
     if not rows:
         raise LookupError(f"profile '{study.profile.name}' ran no single ResNet-18 from scratch; add such a row to it")
     key = max(rows, key=lambda key: (rows[key].verdict == LEARNT, rows[key].row.recipe == "errors"))
     model, card = quality_network(study, rows[key].row, study.profile.seeds[0])
     return ExampleModel(study, rows[key], model, card.size)
-
-
-def _of_the_network(rows: Mapping[str, TrainedRow]) -> dict[str, TrainedRow]:
-    """Keep the rows of the network on which recipes are compared."""
-    return {key: row for key, row in rows.items() if row.row and row.row.network == REFERENCE_NETWORK}
 
 
 @dataclass(frozen=True, eq=False)

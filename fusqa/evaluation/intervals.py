@@ -182,11 +182,11 @@ def coverage_line(found: Iterable[pd.DataFrame], seed: int) -> dict[str, str]:
     share, low, high = (100 * x for x in mean_interval(each["covered"], each["patient"], seed))
     return {
         "true length within, %": f"{share:.0f}\n{low:.0f}–{high:.0f}",
-        "± mm\nmedian": _finite(together["radius_mm"].median(), 2),
-        "± days\nmedian": _finite(together["radius_days"].median(), 2),
+        "± mm\nmedian": _finite(together["radius_mm"].median()),
+        "± days\nmedian": _finite(together["radius_days"].median()),
         "no promise, %": f"{100 * np.isinf(together['radius_mm']).mean():.0f}",
     }
 
 
-def _finite(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if np.isfinite(value) else "∞"
+def _finite(value: float) -> str:
+    return f"{value:.2f}" if np.isfinite(value) else "∞"

@@ -48,7 +48,7 @@ def placed_table(rows: Mapping[str, TrainedRow], seed: int) -> pd.DataFrame:
             low, high = zip(*(report.intervals["auroc"] for report in reports), strict=True)
             area = float(np.mean([report.auroc for report in reports]))
             kinds = {
-                kind: np.mean([_auroc(table[table["name"] == kind], seed) for table in parts])
+                kind: np.mean([_auroc(table[table["name"] == kind]) for table in parts])
                 for kind in parts[0]["name"].unique()
             }
             lines.append(
@@ -60,5 +60,5 @@ def placed_table(rows: Mapping[str, TrainedRow], seed: int) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _auroc(part: pd.DataFrame, seed: int) -> float:
-    return classification_report(part["good"], part["probability"], part["patient"], draws=1, seed=seed).auroc
+def _auroc(part: pd.DataFrame) -> float:
+    return classification_report(part["good"], part["probability"], part["patient"], draws=1).auroc

@@ -41,6 +41,7 @@ __all__ = [
 GRID_MM = 0.15  # chosen: about what first-trimester images of HC18 and zoomed simulated ones have themselves
 PATCH = 40  # pixels: 6 mm, a few speckles across
 PATCHES_PER_IMAGE = 16
+FOLDS = 5  # of the patients: each is judged by a forest that saw none of its images
 MARGIN = 0.06  # share of the image's sides that is left out: rulers, grey bars and text stand there
 SPAN_DB = 60.0  # assumed dynamic range of a display; it scales the Nakagami parameter of all images alike
 EARLY_MM = 110.0  # greatest circumference of a head of HC18 that is compared: about 14 weeks
@@ -300,10 +301,8 @@ def texture_features(patches: Patches) -> np.ndarray:
     return np.stack([*levels, *bands, *edges], axis=1)
 
 
-def two_sample_test(
-    real: Patches, simulated: Patches, seed: int = 0, folds: int = 5
-) -> tuple[Report, Sequence[tuple[str, float]]]:
-    """Ask a random forest which patches are real, in a cross-validation by patient.
+def two_sample_test(real: Patches, simulated: Patches, seed: int = 0) -> tuple[Report, Sequence[tuple[str, float]]]:
+    """Ask a random forest which patches are real, in a cross-validation by patient of :data:`FOLDS` parts.
 
     Parameters
     ----------
@@ -311,8 +310,6 @@ def two_sample_test(
         As :func:`take_patches` cuts them. The larger sample is thinned to the size of the smaller.
     seed : int
         Of the thinning and of the forest.
-    folds : int
-        Parts of the patients; each is judged by a forest that saw none of its images.
 
     Returns
     -------
@@ -327,12 +324,12 @@ def two_sample_test(
     is_real = np.repeat([True, False], count)
     patients = np.concatenate([np.char.add(name, part.patients) for name, part in zip("rs", parts, strict=True)])
     score, importance = np.zeros(2 * count), np.zeros(features.shape[1])
-    for training, held_out in GroupKFold(folds, shuffle=True, random_state=seed).split(features, is_real, patients):
+    for training, held_out in GroupKFold(FOLDS, shuffle=True, random_state=seed).split(features, is_real, patients):
         forest = RandomForestClassifier(200, min_samples_leaf=3, random_state=seed).fit(
             features[training], is_real[training]
         )
         score[held_out] = forest.predict_proba(features[held_out])[:, 1]
-        importance += forest.feature_importances_ / folds
+        importance += forest.feature_importances_ / FOLDS
     ranked = sorted(zip(FEATURES, importance.tolist(), strict=True), key=lambda pair: -pair[1])
     return classification_report(is_real, score, patients, seed=seed), ranked
 

@@ -7,7 +7,7 @@ A mask that fits its image fits one of the reference images too, once its image 
 import cv2
 import numpy as np
 
-from fusqa.masks.label_images import dice, resize_labels
+from fusqa.masks.label_images import dice, resize_image, resize_labels
 
 __all__ = ["References", "reverse_accuracy"]
 
@@ -32,7 +32,7 @@ class References:
 
 def _smooth(image: np.ndarray) -> np.ndarray:
     """Image of ``SIDE`` pixels without speckle, equalised so that images of two machines look alike."""
-    small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    small = resize_image(image, SIDE)
     return cv2.equalizeHist(cv2.GaussianBlur(small, (0, 0), BLUR_PX))
 
 

@@ -42,7 +42,6 @@ __all__ = [
 
 SETTLED = 0.1  # share accepted from which on a risk curve sets the scale; a steeper start is cut off
 MOST_CURVES = 7  # in one panel, besides those that all panels share: more cannot be told apart
-COLOURS = plt.cycler(color=sns.color_palette("colorblind"))
 
 
 def _side_by_side(count: int, width: float, height: float, **shared: bool) -> tuple[Figure, Sequence[Axes]]:
@@ -190,7 +189,6 @@ def roc_curves(scores: Mapping[str, pd.DataFrame]) -> Figure:
     groups = [drawn[first : first + MOST_CURVES] for first in range(0, max(1, len(drawn)), MOST_CURVES)]
     figure, axes = panels(len(groups), 1, aspect=2.0, height=3.4)
     for axis, group in zip(axes, groups, strict=True):
-        axis.set_prop_cycle(COLOURS)
         for title, table in group:
             truth, p = table["good"].astype(bool), table["probability"]
             false, true, _ = roc_curve(truth, p)
@@ -363,7 +361,6 @@ def risk_curves(
     figure, axes = plt.subplots(*shape, figsize=size, squeeze=False, sharex=True, sharey="col", layout="constrained")
     for line, (name, group) in zip(axes, groups.items(), strict=True):
         for axis, found in zip(line, curves.values(), strict=True):
-            axis.set_prop_cycle(COLOURS)
             for title in group:
                 axis.plot(found[title].coverage, found[title].risk, linewidth=1.4, label=title)
             for title, dash in zip(everywhere, ("--", ":", "-."), strict=False):
@@ -392,7 +389,6 @@ def costs(ratios: np.ndarray, spent: Mapping[str, Mapping[str, np.ndarray]]) -> 
     """
     figure, axes = panels(len(spent), 2, aspect=1.9, height=2.6, sharex=True, sharey=True)
     for axis, (group, models) in zip(axes, spent.items(), strict=True):
-        axis.set_prop_cycle(COLOURS)
         for title, values in models.items():
             axis.plot(ratios, values, linewidth=1.4, label=title)
         axis.axhline(1, color="0.3", linestyle=":")

@@ -11,6 +11,7 @@ from fusqa.figures.showing import panels
 __all__ = ["dated_within", "predicted_against_true"]
 
 REACH = 0.98  # share of the values that sets the scale; what lies beyond is drawn at the edge
+MOST_DAYS = 14  # where the axis of errors of the date ends
 
 
 def predicted_against_true(
@@ -43,22 +44,20 @@ def predicted_against_true(
     return figure
 
 
-def dated_within(left: Mapping[str, Mapping[str, np.ndarray]], most_days: float = 14.0) -> Figure:
+def dated_within(left: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     """Share of the masks whose date is within some days, one panel for each set of masks, one curve per correction.
 
     Parameters
     ----------
     left : mapping of str to mapping of str to (M,) float
         Set to correction to the absolute error of the date that is left, in days.
-    most_days : float
-        Where the axis ends.
     """
     figure, axes = panels(len(left), 3, aspect=1.1, height=2.9, sharey=True)
     for axis, (name, ways) in zip(axes, left.items(), strict=True):
         for (title, days), dash in zip(ways.items(), ("-", ":", "-", "--"), strict=False):
             sns.ecdfplot(x=days, ax=axis, label=title, linestyle=dash)
         axis.axvline(7, color="0.5", linestyle=":", linewidth=1)
-        axis.set(xlim=(0, most_days), ylim=(0, 1), xlabel="days", ylabel="")
+        axis.set(xlim=(0, MOST_DAYS), ylim=(0, 1), xlabel="days", ylabel="")
         axis.set_title(name, fontsize=9)
     axes[0].set_ylabel("share of masks dated within")
     handles, labels = axes[0].get_legend_handles_labels()

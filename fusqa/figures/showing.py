@@ -24,10 +24,8 @@ __all__ = ["VERDICT_COLOURS", "panels", "show", "show_command", "show_table"]
 VERDICT_COLOURS = {"good": "#0072B2", "poor": "#D55E00"}  # Okabe & Ito, safe for colour-blind readers
 DPI = 110  # dots per inch of a figure
 QUALITY = 85  # of a figure stored with losses, chosen: letters show no halo
-PAGE_PX, LEAST_PX = (
-    790,
-    9,
-)  # width of a page on a wide screen, and the smallest letters that are read there without effort
+PAGE_PX = 790  # width of a page on a wide screen
+LEAST_PX = 9  # the smallest letters that are read there without effort
 sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", font_scale=0.85)
 
 
@@ -94,4 +92,6 @@ def panels(count: int, columns: int, aspect: float, height: float = 1.8, **share
     figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **shared)
     for axis in axes.flat[count:]:
         axis.set_axis_off()
+    for axis in axes.flat[max(count - columns, 0) : count]:  # also those above an empty place
+        axis.tick_params(labelbottom=True)
     return figure, list(axes.flat[:count])

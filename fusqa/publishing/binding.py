@@ -43,7 +43,7 @@ from fusqa.publishing.lessons import handout, lesson_table, lessons, slides
 from fusqa.publishing.pages import absent_page, add_edition, add_findings, add_origin, page
 from fusqa.publishing.quizzes import quiz, quizzes
 from fusqa.publishing.students import write_students
-from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, jupyter_book
+from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, jupyter_book, put_in_place
 from fusqa.study.catalogue import COHORTS
 from fusqa.study.chapters import read_chapters, result_files
 from fusqa.study.profile import Profile
@@ -186,7 +186,9 @@ def assemble(root: Path, sources: Mapping[str, Source], out: Path) -> None:
             if source.folder != first.folder:
                 add_edition(notebook, source.profile)
         add_findings(notebook, source.profile.name, said[source.folder].get(chapter, []))
-        write_notebook(notebook, out / f"{chapter}.ipynb")
+        place = out / f"{chapter}.ipynb"
+        place.parent.mkdir(exist_ok=True)
+        nbformat.write(notebook, place)
     for absent in (root / "book").glob("*_absent.md"):  # what a part says of a cohort that the study was not run on
         cohort = absent.stem.removesuffix("_absent")
         if not any(chapter.startswith(f"{cohort}/") for chapter in chapters):
@@ -209,9 +211,7 @@ def bind(source: Path, place: Path) -> None:
         shutil.rmtree(left)
     with tempfile.TemporaryDirectory(prefix=BINDING, dir=place.parent) as scratch:
         built = jupyter_book(source, Path(scratch), "html")
-        if place.exists():
-            place.rename(Path(scratch) / "replaced")
-        built.rename(place)
+        put_in_place(built, place, Path(scratch) / "replaced")
 
 
 def configure(root: Path, sources: Mapping[str, Source], out: Path) -> dict:
@@ -260,12 +260,6 @@ def published_page(
             add_origin(notebook, study, edition.name)
             return notebook
     return None
-
-
-def write_notebook(notebook: NotebookNode, place: Path) -> None:
-    """Write the page of a chapter; its folder is made where it is missing."""
-    place.parent.mkdir(exist_ok=True)
-    nbformat.write(notebook, place)
 
 
 def write_inserts(root: Path, build: Path, out: Path, repository: str, notebooks: Sequence[Path]) -> None:

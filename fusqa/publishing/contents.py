@@ -75,7 +75,7 @@ def missing_chapters(written: dict, sources: Mapping[str, Source]) -> list[str]:
 
 def notebooks_of(toc: dict) -> list[str]:
     """Return the notebooks of a table of contents, nested ones included, in reading order."""
-    files = (file for part in toc["parts"] for file in _files(part["chapters"]))
+    files = (file for part in toc["parts"] for file in _named(part["chapters"], "file"))
     return [file for file in files if _is_notebook(file)]
 
 
@@ -95,12 +95,12 @@ def executed_copy(file: str, source: Source) -> Path:
     return source.folder / COHORT_IN[folder] / "notebooks" / f"{name}.ipynb"
 
 
-def _files(entries: Iterable[dict]) -> Iterator[str]:
-    """Yield the file of every entry that has one."""
+def _named(entries: Iterable[dict], word: str) -> Iterator[str]:
+    """Yield what entries name by a word, ``file`` or ``cohort``, nested ones included."""
     for entry in entries:
-        if "file" in entry:
-            yield entry["file"]
-        yield from _files(entry.get("sections", []))
+        if word in entry:
+            yield entry[word]
+        yield from _named(entry.get("sections", []), word)
 
 
 def _is_notebook(file: str) -> bool:
@@ -111,7 +111,7 @@ def _is_notebook(file: str) -> bool:
 def _with_cohorts(entries: Iterable[dict], toc: dict, pages: Path) -> Iterator[dict]:
     """Yield entries with chapters in place of each ``cohort: <name>``."""
     written = [entry for part in toc["parts"] for entry in part["chapters"]]
-    named = set(_cohorts(written))
+    named = set(_named(written, "cohort"))
     for entry in entries:
         if entry.get("cohort") == OTHERS:
             for cohort in (other for other in COHORTS if other not in named | {FIRST}):
@@ -122,14 +122,6 @@ def _with_cohorts(entries: Iterable[dict], toc: dict, pages: Path) -> Iterator[d
             yield {**entry, "sections": list(_with_cohorts(entry["sections"], toc, pages))}
         else:
             yield entry
-
-
-def _cohorts(entries: Iterable[dict]) -> Iterator[str]:
-    """Yield the cohorts that entries name, nested ones included."""
-    for entry in entries:
-        if "cohort" in entry:
-            yield entry["cohort"]
-        yield from _cohorts(entry.get("sections", []))
 
 
 def _again(entries: Iterable[dict], cohort: str, pages: Path) -> Iterator[dict]:

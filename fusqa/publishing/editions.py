@@ -22,13 +22,14 @@ import numpy as np
 from fusqa.files import whole, write_bytes, write_csv
 from fusqa.publishing.restoring import COHORT, cohort_table, files_of, is_restorable
 from fusqa.publishing.shrinking import shrunk
-from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError
+from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, put_in_place
 from fusqa.study.chapters import read_chapters, result_files, result_names, result_of
 from fusqa.study.learning import LEARNT, verdict_of
 from fusqa.study.material import load_masks
 from fusqa.study.profile import Profile
 from fusqa.study.provenance import code_of
 from fusqa.study.results import Study
+from fusqa.study.rows import row_named
 from fusqa.study.shelf import PLACE
 
 __all__ = ["Publication", "publish"]
@@ -78,9 +79,7 @@ def publish(name: str, build: Path, place: Path = PLACE) -> Publication:
         shutil.copy(Profile.file(name), made / f"{profile.name}.yaml")
         replaced = _keep(edition, made, profile, code)
         _require_small(made, place)
-        if edition.exists():
-            edition.rename(Path(scratch) / "before")
-        made.rename(edition)
+        put_in_place(made, edition, Path(scratch) / "before")
     # the cohorts that it holds: another one may not have been at hand
     held = [cohort for cohort in profile.cohorts if any((edition / cohort).glob("*.json"))]
     wanted = [f"{cohort}/{result}.json" for cohort in held for result in result_names(profile, cohort)]
@@ -148,8 +147,8 @@ def _lay_out_models(study: Path, made: Path, profile: Profile) -> None:
 
 def _model_result(profile: Profile, name: str) -> Path:
     """Return the result of a published model's training, ``<cohort>/<result>``, without its ending."""
-    cohort, row = profile.models[name].cohort, profile.models[name].row
-    return Path(cohort) / Path(read_chapters()["quality_model"].results.format(row=row, seed=profile.seeds[0])).stem
+    model = profile.models[name]
+    return Path(model.cohort) / row_named(model.row).result(profile.seeds[0])
 
 
 def _keep(edition: Path, made: Path, profile: Profile, code: str) -> int:

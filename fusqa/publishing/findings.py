@@ -13,12 +13,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fusqa.evaluation.comparison import TrainedRow, trained_rows
 from fusqa.files import ROOT, write_json
 from fusqa.publishing.contents import COHORT_IN
+from fusqa.publishing.teaching import read_table
 from fusqa.publishing.tools import PublishingError
 from fusqa.study.learning import CONTROL, LEARNT
 from fusqa.study.results import Edition, Study
@@ -103,22 +103,9 @@ def tell(edition: Path) -> Path:
     return made
 
 
-def read_findings(path: Path) -> dict[str, list[Finding]]:
-    """Read the findings of an edition by page.
-
-    Raises
-    ------
-    PublishingError
-        Where the file is not as it should be; it names the chapter and the sentence.
-    """
-    found: dict[str, list[Finding]] = {}
-    for chapter, written in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).items():
-        for number, one in enumerate(written, 1):
-            try:
-                found.setdefault(chapter, []).append(Finding.model_validate(one))
-            except ValidationError as error:
-                raise PublishingError(f"{path}: {chapter}, sentence {number}: {error}") from None
-    return found
+def read_findings(path: Path) -> dict[str, tuple[Finding, ...]]:
+    """Read the findings of an edition by page; errors as :func:`fusqa.publishing.teaching.read_table`."""
+    return read_table(path, dict[str, tuple[Finding, ...]])
 
 
 def findings(path: Path, edition_of: Callable[[str], Study]) -> dict[str, list[str]]:

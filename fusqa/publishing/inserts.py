@@ -16,7 +16,7 @@ from typer.cli import get_docs_for_click
 
 from fusqa.cli import app
 from fusqa.figures.framing import framed_table, html_table
-from fusqa.study.profile import Profile
+from fusqa.study.profile import CohortPlan, Profile
 from fusqa.study.provenance import states_told
 from fusqa.study.rows import title_of
 from fusqa.study.sets import ALTERED, AT_B, ERRORS
@@ -89,7 +89,7 @@ def profile_table(profiles: Path, *studies: Path) -> str:
             took[profile] = [one for one in known if one["profile"] == profile]
     rows = []
     for profile in sorted(map(Profile.read, sorted(profiles.glob("*.yaml"))), key=_images):
-        plan, seeds, runs = profile.cohorts["simulated"], len(profile.seeds), took.get(profile.name, [])
+        plan, seeds, runs = _first_plan(profile), len(profile.seeds), took.get(profile.name, [])
         spent = f"{sum(one['cpu_seconds'] for one in runs) / 3600:.1f}" if runs else "–"
         most = f"{max(one['peak_mb'] for one in runs) / 1000:.1f}" if runs else "–"
         sizes = [str(plan.A), str(plan.B), str(len(plan.rows)), str(seeds)]
@@ -98,9 +98,14 @@ def profile_table(profiles: Path, *studies: Path) -> str:
     return table(header, rows)
 
 
+def _first_plan(profile: Profile) -> CohortPlan:
+    """What a profile plans for the simulated cohort, or for its first one where it goes without."""
+    return profile.cohorts.get("simulated") or next(iter(profile.cohorts.values()))
+
+
 def _images(profile: Profile) -> int:
-    """Images of the simulated cohort, by which profiles are ordered."""
-    return profile.cohorts["simulated"].A + profile.cohorts["simulated"].B
+    """Images of that cohort, by which profiles are ordered."""
+    return _first_plan(profile).A + _first_plan(profile).B
 
 
 def _provenance(result: Path) -> dict | None:
@@ -124,7 +129,8 @@ def model_cards(results: Path) -> str:
     titles = {f"quality__{key}": title_of(key) for key in keys} | {"autoencoder": "Autoencoder"}
     rows = []
     for stem, title in titles.items():
-        file = min([*results.glob(f"{stem}__seed*.json"), *results.glob(f"{stem}.json")], default=None)
+        found = [*results.glob(f"{stem}__seed*.json"), *results.glob(f"{stem}.json")]
+        file = min(found, key=lambda file: (len(file.name), file.name), default=None)  # seed2 comes before seed10
         content = json.loads(file.read_text(encoding="utf-8")) if file else {}
         if content.get("status") == "run":
             link = f'<a href="../results/{results.name}/{file.name}">{html.escape(title)}</a>'

@@ -52,7 +52,7 @@ def cohort_table(study: Study) -> pd.DataFrame:
     )
 
 
-def restore(notebook: Path, output: Path, given: dict[str, Any], place: Path = PLACE) -> bool:
+def restore(notebook: Path, output: Path, given: dict[str, Any]) -> bool:
     """Take a chapter's run from the published edition, if that can be done; its page says so.
 
     Parameters
@@ -63,8 +63,6 @@ def restore(notebook: Path, output: Path, given: dict[str, Any], place: Path = P
         Where its executed copy is wanted.
     given : dict
         Parameters of the notebook: ``profile``, ``cohort``, ``build``, and those of the run.
-    place : Path
-        Where editions are kept.
 
     Returns
     -------
@@ -73,7 +71,7 @@ def restore(notebook: Path, output: Path, given: dict[str, Any], place: Path = P
     """
     chapter = read_chapters().get(notebook.stem)
     profile = Profile.read(str(given["profile"]))
-    folder = place / profile.name
+    folder = PLACE / profile.name
     if not chapter or not is_restorable(chapter) or not (folder / given["cohort"] / COHORT).is_file():
         return False
     run = _run(chapter, given)

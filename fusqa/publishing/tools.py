@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["DRAWN_AGAIN", "WEAKER", "PublishingError", "jupyter_book", "run"]
+__all__ = ["DRAWN_AGAIN", "WEAKER", "PublishingError", "jupyter_book", "put_in_place", "run"]
 
 WEAKER = "weaker.npz"
 DRAWN_AGAIN = ("errors.npz", WEAKER)
@@ -16,6 +16,18 @@ MINUTES = 60  # that a program may take
 
 class PublishingError(RuntimeError):
     """Something cannot be bound, printed or published; the message says what is missing and what to do."""
+
+
+def put_in_place(made: Path, place: Path, aside: Path) -> None:
+    """Move `made` to `place`, and what was there to `aside`; where that fails, what was there is put back."""
+    if place.exists():
+        place.rename(aside)
+    try:
+        made.rename(place)
+    except BaseException:
+        if aside.exists():
+            aside.rename(place)
+        raise
 
 
 def run(command: Sequence[str | Path], failure: str, cwd: Path | None = None) -> None:

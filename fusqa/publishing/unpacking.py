@@ -5,11 +5,13 @@ networks of a segmenter are not laid out: they stay with those who train.
 """
 
 import shutil
+import tempfile
 from pathlib import Path
 
 from fusqa.publishing.tools import PublishingError
 from fusqa.simulator.cases import simulate
 from fusqa.study.catalogue import COHORTS
+from fusqa.study.chapters import result_files
 from fusqa.study.profile import Profile
 
 __all__ = ["unpack"]
@@ -40,8 +42,17 @@ def unpack(edition: Path, build: Path, images: int) -> Path:
     profile, study = Profile.read(str(profile_file)), build / edition.name
     if study.exists():
         raise PublishingError(f"{study} exists already; remove it first, or unpack into another folder: --build FOLDER")
-    for cohort in (name for name in profile.cohorts if (edition / name).is_dir()):
-        shutil.copytree(edition / cohort, study / cohort / "results")
-    folder = study / DRAWN / "cohorts" / COHORTS[DRAWN].folders["A"]
-    simulate(folder, "A", min(images, profile.cohorts[DRAWN].A), profile.seeds[0])
-    return Path(shutil.copy(profile_file, study))
+    build.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=build) as scratch:
+        made = Path(scratch) / edition.name
+        for cohort in (name for name in profile.cohorts if (edition / name).is_dir()):
+            results = made / cohort / "results"
+            results.mkdir(parents=True)
+            for file in result_files(edition / cohort, profile, cohort):
+                shutil.copy(file, results)
+        if DRAWN in profile.cohorts:
+            folder = made / DRAWN / "cohorts" / COHORTS[DRAWN].folders["A"]
+            simulate(folder, "A", min(images, profile.cohorts[DRAWN].A), profile.seeds[0])
+        shutil.copy(profile_file, made)
+        made.rename(study)
+    return study / profile_file.name

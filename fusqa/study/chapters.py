@@ -169,7 +169,12 @@ def read_chapters(path: Path = TABLE) -> dict[str, Chapter]:
         Where a line has a misspelt word, or a chapter runs on, is run for or needs something that there is not.
     """
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
-    chapters = {name: _chapter(name, line or {}, written["together"]) for name, line in written["chapters"].items()}
+    chapters = {}
+    for name, line in written["chapters"].items():
+        try:
+            chapters[name] = _chapter(name, line or {}, written["together"])
+        except ValueError as error:
+            raise ValueError(f"{path}: {name}: {error}") from None
     places = {"", *COHORTS, *(kind.scheme.name for kind in COHORTS.values())}
     known = {CASES, PUBLISHED, *chapters, *(file for chapter in chapters.values() for file in chapter.leaves)}
     for chapter in chapters.values():

@@ -79,7 +79,7 @@ def with_mismatched(pairs: Pairs, share: float, seed: int) -> Pairs:
 
 def placed_pairs(cohort: Cohort, size: int, seed: int) -> Pairs:
     """Cross the reference masks of a cohort, of :data:`CASES` cases at most."""
-    part = cohort.at_most(min(CASES, len(cohort)))
+    part = cohort.at_most(CASES)
     images, masks = part.stack(size)
     truth = {"good": True, "reviewed": True, "delta_mm": 0.0, "delta_days": 0.0, "dice": 1.0, "test": False}
     named = part.table[["case", "patient", "measure_mm"]].rename(columns={"measure_mm": "true_mm"})

@@ -225,7 +225,10 @@ class Profile(_Strict):
         if not path.is_file():
             known = ", ".join(sorted(file.stem for file in (ROOT / "profiles").glob("*.yaml")))
             raise FileNotFoundError(f"no profile '{name}': {path} is not a file; known profiles are {known}")
-        profile = cls(name=path.stem, **yaml.safe_load(path.read_text(encoding="utf-8")))
+        try:
+            profile = cls(**{"name": path.stem} | (yaml.safe_load(path.read_text(encoding="utf-8")) or {}))
+        except (ValueError, TypeError, yaml.YAMLError) as error:
+            raise ValueError(f"{path}: {error}") from None
         plans = profile.cohorts.values()
         _require_known(path, "cohorts", set(profile.cohorts), COHORTS)
         _require_rows(path, plans)

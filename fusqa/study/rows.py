@@ -220,7 +220,7 @@ REFERENCE_NETWORK = ("single", "resnet18", False)
 
 def grid() -> dict[str, Row]:
     """Return every row that can be named, by its key: any topology, backbone, start and recipe."""
-    rows = (Row(*parts[:3], recipe=parts[3]) for parts in product(TOPOLOGIES, BACKBONES, (False, True), RECIPES))
+    rows = (Row(*parts) for parts in product(TOPOLOGIES, BACKBONES, (False, True), RECIPES))
     return {row.key: row for row in rows}
 
 

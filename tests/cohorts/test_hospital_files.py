@@ -160,8 +160,8 @@ def test_pixels_in_another_file_are_not_looked_for(folder):
     (folder / "masks/0002.nrrd").write_bytes(b"NRRD0004\ntype: uint8\ndimension: 2\nsizes: 4 4\nencoding: raw\n"
                                              b"data file: /etc/passwd\n\n")  # fmt: skip
     # The line that counts is the last in the one kind; in the other the header goes on behind what is looked through.
-    (folder / "masks/0003.mha").write_text("Comment = ElementDataFile = LOCAL\nObjectType = Image\nNDims = 2\n"
-                                           "DimSize = 4 4\nElementType = MET_UCHAR\nElementDataFile = secret.raw\n")  # fmt: skip
+    header = "ObjectType = Image\nNDims = 2\nDimSize = 4 4\nElementType = MET_UCHAR\nElementDataFile = secret.raw\n"
+    (folder / "masks/0003.mha").write_text("Comment = ElementDataFile = LOCAL\n" + header)
     (folder / "masks/0004.nrrd").write_bytes(b"NRRD0004\ntype: uint8\ndimension: 2\nsizes: 4 4\nencoding: raw\n"
                                              + b"# no end\n" * 8000 + b"data file: secret.raw\n\n")  # fmt: skip
     (folder / "masks/secret.raw").write_bytes(bytes([1, 1, 1, 1] * 4))
@@ -182,7 +182,9 @@ def test_a_transposed_image_is_compared_with_the_others(folder):
         nibabel.save(nibabel.Nifti1Image(*stored(GREY, *DIHEDRAL[4])), folder / f"images/{name}.nii.gz")
         nibabel.save(nibabel.Nifti1Image(*stored(MASK, *DIHEDRAL[4])), folder / f"masks/{name}.nii.gz")
     rows = [f"{name},p{name},A,images/{name}.nii.gz,masks/{name}.nii.gz,0.2,0.15,," for name in ("0001", "0002")]
-    (folder / "cases.csv").write_text("\n".join(["case,patient,site,image,mask,row_mm,col_mm,measure_mm,ga_days", *rows]))
+    (folder / "cases.csv").write_text(
+        "\n".join(["case,patient,site,image,mask,row_mm,col_mm,measure_mm,ga_days", *rows])
+    )
     (folder / "cohort.json").write_text('{"scheme": "fetus", "source": "s", "licence": "l"}')
     assert any("is the same image as images/0001.nii.gz" in str(problem) for problem in look_through(folder).problems)
 

@@ -44,3 +44,10 @@ def test_a_figure_is_shown_as_the_smaller_of_two_files(capsys):
         assert Image.open(io.BytesIO(stream)).size[0] > 300
         kinds[name] = stream[12:16]
     assert kinds == {"chart": b"VP8L", "image": b"VP8 "}  # without loss, with loss
+
+
+def test_panels_above_an_empty_place_have_numbers_too():
+    figure, axes = panels(3, 2, 1.0, sharex=True)
+    figure.draw_without_rendering()
+    numbered = [any(label.get_visible() for label in axis.get_xticklabels()) for axis in axes]
+    assert numbered == [False, True, True]

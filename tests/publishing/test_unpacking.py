@@ -53,3 +53,13 @@ def test_what_lies_there_is_never_overwritten(study):
         unpack(EDITIONS[0], build, 6)
     with pytest.raises(PublishingError, match="is no published edition"):
         unpack(profile.parent / "simulated", build, 6)
+
+
+def test_an_interrupted_call_leaves_nothing(tmp_path, monkeypatch):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fusqa.publishing.unpacking.simulate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        unpack(EDITIONS[0], tmp_path / "build", 6)
+    assert list((tmp_path / "build").iterdir()) == []
