@@ -1,6 +1,7 @@
 """The size of a study: what is trained, how long, on how many images; read from a file and checked."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -225,10 +226,8 @@ class Profile(_Strict):
         if not path.is_file():
             known = ", ".join(sorted(file.stem for file in (ROOT / "profiles").glob("*.yaml")))
             raise FileNotFoundError(f"no profile '{name}': {path} is not a file; known profiles are {known}")
-        try:
+        with _naming(path):
             profile = cls(**{"name": path.stem} | (yaml.safe_load(path.read_text(encoding="utf-8")) or {}))
-        except (ValueError, TypeError, yaml.YAMLError) as error:
-            raise ValueError(f"{path}: {error}") from None
         plans = profile.cohorts.values()
         _require_known(path, "cohorts", set(profile.cohorts), COHORTS)
         _require_rows(path, plans)
@@ -242,7 +241,8 @@ class Profile(_Strict):
         _require_early(path, profile)
         _require_known(path, "networks", {*profile.networks, *profile.once}, _parts())
         changed = {"omitted": profile.omitted or {}, **profile.networks}
-        trainings = {name: profile.quality_with(changes) for name, changes in changed.items()}
+        with _naming(path):
+            trainings = {name: profile.quality_with(changes) for name, changes in changed.items()}
         _require_one_size(path, "quality models", {"quality": profile.quality, **trainings})
         if "other" not in profile.requests:
             raise ValueError(f"{path}: requests need an entry 'other', for the rules without one of their own")
@@ -278,6 +278,15 @@ class Profile(_Strict):
 def _parts() -> set[str]:
     """Every name by which a profile can set how a row is trained."""
     return {part for row in grid().values() for part in row.parts}
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the name of the file before what is wrong with it."""
+    try:
+        yield
+    except (ValueError, TypeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _require_known(path: Path, what: str, named: set[str], known: Iterable[str]) -> None:

@@ -78,8 +78,9 @@ WITHOUT_ROWS = {"simulated": {"A": 3, "B": 3, "segmenters": ["unet"], "rows": []
 def test_a_wrong_profile_is_refused_by_name(tmp_path, change, said):
     path = tmp_path / "wrong.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(SMOKE.read_text()) | change))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=said) as raised:
         Profile.read(path)
+    assert str(path) in str(raised.value)
 
 
 def test_a_rule_asks_for_its_own_or_for_what_others_ask(tmp_path):
