@@ -137,7 +137,7 @@ def tell_findings(
     """Write what an edition shows, in the sentences of book/findings, with its numbers in them."""
     from fusqa.publishing.findings import tell
 
-    typer.echo(f"told: {tell(edition)}")
+    typer.echo(f"written: {tell(edition)}")
 
 
 @app.command()
