@@ -32,6 +32,11 @@ def publishing(verb: str, *arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [verb, *map(str, arguments)])
 
 
+LONG = ("test_published_half.py", "test_names.py", "test_book.py", "test_read.py", "test_contributing.py",
+        "test_notebooks.py", "test_training.py", "test_unpacking.py")  # fmt: skip
+"""Modules that take long: they come before the many short tests, so that no worker ends on a long one alone."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the test that mostly waits for its cluster, and in the middle of the list with the small study.
 
@@ -41,6 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     waiting = [item for item in items if "cluster" in asked[item]]
     study = [item for item in items if "small_study" in asked[item] and item not in waiting]
     rest = [item for item in items if item not in waiting and item not in study]
+    rest.sort(key=lambda item: item.path.name not in LONG)
     middle = max(len(items) // 2 - len(waiting), 0)
     items[:] = [*waiting, *rest[:middle], *study, *rest[middle:]]
 

@@ -58,11 +58,18 @@ def model(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def cohort(tmp_path):
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
     cases = (replace(draw_case("B", 0, i), case=name) for i, name in enumerate(NAMES))
-    write_cohort(tmp_path / "cohort", cases, scheme=FETUS, source="test", licence="MIT")
-    return tmp_path / "cohort"
+    folder = tmp_path_factory.mktemp("drawn")
+    write_cohort(folder, cases, scheme=FETUS, source="test", licence="MIT")
+    return folder
+
+
+@pytest.fixture
+def cohort(drawn, tmp_path):
+    """A copy of one cohort, to break."""
+    return shutil.copytree(drawn, tmp_path / "cohort")
 
 
 def assess(cohort, model, out, *more):

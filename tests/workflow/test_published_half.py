@@ -28,6 +28,7 @@ def origin(tmp_path) -> Path:
     for file in (".gitignore", "requirements.lock"):
         shutil.copy(ROOT / file, folder)
     settings = yaml.safe_load(SMOKE.read_text())
+    settings.pop("autoencoder")
     plan = {"A": 10, "B": 8, "segmenters": ["unet"], "rows": [FIRST, SECOND]}
     (folder / "profiles/half.yaml").write_text(yaml.safe_dump(settings | {"cohorts": {"simulated": plan}}))
     git(folder, "init", "--quiet")
