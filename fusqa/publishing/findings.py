@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache, partial, reduce
 from itertools import pairwise
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -79,6 +80,13 @@ class Finding(_Strict):
     figures: dict[str, Figure] = Field(min_length=1)
     rising: tuple[tuple[str, ...], ...] = ()
     within: dict[str, tuple[float, float]] = {}
+
+    @model_validator(mode="after")
+    def _every_name_has_a_figure(self) -> "Finding":
+        named = {name for _, name, _, _ in Formatter().parse(self.says) if name} | set().union(*self.rising, self.within)
+        if unknown := named - set(self.figures):
+            raise ValueError(f"{sorted(unknown)} are none of its figures")
+        return self
 
     def wrong(self, values: dict[str, float]) -> list[str]:
         """Return what does not hold of `values`, in words; empty where all does."""

@@ -47,6 +47,8 @@ def written(folder, **finding):
         "says": "Good ones err by {good:.1f} days, poor ones by {poor:.2f}.",
         "figures": {"good": good, "poor": poor},
     }
+    if "figures" in finding and "says" not in finding:
+        one["says"] = " ".join(f"{{{name}}}" for name in finding["figures"])
     path = folder / "found.yaml"
     path.write_text(yaml.safe_dump({PAGE: [one | finding]}))
     return path
@@ -68,6 +70,7 @@ def test_numbers_come_from_the_results(study, tmp_path):
         ({"within": {"poor": [0, 3]}}, r"poor is 3\.25, not within \(0\.0, 3\.0\)"),
         ({"figures": {"good": {"result": "risk", "at": ["days", "best"]}}}, "not in the edition: 'best'"),
         ({"figures": {"good": line(score="shape")}}, "2 lines with {'score': 'shape'}, and a figure is of one"),
+        ({"says": "{best:.1f} days"}, r"\['best'\] are none of its figures"),
         ({"figures": {"good": line(score="size")}}, "0 lines with {'score': 'size'}"),
         ({"figures": {"good": {"row": "autoencoder"}}}, "either row and merit, or result and at"),
         ({"figures": {"good": {"row": "autoencoder", "merit": "auroc"}}}, "nothing may be concluded from Autoencoder"),
