@@ -136,6 +136,7 @@ def ellipse_through(edge: np.ndarray, spacing: tuple[float, float]) -> Ellipse:
             "leave this image out or segment it again"
         )
     points = np.float32(edge * scale)
+    cv2.setRNGSeed(0)  # OpenCV moves points that no ellipse fits by chance: always alike, whatever ran before
     (x, y), (minor, major), turned = cv2.fitEllipseDirect(points[:, ::-1])
     if not minor > FLATTEST * major:  # also true of NaN
         raise Unmeasurable(

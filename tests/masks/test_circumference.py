@@ -109,8 +109,10 @@ def test_heads_that_cannot_be_measured_say_why(mask, error, said):
 def test_a_crumb_gives_no_monstrous_ellipse():
     """Least squares draw an ellipse of hundreds of millimetres through the edges of two pixels in a corner."""
     mask = np.uint8([[0, 0, 0], [1, 0, 0], [0, 1, 0]])
-    with pytest.raises(Unmeasurable, match="too short or too straight"):
-        head_circumference(mask, (0.2, 0.2))
+    for seed in range(9):  # OpenCV fits such points with the help of its random numbers
+        cv2.setRNGSeed(seed)
+        with pytest.raises(Unmeasurable, match="too short or too straight"):
+            head_circumference(mask, (0.2, 0.2))
 
 
 def test_measuring_a_head_gives_its_circumference():
