@@ -83,7 +83,9 @@ class Finding(_Strict):
 
     @model_validator(mode="after")
     def _every_name_has_a_figure(self) -> "Finding":
-        named = {name for _, name, _, _ in Formatter().parse(self.says) if name} | set().union(*self.rising, self.within)
+        named = {name for _, name, _, _ in Formatter().parse(self.says) if name} | set().union(
+            *self.rising, self.within
+        )
         if unknown := named - set(self.figures):
             raise ValueError(f"{sorted(unknown)} are none of its figures")
         return self
