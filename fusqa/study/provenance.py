@@ -12,6 +12,8 @@ from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fusqa.files import ROOT
 from fusqa.study.profile import Profile
 
@@ -41,20 +43,23 @@ def origin(name: str, profile: Profile, cohort: str, seed: int) -> dict[str, Any
     }
 
 
+_VECTORS = {"X86_V4": "AVX512", "X86_V3": "AVX2"}
+"""NumPy's name for what a processor can do -> the name that PyTorch has for it."""
+
+
 def _installed(package: str) -> bool:
     """Whether a package is installed; a chapter that only reads results runs without networks."""
     return any(True for _ in distributions(name=package))
 
 
 def _device() -> str:
-    """What computed: the graphics card, or the processor with the instructions that torch uses on it."""
-    try:
-        import torch  # here, so that reading a profile does not load it
-    except ImportError:
-        return f"CPU, {platform.machine()}"
-    gpu = torch.cuda.is_available()
-    processor = f"CPU, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
-    return torch.cuda.get_device_name() if gpu else processor
+    """What computed: the graphics card, or the processor with its vector instructions."""
+    torch = sys.modules.get("torch")  # a process that has not loaded it asked no network, and need not wait for it
+    if torch and torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", ())
+    level = next((name for level, name in _VECTORS.items() if level in found), "")
+    return ", ".join(filter(None, ["CPU", platform.machine(), level]))
 
 
 def peak_mb() -> float:

@@ -1,8 +1,12 @@
 """The state of the code that a result names, and how several are told."""
 
+import platform
 import subprocess
+import sys
 
 import pytest
+import torch
+from conftest import ROOT
 
 from fusqa.study.provenance import code_of, code_state, states_told
 
@@ -56,3 +60,10 @@ def test_results_of_several_states_are_told_plainly():
     assert states_told([one, one]) == f"All results are of one state of the code, {'a' * 10}."
     told = states_told([one, other, other])
     assert "of 2 states of the code" in told and f"{'b' * 10} (2 results), {'a' * 10} (1 results)" in told
+
+
+def test_a_process_without_networks_names_the_processor_as_pytorch_does():
+    code = "from fusqa.study.provenance import _device; import sys; print(_device()); assert 'torch' not in sys.modules"
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    known = torch.backends.cpu.get_cpu_capability()
+    assert told.strip().rpartition(", ")[2] == (known if known in ("AVX2", "AVX512") else platform.machine())
