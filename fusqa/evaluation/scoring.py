@@ -51,10 +51,11 @@ def scores(sets: Mapping[str, Pairs], answers: Callable[[Pairs], Mapping[str, Te
     """Score every pair of every set: its table with the column ``set`` and those of a model's answers added.
 
     The answers hold ``probability`` of "good" (:func:`fusqa.study.training.answers`). Numbers are rounded to what is
-    known of them, so that a published study stays small.
+    known of them, so that a published study stays small; in double precision, in which a table is read again: a
+    threshold may be one of them.
     """
     parts = [
-        pairs.table.assign(set=name, **{column: value.numpy() for column, value in answers(pairs).items()})
+        pairs.table.assign(set=name, **{column: value.double().numpy() for column, value in answers(pairs).items()})
         for name, pairs in sets.items()
     ]
     return pd.concat(parts, ignore_index=True).round(DIGITS)

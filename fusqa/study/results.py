@@ -19,7 +19,7 @@ from fusqa.study.shelf import PLACE, edition_folders
 
 __all__ = ["Edition", "Study", "editions", "published"]
 
-DECIMALS = 6  # of a result table: a nanometre; all 17 digits double its size
+DECIMALS = 6  # of a result table: a nanometre, a millionth of a probability; all 17 digits double its size
 
 
 class Study:
@@ -97,13 +97,9 @@ class Study:
         return origin(name, self.profile, self.cohort, seed)
 
     def save_table(self, name: str, table: pd.DataFrame) -> Path:
-        """Write ``results/<name>.csv``, rounded; the JSON file of the same name carries the provenance.
-
-        Probabilities keep all digits: a threshold lies between two neighbours, which rounding could move across it.
-        """
+        """Write ``results/<name>.csv``, rounded; the JSON file of the same name carries the provenance."""
         path = self.path(f"results/{name}.csv")
-        rounded = table.round(dict.fromkeys(table.columns.drop("probability", errors="ignore"), DECIMALS))
-        write_csv(path, rounded)
+        write_csv(path, table.round(DECIMALS))
         return path
 
     def can_read(self, result: str) -> bool:

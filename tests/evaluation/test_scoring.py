@@ -1,10 +1,16 @@
 """Areas under the curve as tables print them."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
+import torch
 from sklearn.metrics import roc_auc_score
 
-from fusqa.evaluation.scoring import auroc_columns, printed, printed_auroc
+from fusqa.evaluation.scoring import auroc_columns, printed, printed_auroc, reports, scores
+from fusqa.files import write_csv
 from fusqa.metrics import classification_report
+from fusqa.study.sets import ALTERED
 
 RNG = np.random.default_rng(0)
 GOOD, SCORE = RNG.random(40) < 0.5, RNG.random(40)
@@ -26,3 +32,17 @@ def test_one_score_has_one_column_per_truth():
     assert list(columns) == ["AUROC,\nreview", "AUROC,\nlength"]
     assert columns["AUROC,\nreview"] == printed_auroc(GOOD, SCORE, PATIENTS, seed=1)
     assert columns["AUROC,\nlength"] == printed_auroc(~GOOD, SCORE, PATIENTS, seed=1)
+
+
+def test_a_threshold_calls_the_same_masks_when_the_table_is_read_again(tmp_path):
+    """It may be the lowest score itself, which single precision and a file would round to either side of it."""
+    score = torch.tensor([0.927823007, 0.9951841, 0.98055299, 0.996434])
+    table = pd.DataFrame({"case": list("abcd"), "patient": list("abcd"), "good": [True, True, False, False]})
+    pairs = SimpleNamespace(table=table.assign(test=False))
+    made = scores({ALTERED: pairs}, lambda pairs: {"probability": score})
+    judged = reports(made, 0.5, seed=0)
+    at = judged["thresholds"]["validation"]
+    write_csv(tmp_path / "scores.csv", made)
+    again = pd.read_csv(tmp_path / "scores.csv")
+    np.testing.assert_array_equal(again["probability"] >= at, made["probability"] >= at)
+    assert (again["probability"] == made["probability"]).all()
