@@ -130,7 +130,7 @@ def _other_scale(ratios: Sequence[float]) -> Iterator[Problem]:
 
 def _copies(row: CaseRow, image: np.ndarray, first_with: dict[bytes, CaseRow]) -> Iterator[Problem]:
     """Yield a problem if another patient has the very same image, which would stand on both sides of a split."""
-    first = first_with.setdefault(hashlib.sha256(image.tobytes()).digest() + str(image.shape).encode(), row)
+    first = first_with.setdefault(hashlib.sha256(np.ascontiguousarray(image)).digest() + str(image.shape).encode(), row)
     if first.cells["patient"] != row.cells["patient"]:
         yield Problem(
             row.line,

@@ -42,8 +42,10 @@ def published_models(place: Path = PLACE) -> dict[str, Path]:
 
 def model_folder(name: str | Path, place: Path = PLACE) -> Path:
     """Return the folder of a model by its path, or of a published one by its short name; ValueError without either."""
+    if (Path(name) / "card.json").exists():
+        return Path(name)
     published = published_models(place)
-    if str(name) in published and not (Path(name) / "card.json").exists():
+    if str(name) in published:
         return published[str(name)]
     if not Path(name).exists():
         known = ", ".join(sorted(published)) or "none yet"
