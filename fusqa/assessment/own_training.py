@@ -10,6 +10,7 @@ from fusqa.assessment.images import mask_of
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.folders import files_by_name
 from fusqa.cohorts.reading import Case, beside, read_labels
+from fusqa.evaluation.scoring import scores
 from fusqa.files import write_csv
 from fusqa.masks.label_images import resize_image, resize_labels
 from fusqa.masks.labels import Renumbering, Scheme
@@ -119,11 +120,10 @@ def train_on(
     device = reproducible(seed, profile.threads)
     model = quality_model(**network_arguments(row, cohort.scheme))
     history = train(model, recipe, training, validation, plan, seed, device)
-    said = {name: value.numpy() for name, value in answers(model, recipe, validation).items()}
-    probability = said["probability"]
-    learnt = evidence_of(recipe, plan, history, training, validation, probability, device, seed, profile.learnt)
     own = ", ".join(own_sets(recipe))
-    table = validation.table.assign(set=own, **said)
+    table = scores({own: validation}, lambda pairs: answers(model, recipe, pairs))
+    probability = table["probability"].to_numpy()
+    learnt = evidence_of(recipe, plan, history, training, validation, probability, device, seed, profile.learnt)
     threshold = best_threshold(table[recipe.truth], probability)
     report = classification_report(table["good"], probability, table["patient"], threshold, seed=seed).as_dict()
     about = origin(row.result(seed), profile, str(cohort.info["source"]), seed)

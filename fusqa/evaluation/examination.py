@@ -121,7 +121,7 @@ def with_other_inputs(
         if pairs.table["patient"].nunique() > 1:
             otherwise |= {OTHER: pairs.with_other_images(seed)}
         for shown, seen in otherwise.items():
-            asked.loc[rows, SHOWN[shown]] = answers(seen)["probability"].numpy().round(DIGITS)
+            asked.loc[rows, SHOWN[shown]] = answers(seen)["probability"].double().numpy().round(DIGITS)
     return asked
 
 
