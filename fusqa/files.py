@@ -20,10 +20,12 @@ import numpy as np
 import pandas as pd
 from pydantic_core import to_jsonable_python
 
-__all__ = ["ROOT", "to_json", "whole", "write_bytes", "write_csv", "write_json"]
+__all__ = ["ROOT", "remove_unfinished", "to_json", "whole", "write_bytes", "write_csv", "write_json"]
 
 ROOT = Path(__file__).resolve().parents[1]
 """Folder of the project: notebooks, profiles and results lie there."""
+
+UNFINISHED = ".part-"  # how temporary names begin
 
 
 @contextmanager
@@ -42,13 +44,19 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise IsADirectoryError(f"{path} is a folder; give the name of a file in it")
     path.parent.mkdir(parents=True, exist_ok=True)
     # The ending is kept because savefig and np.savez choose the format, or add an ending, by it.
-    part = path.with_name(f".part-{secrets.token_hex(4)}{path.suffix}")
+    part = path.with_name(f"{UNFINISHED}{secrets.token_hex(4)}{path.suffix}")
     try:
         yield part
         with open(part, "rb+") as stream:
             os.fsync(stream.fileno())
         os.replace(part, path)
     finally:
+        part.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: str | os.PathLike[str]) -> None:
+    """Remove what writers that were killed left in `folder` and below; nobody may be writing there."""
+    for part in Path(folder).rglob(f"{UNFINISHED}*"):
         part.unlink(missing_ok=True)
 
 

@@ -13,7 +13,7 @@ from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.formats import write_image
 from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, NAME_FIX, CaseRow, is_file_name, row_problems, table_problems
 from fusqa.cohorts.reading import Case, mask_faults
-from fusqa.files import write_csv, write_json
+from fusqa.files import remove_unfinished, write_csv, write_json
 from fusqa.masks.labels import Scheme
 from fusqa.problems import CohortError, Problem
 
@@ -56,6 +56,7 @@ def write_cohort(
         raise CohortError(
             [Problem(None, str(folder / CASES), "is there already", "choose another folder or remove this one")]
         )
+    remove_unfinished(folder)
     about = {"scheme": scheme.name, "source": source, "licence": licence}
     about |= {"seed": seed, "version": __version__, "simulated": simulated}
     write_json(folder / INFO, about)  # a cohort from now on, if unfinished: nobody takes it for a plain folder of pairs
