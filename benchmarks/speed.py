@@ -34,6 +34,7 @@ from fusqa.masks.alterations import altered_masks, replay
 from fusqa.masks.crown_rump import crown_rump_length
 from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import FETUS
+from fusqa.models.backbones import BACKBONES
 from fusqa.models.checkpoints import Card, save_model
 from fusqa.models.learner import Resident, fit, make_learner, pictures
 from fusqa.models.networks import quality_model
@@ -75,15 +76,15 @@ def training() -> Iterator[dict]:
     images, masks, good = samples()
     x, y, t = pictures(images), torch.from_numpy(masks), torch.from_numpy(good)
 
-    def through_learner():
+    def through_learner(backbone: str):
         data = Resident(x, y, t)
         few = Resident(x[:BATCH], y[:BATCH], t[:BATCH])
-        model = quality_model("single", "resnet18", False)
+        model = quality_model("single", backbone, False)
         plan = Training(size=SIZE, budget=BATCH * STEPS, rounds=1, batch=BATCH, rate=1e-3)
         fit(make_learner(model, nn.BCEWithLogitsLoss(), data, few, plan, seed=0))
 
-    def bare():
-        model = quality_model("single", "resnet18", False).to(memory_format=torch.channels_last).train()
+    def bare(backbone: str):
+        model = quality_model("single", backbone, False).to(memory_format=torch.channels_last).train()
         optimiser, loss = torch.optim.Adam(model.parameters(), 1e-3), nn.BCEWithLogitsLoss()
         for step in range(STEPS):
             at = torch.arange(BATCH) + BATCH * (step % 8)
@@ -92,22 +93,16 @@ def training() -> Iterator[dict]:
             loss(model(image, y[at]), t[at]).backward()
             optimiser.step()
 
-    ours, theirs = best(through_learner, 2) / STEPS, best(bare, 2) / STEPS
-    yield row(f"training step, ResNet-18, {SIZE} px, batch {BATCH}", ours, "bare PyTorch loop, no augmentation", theirs)
-    yield row("training step, as above", ours, "fastai DataBlock of PNG files", datablock(images, masks, good))
+    for backbone in ("resnet18", "efficientnet-lite0", "alexnet"):
+        what = f"training step, {BACKBONES[backbone].title}, {SIZE} px, batch {BATCH}"
+        ours = best(through_learner, 2, backbone) / STEPS
+        yield row(what, ours, "bare PyTorch loop, no augmentation", best(bare, 2, backbone) / STEPS)
+        yield row(what, ours, "fastai DataBlock of PNG files", datablock(backbone, images, masks, good))
 
 
-def datablock(images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> float:
+def datablock(backbone: str, images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> float:
     """Seconds per step of fastai's usual way: one PNG file per image, opened, resized and augmented one by one."""
-    from fastai.vision.all import (
-        CategoryBlock,
-        DataBlock,
-        ImageBlock,
-        Learner,
-        RandomSplitter,
-        aug_transforms,
-        resnet18,
-    )  # fmt: skip
+    from fastai.vision.all import CategoryBlock, DataBlock, ImageBlock, Learner, RandomSplitter, aug_transforms
 
     with TemporaryDirectory() as folder:
         for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
@@ -120,7 +115,8 @@ def datablock(images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> float:
             batch_tfms=aug_transforms(size=SIZE, max_rotate=10),
         )
         loaders = block.dataloaders(folder, bs=BATCH, num_workers=0)
-        learn = Learner(loaders, resnet18(num_classes=2), loss_func=nn.CrossEntropyLoss())
+        features, width = BACKBONES[backbone].features(False)
+        learn = Learner(loaders, nn.Sequential(features, nn.Linear(width, 2)), loss_func=nn.CrossEntropyLoss())
         with learn.no_bar(), learn.no_logging():
             learn.fit(1)
             steps = len(loaders.train)
