@@ -107,6 +107,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "median_and_largest",
             "printed",
             "printed_auroc",
+            "printed_p",
             "report_table",
             "reports",
             "scores",

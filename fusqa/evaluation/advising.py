@@ -171,7 +171,7 @@ def _without_a_model(study: Study) -> str:
     of = {name: _auroc(table["good"], table[name]) for name in told_scores(study)}
     simple = max((name for name in of if name not in MODELS.values()), key=of.get)
     model = max((name for name in of if name in models), key=of.get)
-    best = f"best without a quality network: {simple}, AUROC {of[simple]:.2f}"
+    best = f"best of the baselines: {simple}, AUROC {of[simple]:.2f}"
     return f"{best}; best quality network: {model}, {of[model]:.2f}"
 
 
@@ -201,17 +201,22 @@ _PASSED = ("abroad", "abroad_good", "home", "home_good")  # shares, as results/c
 
 
 def _threshold(study: Study) -> str:
-    recipe, promises = _quoted(study), study.result("calibration")["promises"]
-    quoted = [one for one in promises if one["key"] == _row(recipe).key and one["alpha"] == ALPHA]
-    if not quoted:
-        raise _NotRun(f"results/calibration.json has no threshold of {_row(recipe).title}")
-    passed = {where: "–" if quoted[0][where] is None else f"{100 * quoted[0][where]:.0f} %" for where in _PASSED}
-    promised = (
-        f"{RECIPES[recipe].title}: the threshold promises that at most {100 * ALPHA:.0f} % of the poor masks pass"
-    )
-    elsewhere = "chosen at site A it lets {abroad} of them pass, and {abroad_good} of the good ones".format(**passed)
-    own = "chosen on half of site B's patients, {home} and {home_good}".format(**passed)
-    return f"{promised}; {elsewhere}; {own}"
+    promises = {one["key"]: one for one in study.result("calibration")["promises"] if one["alpha"] == ALPHA}
+    said = []
+    for recipe in _learnt(study, QUOTED):
+        quoted = promises.get(_row(recipe).key)
+        if quoted:
+            passed = {where: "–" if quoted[where] is None else f"{100 * quoted[where]:.0f} %" for where in _PASSED}
+            said.append(
+                f"{RECIPES[recipe].title}: "
+                + "{abroad} and {abroad_good} chosen at site A, {home} and {home_good} on half of B's patients".format(
+                    **passed
+                )
+            )
+    if not said:
+        raise _NotRun("results/calibration.json has no threshold of a model that has learnt")
+    promised = f"poor and good masks that pass a threshold which promises at most {100 * ALPHA:.0f} % of the poor"
+    return f"{promised}: {'; '.join(said)}"
 
 
 def _unseen(study: Study) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED, Printed
-from fusqa.evaluation.scoring import CONFUSION, FIGURES, figure, mean_figure
+from fusqa.evaluation.scoring import CONFUSION, FIGURES, figure, mean_figure, printed_p
 from fusqa.masks.labels import Scheme
 from fusqa.metrics import DRAWS, Scored, SeedsReport, difference, holm, mcnemar, report_over_seeds
 from fusqa.study.learning import CONTROL, LEARNT, verdict_of
@@ -442,12 +442,12 @@ def compare(rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str, str]]) -
         lines.append(
             {"differ in": what, "first": ours.title, "second": theirs.title}
             | {f"Δ {name}": "{:+.3f}\n{:+.2f} to {:+.2f}".format(*values[:3]) for name, values in shown.items()}
-            | {"only first right,\nonly second": f"{only}, {only_other}", "McNemar p": f"{p:.3f}"}
+            | {"only first right,\nonly second": f"{only}, {only_other}", "McNemar p": printed_p(p)}
         )
         areas.append(differences["auroc"])
     corrected = holm([area.p for area in areas])
     verdicts = [_verdict(area.value, p) for area, p in zip(areas, corrected, strict=True)]
-    return pd.DataFrame(lines).assign(**{"p, Holm": [f"{p:.3f}" for p in corrected], "verdict on AUROC": verdicts})
+    return pd.DataFrame(lines).assign(**{"p, Holm": [printed_p(p) for p in corrected], "verdict on AUROC": verdicts})
 
 
 def _of_seeds(row: TrainedRow, seeds: list[int]) -> list[Scored]:

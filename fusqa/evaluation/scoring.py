@@ -27,6 +27,7 @@ __all__ = [
     "median_and_largest",
     "printed",
     "printed_auroc",
+    "printed_p",
     "report_table",
     "reports",
     "scores",
@@ -142,6 +143,11 @@ def figure(value: float | None, interval: Sequence[float | None], sd: float = ma
         return "–"
     spread = "" if math.isnan(sd) else f" ± {sd:.3f}"
     return f"{value:.3f}{spread}\n" + "{:.2f}–{:.2f}".format(*interval)
+
+
+def printed_p(p: float) -> str:
+    """Format a p-value with three decimals; one that would print as zero as below the smallest."""
+    return "<0.001" if p < 0.0005 else f"{p:.3f}"
 
 
 def mean_figure(values: Sequence[float], patients: Sequence, seed: int) -> str:

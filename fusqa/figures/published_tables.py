@@ -27,4 +27,4 @@ def show_published(cohort: str, result: str, part: str, caption: str) -> None:
             pd.DataFrame(lines), f"Published edition “{edition.profile.name}”: {caption}", f"results/{result}.json"
         )
     else:
-        print("The published edition has no such table either.")
+        print("No published edition has this table yet.")

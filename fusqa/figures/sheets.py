@@ -84,7 +84,9 @@ def saliency_sheet(cases: Sequence[tuple[np.ndarray, ...]], titles: Sequence[str
     ----------
     cases : sequence of (image (S, S), mask (S, S), of_image (P, P), of_mask (P, P), cam (S, S))
         Inputs and results of :func:`fusqa.evaluation.saliency.occlusion` and
-        :func:`fusqa.evaluation.saliency.grad_cam`.
+        :func:`fusqa.evaluation.saliency.grad_cam`. Hiding what speaks for "good" lowers the logit, so the first two
+        are drawn with the opposite sign: red speaks for "good" in all three maps.
+
     titles : sequence of str
         Title of each case.
     scheme : Scheme
@@ -98,11 +100,14 @@ def saliency_sheet(cases: Sequence[tuple[np.ndarray, ...]], titles: Sequence[str
             axis.imshow(image, cmap="gray", vmin=0, vmax=255)
             axis.set(title=name or title, xticks=[], yticks=[])
             _outlines(axis, mask, scheme)
-        for axis, part, limit in zip(row[1:], (*maps, cam), (most, most, float(np.abs(cam).max()) or 1.0), strict=True):
+        spoken = [-part for part in maps]
+        for axis, part, limit in zip(
+            row[1:], (*spoken, cam), (most, most, float(np.abs(cam).max()) or 1.0), strict=True
+        ):
             span = (-0.5, side - 0.5, side - 0.5, -0.5)
             shown = axis.imshow(part, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=span, alpha=0.6)
-            if part is maps[-1]:
-                figure.colorbar(shown, ax=axis, shrink=0.8, label="change of the logit")
+            if part is spoken[-1]:
+                figure.colorbar(shown, ax=axis, shrink=0.8, label="logit lost by hiding")
     return figure
 
 

@@ -45,7 +45,7 @@ from fusqa.publishing.quizzes import quiz, quizzes
 from fusqa.publishing.students import write_students
 from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, jupyter_book, put_in_place
 from fusqa.study.catalogue import COHORTS
-from fusqa.study.chapters import read_chapters, result_files
+from fusqa.study.chapters import PUBLISHED, read_chapters, result_files
 from fusqa.study.profile import Profile
 from fusqa.study.shelf import edition_folders, told_findings
 
@@ -179,7 +179,7 @@ def assemble(root: Path, sources: Mapping[str, Source], out: Path) -> None:
         source = sources[COHORT_IN[chapter.partition("/")[0]]]
         if chapter in missing:
             notebook = published_page(chapter, first.profile.name, root, out, config["repository"], plans)
-            notebook = notebook or absent_page(root / f"{chapter}.ipynb", first.profile.name)
+            notebook = notebook or absent_page(root / f"{chapter}.ipynb", first.profile.name, _to_have(chapter))
         else:
             executed = executed_copy(chapter, source)
             notebook = chapter_page(chapter, executed, root, out, config["repository"], plans)
@@ -219,13 +219,25 @@ def configure(root: Path, sources: Mapping[str, Source], out: Path) -> dict:
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     cohorts: dict[str, list[str]] = {}
     for cohort, source in sources.items():
-        cohorts.setdefault(f"**{source.profile.name}**. {source.profile.title}", []).append(COHORTS[cohort].title)
+        cohorts.setdefault(_named(source.profile), []).append(COHORTS[cohort].title)
     first, *others = cohorts
-    told = [f"For {' and '.join(cohorts[edition])}, it shows the edition {edition}" for edition in others]
-    config["parse"]["myst_substitutions"] = {"edition": " ".join([first, *told])}
+    told = [f"The edition {edition} has the pages on {' and on '.join(cohorts[edition])}." for edition in others]
+    config["parse"]["myst_substitutions"] = {"edition": " ".join([f"{first}.", *told])}
     config["sphinx"]["config"]["version"] = __version__  # an ePub has one
     (out / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     return config
+
+
+def _to_have(chapter: str) -> str:
+    """Say how a reader comes by a chapter that a study is without."""
+    if PUBLISHED in read_chapters()[Path(chapter).name.partition("__")[0]].needs:
+        return "It compares the published results with a run of your own, which `make book` makes."
+    return "A larger one has it: `make book PROFILE=classroom`."
+
+
+def _named(edition: Profile) -> str:
+    """Name an edition and, in brackets, what it is."""
+    return f"**{edition.name}** ({edition.title[:1].lower()}{edition.title[1:].rstrip('.')})"
 
 
 def chapter_page(

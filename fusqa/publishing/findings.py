@@ -154,7 +154,7 @@ def _value(figure: Figure, edition: Study, rows_of: Callable[[str], dict[str, Tr
     """Look a figure up."""
     if figure.result:
         found: Any = reduce(_part, figure.at, edition.result(figure.result))
-        return figure.scale * float(str(found).split()[0])  # a printed figure has its interval on a second line
+        return figure.scale * float(str(found).split()[0].lstrip("<"))  # as printed: its interval is on a second line
     row = rows_of(edition.cohort)[figure.row]
     if not row.testable or row.verdict not in (LEARNT, CONTROL):
         raise PublishingError(f"nothing may be concluded from {row.title}: {row.verdict}")

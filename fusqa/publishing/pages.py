@@ -113,10 +113,10 @@ def add_edition(notebook: NotebookNode, edition: Profile) -> None:
     notebook.cells.insert(1, new_markdown_cell(f"From the published edition **{edition.name}**. {edition.title}"))
 
 
-def absent_page(source: Path, profile: str) -> NotebookNode:
+def absent_page(source: Path, profile: str, instead: str) -> NotebookNode:
     """Return the page of a chapter that a study does not have: how it begins, and a line that says so."""
     opening = nbformat.read(source, as_version=4).cells[0].source
-    note = _absent(profile, "A larger one has it: `make book PROFILE=classroom`.")
+    note = _absent(profile, instead)
     return nbformat.v4.new_notebook(cells=[new_markdown_cell(f"{opening}\n\n{note}")])
 
 

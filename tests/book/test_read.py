@@ -97,8 +97,9 @@ def test_a_chapter_that_the_edition_lacks_says_so(html):
     page = said(html / "notebooks/dating.html")
     title = nbformat.read(ROOT / "notebooks/dating.ipynb", as_version=4).cells[0].source.partition("\n")[0]
     assert title.removeprefix("# ") in page
-    assert f"The study {EDITION} is without this chapter" in page
+    assert f"The study {EDITION} is without this chapter. A larger one has it: make book PROFILE=classroom." in page
     assert "is without this chapter" not in said(html / "notebooks/cohorts.html")
+    assert "compares the published results with a run of your own" in said(html / "notebooks/edition.html")
 
 
 def test_a_chapter_that_another_edition_has_is_shown_instead(html):
@@ -111,7 +112,7 @@ def test_a_cohort_that_only_another_edition_has_is_shown_with_its_name(html):
     page = said(html / "hc18-early/cohorts.html")
     title = Profile.read(LARGER).title
     assert "Published cohorts" in page and f"From the published edition {LARGER}. {title}" in page
-    shown = f"For real fetal heads (HC18), second trimester to first, it shows the edition {LARGER}. {title}"
+    shown = f"The edition {LARGER} ({title[0].lower()}{title[1:-1]}) has the pages on real fetal heads (HC18), second"
     assert shown in said(html / "book/intro.html")
     assert "From the published edition" not in said(html / "notebooks/cohorts.html")
 
