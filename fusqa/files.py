@@ -11,8 +11,9 @@ renamed, which the operating system does in one step: a reader sees the old file
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,21 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def remove_unfinished(folder: str | os.PathLike[str]) -> None:
-    """Remove what writers that were killed left in `folder` and below; nobody may be writing there."""
+def remove_unfinished(folder: str | os.PathLike[str], older_than_s: float = 0) -> None:
+    """Remove what writers that were killed left in `folder` and below.
+
+    Parameters
+    ----------
+    folder : path
+        A folder, whether or not it exists.
+    older_than_s : float
+        What was written to within so many seconds is left alone: where others may be writing, it may be theirs.
+    """
+    now = time.time()
     for part in Path(folder).rglob(f"{UNFINISHED}*"):
-        part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # it has just taken its own name
+            if now - part.stat().st_mtime >= older_than_s:
+                part.unlink()
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fusqa.files import to_json, whole, write_bytes, write_csv, write_json
+from fusqa.files import remove_unfinished, to_json, whole, write_bytes, write_csv, write_json
 
 # Rewrites one file for ever, each time with 2 MB of one letter, as fast as the disk takes it.
 WRITER = """
@@ -54,6 +54,19 @@ def test_a_writer_killed_before_the_end_leaves_nothing(tmp_path):
     assert not path.exists()
     assert [left.read_bytes() for left in tmp_path.iterdir()] == [b"half"]  # hidden under another name
     assert not list(tmp_path.glob("[!.]*"))
+
+
+def test_what_the_dead_left_is_removed_and_what_the_living_write_is_not(tmp_path):
+    (tmp_path / "deep").mkdir()
+    old, new = (tmp_path / f"deep/.part-{name}.csv" for name in ("old", "new"))
+    for part in (old, new, tmp_path / "deep/whole.csv"):
+        part.write_text("half")
+    os.utime(old, (time.time() - 3600,) * 2)
+    remove_unfinished(tmp_path, older_than_s=60)
+    assert not old.exists() and new.exists()
+    remove_unfinished(tmp_path)
+    assert [left.name for left in (tmp_path / "deep").iterdir()] == ["whole.csv"]
+    remove_unfinished(tmp_path / "nowhere")
 
 
 def test_an_error_leaves_what_was_there(tmp_path):

@@ -25,6 +25,7 @@ __all__ = [
     "TrainedRow",
     "beside_print",
     "compare",
+    "draws_for",
     "learning_table",
     "learnt_rows",
     "left_out",
@@ -369,7 +370,7 @@ def segmenter_figures(part: pd.DataFrame, scheme: Scheme, seed: int) -> dict[str
     means = {f"Dice {name}": part[f"dice_{name}"] for name in scheme.names}
     means |= {f"|Δ{scheme.symbol}| mm": part["delta_mm"].abs(), "|ΔGA| days": part["delta_days"].abs()}
     return {name: mean_figure(values, part["patient"], seed) for name, values in means.items()} | {
-        "above 5 mm %": f"{100 * (part['delta_mm'].abs() > 5).mean():.0f}",
+        "above 5 mm %": f"{100 * (part['delta_mm'].dropna().abs() > 5).mean():.0f}",
         "not measurable": f"{part['mm'].isna().sum()} of {len(part)}",
     }
 
@@ -423,6 +424,11 @@ def rivals(rows: Mapping[str, TrainedRow]) -> list[tuple[str, str, str]]:
     return pairs
 
 
+def draws_for(comparisons: int) -> int:
+    """Draws of the bootstrap with which a p that is corrected for so many comparisons can still be small."""
+    return max(DRAWS, DRAWS_PER_COMPARISON * comparisons)
+
+
 def compare(rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str, str]]) -> pd.DataFrame:
     """Compare rows on the balanced test set, at the thresholds chosen on validation.
 
@@ -431,7 +437,7 @@ def compare(rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str, str]]) -
     and decides the verdict.
     """
     lines, areas = [], []
-    draws = max(DRAWS, DRAWS_PER_COMPARISON * len(pairs))
+    draws = draws_for(len(pairs))
     for what, key, other in pairs:
         ours, theirs = rows[key], rows[other]
         shared = sorted(set(ours.seeds) & set(theirs.seeds))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from fusqa.evaluation.comparison import TrainedRow, learnt_rows, trained_rows
+from fusqa.evaluation.comparison import TrainedRow, draws_for, learnt_rows, trained_rows
 from fusqa.evaluation.examination import Maps
 from fusqa.evaluation.looking import OTHER, OWN, SHOWN, TELLING
 from fusqa.metrics import Difference, Report, Scored, classification_report, difference
@@ -171,10 +171,11 @@ class ImageUse:
         good = np.asarray(truth, bool)
         return {shown: float(score[good].mean()) if good.any() else np.nan for shown, score in self.scored.items()}
 
-    def lost(self, truth: Sequence[bool]) -> Difference | None:
+    def lost(self, truth: Sequence[bool], comparisons: int = 1) -> Difference | None:
         """AUROC with the right image minus AUROC with another patient's, on the same draws of patients.
 
-        None where the model was not asked both ways, or where the truth ``(M,)`` is the same for all masks.
+        None where the model was not asked both ways, or where the truth ``(M,)`` is the same for all masks. With many
+        `comparisons`, for whose number p will be corrected, more draws are made: the least p is two in their number.
         """
         truth = np.asarray(truth, bool)
         if OTHER not in self.scored or truth.all() or not truth.any():
@@ -182,7 +183,7 @@ class ImageUse:
         ours, theirs = (
             [Scored(truth, self.scored[shown], self.patients, self.model.threshold)] for shown in (OWN, OTHER)
         )
-        return difference(ours, theirs)["auroc"]
+        return difference(ours, theirs, draws_for(comparisons))["auroc"]
 
 
 def image_use(panel: Sequence[RecipeModel], name: str) -> list[ImageUse]:

@@ -23,8 +23,6 @@ class RiskCoverage:
         Share of the cases that is accepted at each possible threshold, rising to 1.
     risk : (K,) float
         Mean risk of the accepted cases.
-    threshold : (K,) float
-        The lowest score that is accepted.
     aurc : float
         Area under risk against coverage: the mean risk over all numbers of accepted cases (Geifman & El-Yaniv 2017).
     augrc : float
@@ -33,7 +31,6 @@ class RiskCoverage:
 
     coverage: np.ndarray
     risk: np.ndarray
-    threshold: np.ndarray
     aurc: float
     augrc: float
 
@@ -84,7 +81,6 @@ def risk_coverage(
     return RiskCoverage(
         coverage=accepted / cases,
         risk=total / accepted,
-        threshold=-levels,
         aurc=float(selective.sum() / cases),
         augrc=float(generalised.sum() / cases**2),
     )

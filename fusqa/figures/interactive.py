@@ -160,8 +160,9 @@ def show_threshold(
         "days": [None if np.isnan(value) else round(float(value), 1) for value in days],
         "models": {
             name: {
-                "probability": np.round(np.asarray(values, float), 4).tolist(),
-                "thresholds": {key: round(float(value), 4) for key, value in thresholds[name].items()},
+                # not rounded, so that a score near a threshold stays on its side
+                "probability": np.asarray(values, float).tolist(),
+                "thresholds": {key: float(value) for key, value in thresholds[name].items()},
             }
             for name, values in scores.items()
         },

@@ -24,7 +24,7 @@ def show_published(cohort: str, result: str, part: str, caption: str) -> None:
     lines = edition.result(result).get(part) if edition and edition.can_read(result) else None
     if lines:
         show_table(
-            pd.DataFrame(lines), f"Published edition “{edition.profile.name}”: {caption}", f"results/{result}.json"
+            pd.DataFrame(lines), f"Published edition “{edition.profile.name}”: {caption}", edition.source(result)
         )
     else:
         print("No published edition has this table yet.")

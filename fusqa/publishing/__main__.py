@@ -12,6 +12,7 @@ import yaml
 from click import Context
 from typer.core import TyperGroup
 
+from fusqa.files import ROOT
 from fusqa.publishing.tools import PublishingError
 
 
@@ -124,6 +125,8 @@ def publish(
 
     made = publish(profile, build, place)
     typer.echo(f"published: {made.folder}, {made.results} results; commit it")
+    if (ROOT / f"book/findings/{made.folder.name}.yaml").is_file():
+        typer.echo(f"write its findings anew: python -m fusqa.publishing tell {made.folder}")
     if made.replaced:
         typer.echo(f"{made.replaced} older results, of other code or settings, are no longer part of it")
     if made.missing:
@@ -155,7 +158,6 @@ def unpack(
 @app.command()
 def students(folder: Annotated[Path, typer.Argument(help="Folder to write to.")]) -> None:
     """Write the notebooks without the answers to their exercises."""
-    from fusqa.files import ROOT
     from fusqa.publishing.students import write_students
 
     written = write_students(ROOT / "notebooks", folder)

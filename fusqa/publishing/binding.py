@@ -75,7 +75,7 @@ def bind_study(name: str, source: Path, build: Path) -> Path:
     root = source.resolve()
     profile = Profile.read(name)
     study = Source(root / build / profile.name, profile)
-    sources, out = dict.fromkeys(profile.cohorts, study), study.folder / "book"
+    sources, out = _with_first(dict.fromkeys(profile.cohorts, study), root / "results"), study.folder / "book"
     absent = missing_chapters(_written_toc(root), sources)
     if missing := [file for file in absent if read_chapters()[Path(file).name].runs(profile, FIRST)]:
         named = ", ".join(file.partition("/")[2] for file in missing)
@@ -115,6 +115,19 @@ def bind_edition(name: str | None, source: Path, build: Path) -> Path:
     assemble(root, sources, out / "source")
     bind(out / "source", out / "html")
     return out / "html" / "index.html"
+
+
+def _with_first(sources: dict[str, Source], place: Path) -> dict[str, Source]:
+    """Add the published edition of the cohort that a book begins with, to a study that goes without it."""
+    if FIRST in sources:
+        return sources
+    first = _shown(FIRST, None, place)
+    if not first:
+        raise PublishingError(
+            f"a book begins with {COHORTS[FIRST].title}, and neither the study nor an edition in {place} has chapters "
+            f"of them; add '{FIRST}' to the cohorts of the profile"
+        )
+    return {FIRST: first, **sources}
 
 
 def _shown(cohort: str, wanted: str | None, place: Path) -> Source | None:

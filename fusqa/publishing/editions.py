@@ -7,25 +7,26 @@ result files (JSON, CSV and small arrays), its executed chapters made small, the
 are left alone.
 """
 
+import fcntl
 import json
+import os
 import shlex
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
-from zipfile import ZIP_LZMA, ZipFile
+from zipfile import ZIP_LZMA
 
-import numpy as np
-
-from fusqa.files import whole, write_bytes, write_csv
+from fusqa.files import write_bytes, write_csv
 from fusqa.publishing.restoring import COHORT, cohort_table, files_of, is_restorable
 from fusqa.publishing.shrinking import shrunk
 from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, put_in_place
 from fusqa.study.chapters import read_chapters, result_files, result_names, result_of
 from fusqa.study.learning import LEARNT, verdict_of
-from fusqa.study.material import load_masks
+from fusqa.study.material import load_masks, save_masks
 from fusqa.study.profile import Profile
 from fusqa.study.provenance import code_of
 from fusqa.study.results import Study
@@ -36,6 +37,7 @@ __all__ = ["Publication", "publish"]
 
 LARGEST_MB = 80  # result files of one edition; chosen so that a repository stays small
 CHAPTERS_MB = 30  # chapters of all editions together; chosen likewise
+SCRATCH, BEFORE = ".publishing-", "before"  # where an edition is laid out, and the older one while it is replaced
 COMPARING = "edition"  # the chapter that compares a run with the editions: no part of one
 
 
@@ -67,7 +69,7 @@ def publish(name: str, build: Path, place: Path = PLACE) -> Publication:
     profile = Profile.read(name)
     study, edition = build / profile.name, place / profile.name
     place.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".publishing-", dir=place) as scratch:
+    with _alone(place), tempfile.TemporaryDirectory(prefix=SCRATCH, dir=place) as scratch:
         made = Path(scratch) / profile.name
         for cohort in profile.cohorts:
             _lay_out(study / cohort, made / cohort, profile, cohort)
@@ -79,12 +81,35 @@ def publish(name: str, build: Path, place: Path = PLACE) -> Publication:
         shutil.copy(Profile.file(name), made / f"{profile.name}.yaml")
         replaced = _keep(edition, made, profile, code)
         _require_small(made, place)
-        put_in_place(made, edition, Path(scratch) / "before")
+        older = Path(scratch) / BEFORE / profile.name
+        older.parent.mkdir()
+        put_in_place(made, edition, older)
     # the cohorts that it holds: another one may not have been at hand
     held = [cohort for cohort in profile.cohorts if any((edition / cohort).glob("*.json"))]
     wanted = [f"{cohort}/{result}.json" for cohort in held for result in result_names(profile, cohort)]
     missing = [file for file in wanted if not (edition / file).is_file() and Path(file).stem != COMPARING]
     return Publication(edition, len(_states(edition)), missing, replaced)
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Let one call publish at a time, which first clears away what a killed one left.
+
+    Where that one was about to replace an edition, the edition is put back.
+    """
+    folder = os.open(place, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for scratch in place.glob(f"{SCRATCH}*"):
+            for older in scratch.glob(f"{BEFORE}/*"):
+                if not (place / older.name).exists():
+                    older.rename(place / older.name)
+            shutil.rmtree(scratch)
+        yield
+    except BlockingIOError:
+        raise PublishingError(f"another call is publishing in {place}; wait for its end") from None
+    finally:
+        os.close(folder)
 
 
 def _lay_out(study: Path, made: Path, profile: Profile, cohort: str) -> None:
@@ -128,10 +153,7 @@ def _copy_small(source: Path, target: Path) -> None:
     arrays = load_masks(source)
     if source.name.endswith(DRAWN_AGAIN):
         arrays["images"] = arrays["images"][:0]
-    with whole(target) as part, ZipFile(part, "w", ZIP_LZMA) as packed:  # half of what NumPy's own compression leaves
-        for name, array in arrays.items():
-            with packed.open(f"{name}.npy", "w") as stream:
-                np.lib.format.write_array(stream, array)
+    save_masks(target, arrays, ZIP_LZMA)  # half of what the usual compression leaves
 
 
 def _lay_out_models(study: Path, made: Path, profile: Profile) -> None:

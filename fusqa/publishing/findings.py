@@ -92,7 +92,7 @@ class Finding(_Strict):
 
     def wrong(self, values: dict[str, float]) -> list[str]:
         """Return what does not hold of `values`, in words; empty where all does."""
-        fallen = [order for order in self.rising if any(values[a] >= values[b] for a, b in pairwise(order))]
+        fallen = [order for order in self.rising if not all(values[a] < values[b] for a, b in pairwise(order))]
         outside = [name for name, (low, high) in self.within.items() if not low <= values[name] <= high]
         return [
             *(" < ".join(f"{name} {values[name]:.4g}" for name in order) + " does not hold" for order in fallen),
@@ -154,7 +154,11 @@ def _value(figure: Figure, edition: Study, rows_of: Callable[[str], dict[str, Tr
     """Look a figure up."""
     if figure.result:
         found: Any = reduce(_part, figure.at, edition.result(figure.result))
-        return figure.scale * float(str(found).split()[0].lstrip("<"))  # as printed: its interval is on a second line
+        try:
+            # a printed figure has its interval on a second line, and a small p an upper limit
+            return figure.scale * float(str(found).split()[0].lstrip("<"))
+        except ValueError:
+            raise LookupError(f"{figure.result}: {figure.at}: {found!r} is no number") from None
     row = rows_of(edition.cohort)[figure.row]
     if not row.testable or row.verdict not in (LEARNT, CONTROL):
         raise PublishingError(f"nothing may be concluded from {row.title}: {row.verdict}")

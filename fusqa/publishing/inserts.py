@@ -17,7 +17,7 @@ from typer.cli import get_docs_for_click
 from fusqa.cli import app
 from fusqa.figures.framing import framed_table, html_table
 from fusqa.study.profile import CohortPlan, Profile
-from fusqa.study.provenance import states_told
+from fusqa.study.provenance import short, states_told
 from fusqa.study.rows import title_of
 from fusqa.study.sets import ALTERED, AT_B, ERRORS
 
@@ -82,7 +82,9 @@ def profile_table(profiles: Path, *studies: Path) -> str:
     """
     took: dict[str, list[dict]] = {}
     for study in studies:
-        results = (file for file in sorted(study.rglob("*.json")) if file.name != "card.json")  # a model's repeats one
+        # a model's card repeats the result of its training, and a bound book holds copies of all of them
+        files = (file for file in sorted(study.rglob("*.json")) if "book" not in file.relative_to(study).parts)
+        results = (file for file in files if file.name != "card.json")
         found = [_provenance(file) for file in results]
         known = [one for one in found if one and {"profile", "peak_mb"} <= set(one)]
         for profile in {one["profile"] for one in known} - set(took):  # the first study that has it speaks
@@ -165,7 +167,7 @@ def clone_line(repository: str) -> str:
 
 
 def launch_links(repository: str, branch: str, notebook: str) -> str:
-    """Markdown links that open a notebook in Binder and in Colab; empty without a GitHub repository.
+    """Markdown links that open a notebook in Binder and in Colab; empty without a repository.
 
     Parameters
     ----------
@@ -220,8 +222,7 @@ def shown(column: str, value: object) -> str:
     if value is None:
         return "–"
     if column in ("commit", "code"):
-        head, plus, changes = str(value).partition("+")
-        return head[:10] + plus + changes
+        return short(str(value))
     return html.escape(str(value))
 
 

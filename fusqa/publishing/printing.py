@@ -63,7 +63,10 @@ def write_epub(book: Path) -> Path:
     """
     _require_laid_out(book)
     with tempfile.TemporaryDirectory(dir=book, prefix=".printing-") as scratch:
-        packed = next(jupyter_book(book / "source", Path(scratch), "epub").glob("*.epub"))
+        made = jupyter_book(book / "source", Path(scratch), "epub")
+        packed = next(made.glob("*.epub"), None)
+        if packed is None:
+            raise PublishingError(f"Jupyter Book ended without an error and made no ePub of {book / 'source'}")
         os.replace(packed, book / "fusqa.epub")
     return book / "fusqa.epub"
 

@@ -36,9 +36,12 @@ def run(command: Sequence[str | Path], failure: str, cwd: Path | None = None) ->
     Raises
     ------
     PublishingError
-        Where it fails: `failure`, and what the program said.
+        Where it fails: `failure`, and what the program said; where it takes longer than :data:`MINUTES`.
     """
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=MINUTES * 60)
+    try:
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=MINUTES * 60)
+    except subprocess.TimeoutExpired:
+        raise PublishingError(f"{failure}: it was still at work after {MINUTES} minutes and was ended") from None
     if done.returncode:
         raise PublishingError(f"{failure}:\n{done.stdout}{done.stderr}")
 

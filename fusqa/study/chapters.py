@@ -92,7 +92,7 @@ class Chapter(BaseModel):
         return [{}]
 
     def settings_of(self, profile: Profile, cohort: str, run: dict[str, Any]) -> dict[str, Any]:
-        """Return the settings of the profile that concern a run, by their paths.
+        """Return the settings of the profile that concern a run, by their paths, and the study's own seed.
 
         Raises
         ------
@@ -104,7 +104,8 @@ class Chapter(BaseModel):
         row = Row(*REFERENCE_NETWORK) if "row" not in run else row_named(run["row"])
         values = profile.model_dump() | {TRAINING: {row.key: profile.training(row).model_dump()}}
         try:
-            return {path: reduce(getitem, path.split("."), values) for path in paths}
+            own_seed = {"seeds.0": profile.seeds[0]}  # of folds, splits and test set, whatever the seed of the run
+            return own_seed | {path: reduce(getitem, path.split("."), values) for path in paths}
         except KeyError as error:
             raise ValueError(f"{TABLE}: chapter {self.name}: a profile has no setting {error} of {paths}") from None
 
@@ -145,10 +146,8 @@ def result_names(profile: Profile, cohort: str) -> list[str]:
 
 def result_files(folder: Path, profile: Profile, cohort: str) -> Iterator[Path]:
     """Yield the result files in `folder` that belong to a profile's study; others are of earlier rows or seeds."""
-    names = set(result_names(profile, cohort))
-    for file in sorted(folder.glob("*")):
-        if file.is_file() and ("__" not in file.stem or result_of(file.stem) in names):
-            yield file
+    names = {*result_names(profile, cohort), "cohort"}  # an edition lists its cases
+    yield from (file for file in sorted(folder.glob("*")) if file.is_file() and result_of(file.stem) in names)
 
 
 def result_of(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,8 @@ class Stored:
         """Read what :meth:`save` wrote."""
         arrays = load_masks(path)
         table = pd.DataFrame(json.loads(arrays.pop("table").tobytes())).reset_index(drop=True)
-        return cls(**arrays, table=table)
+        empty = [name for name in table if table[name].isna().all()]  # JSON does not say that they held numbers
+        return cls(**arrays, table=table.astype(dict.fromkeys(empty, float)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,10 +145,16 @@ def case_generator(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
-def save_masks(path: Path, masks: Mapping[str, np.ndarray]) -> None:
-    """Write label masks of any size, named by their cases."""
-    with whole(path) as part:
-        np.savez_compressed(part, **masks)
+def save_masks(path: Path, masks: Mapping[str, np.ndarray], packing: int = ZIP_DEFLATED) -> None:
+    """Write label masks of any size, named by their cases, as an ``.npz`` file.
+
+    NumPy's own function takes the names for arguments, so none could be called "file". `packing` is a method of
+    :mod:`zipfile`.
+    """
+    with whole(path) as part, ZipFile(part, "w", packing) as packed:
+        for name, array in masks.items():
+            with packed.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.asanyarray(array), allow_pickle=False)
 
 
 def load_masks(path: Path) -> dict[str, np.ndarray]:

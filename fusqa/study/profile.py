@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator
 
 from fusqa.files import ROOT
 from fusqa.models.plan import Bar, Training
@@ -16,6 +16,16 @@ from fusqa.study.catalogue import COHORTS
 from fusqa.study.rows import SEGMENTER_TITLES, Row, grid, row_named
 
 __all__ = ["CohortPlan", "Profile", "QualityTraining"]
+
+
+def _each_once(given: tuple) -> tuple:
+    """Refuse what is named twice: it would be trained once, and counted as two."""
+    if twice := sorted({str(one) for one in given if given.count(one) > 1}):
+        raise ValueError(f"{', '.join(twice)} is named twice; name each only once")
+    return given
+
+
+EachOnce = AfterValidator(_each_once)
 
 
 class _Strict(BaseModel):
@@ -123,8 +133,8 @@ class CohortPlan(_Strict):
 
     A: PositiveInt
     B: PositiveInt
-    segmenters: tuple[str, ...] = Field(min_length=1)
-    rows: tuple[str, ...]
+    segmenters: Annotated[tuple[str, ...], EachOnce] = Field(min_length=1)
+    rows: Annotated[tuple[str, ...], EachOnce]
     grades: tuple[Grade, ...] = (Grade(share=1),)
 
     @field_validator("grades")
@@ -192,7 +202,7 @@ class Profile(_Strict):
     name: str
     title: str
     threads: PositiveInt
-    seeds: tuple[int, ...] = Field(min_length=1)
+    seeds: Annotated[tuple[NonNegativeInt, ...], EachOnce] = Field(min_length=1)
     once: tuple[str, ...] = ()
     validation: float = Field(gt=0, lt=1)
     per_class: PositiveInt

@@ -81,9 +81,15 @@ def code_of(provenance: Mapping[str, Any]) -> str | None:
     return provenance.get("code") or provenance.get("commit")
 
 
+def short(state: str) -> str:
+    """As much of a commit, or of a state of the code, as names it; "+changes" stays."""
+    head, plus, changes = state.partition("+")
+    return head[:10] + plus + changes
+
+
 def states_told(provenances: Iterable[Mapping[str, Any]]) -> str:
     """Sentence that names the state of the code that results are of, or says plainly that they are of several."""
-    files = Counter((code_of(provenance) or "unknown")[:10] for provenance in provenances)
+    files = Counter(short(code_of(provenance) or "unknown") for provenance in provenances)
     if len(files) == 1:
         return f"All results are of one state of the code, {next(iter(files))}."
     counted = ", ".join(f"{state} ({number} results)" for state, number in files.most_common())

@@ -110,10 +110,15 @@ class Study:
         """Read ``results/<name>.json``, made first where it is missing."""
         return json.loads(self.need(f"results/{name}.json").read_text(encoding="utf-8"))
 
+    def source(self, result: str) -> str:
+        """Name of a JSON result as captions give it."""
+        return f"results/{result}.json"
+
     def table(self, name: str) -> pd.DataFrame:
         """Read ``results/<name>.csv``, made first where it is missing; identifiers stay text."""
         path = self.need(f"results/{name}.csv")
-        return pd.read_csv(path, dtype={"case": str, "patient": str, "site": str})
+        identifiers = {"case": str, "patient": str, "site": str}
+        return pd.read_csv(path, dtype=identifiers, keep_default_na=False, na_values=[""])  # "NA" may name a patient
 
 
 def _from_root(path: Path) -> str:
@@ -140,6 +145,10 @@ class Edition(Study):
     def size(self) -> int:
         """Number of its results."""
         return len(list(self.folder.glob("*.json")))
+
+    def source(self, result: str) -> str:
+        """Name of a JSON result as captions give it: that of a run is another file."""
+        return f"results/{self.profile.name}/{self.cohort}/{result}.json"
 
     def path(self, name: str) -> Path:
         """Where result file `name` lies."""

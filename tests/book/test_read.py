@@ -14,6 +14,9 @@ from conftest import ROOT, publishing
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from fusqa.files import write_json
+from fusqa.publishing.binding import _with_first
+from fusqa.publishing.contents import Source
+from fusqa.publishing.tools import PublishingError
 from fusqa.study.profile import Profile
 from fusqa.study.shelf import FINDINGS, PLACE
 
@@ -134,3 +137,12 @@ def test_an_edition_that_is_not_there_is_refused_with_those_that_are(project):
     ended = publishing("read", "--source", project, "--edition", "paper")
     assert ended.exit_code == 1
     assert "no edition paper in" in ended.stderr and f"fetuses are {LARGER}, {EDITION}" in ended.stderr
+
+
+def test_a_study_without_the_first_cohort_is_completed_by_an_edition(project, tmp_path):
+    own = Source(tmp_path, Profile.read("quick"))
+    completed = _with_first({"hc18": own}, project / "results")
+    assert list(completed) == ["simulated", "hc18"] and completed["simulated"].folder.name == EDITION
+    assert _with_first({"simulated": own}, tmp_path) == {"simulated": own}
+    with pytest.raises(PublishingError, match="a book begins with simulated first-trimester fetuses"):
+        _with_first({"hc18": own}, tmp_path / "results")

@@ -87,6 +87,7 @@ def test_only_a_model_that_compares_loses_by_a_wrong_image(pairs):
     lost = compares.lost(good)
     assert lost.value == pytest.approx(1 - compares.reports(good, 0)["another's image"].auroc)
     assert lost.low > 0 and lost.p < 0.05
+    assert compares.lost(good, comparisons=16).p < lost.p  # more draws: it survives a correction for sixteen
     assert judges_shape.lost(good).value == 0 and judges_shape.lost(good).p == 1
     trust = compares.of_good(good)
     assert trust["another's image"] < trust["as trained"] == pytest.approx(1 / (1 + np.exp(-0.5)), abs=1e-3)

@@ -20,7 +20,6 @@ def test_by_hand():
     found = risk_coverage([0.0, 4.0, 2.0], [0.9, 0.1, 0.5])
     np.testing.assert_allclose(found.coverage, [1 / 3, 2 / 3, 1])
     np.testing.assert_allclose(found.risk, [0, 1, 2])
-    np.testing.assert_allclose(found.threshold, [0.9, 0.5, 0.1])
     assert found.aurc == pytest.approx(1.0)
     assert found.augrc == pytest.approx((0 + 2 / 3 + 2) / 3)
 

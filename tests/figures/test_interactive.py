@@ -1,9 +1,11 @@
 """What is drawn at each position of a slider."""
 
 import numpy as np
+import pandas as pd
 
 from fusqa.cohorts.reading import Case
-from fusqa.figures.interactive import altered_frame
+from fusqa.figures import interactive
+from fusqa.figures.interactive import altered_frame, show_threshold
 from fusqa.masks.labels import HEAD
 from fusqa.masks.measurement import measured_mm
 
@@ -19,3 +21,15 @@ def test_a_position_of_the_slider_shows_what_the_alteration_does():
     assert grown.step == "0.4 radii, as in poor masks" and grown.mask.sum() > mask.sum()
     longer = measured_mm(grown.mask, case.spacing, HEAD) - measured_mm(mask, case.spacing, HEAD)
     assert grown.facts["change of the HC"] == f"{longer:+.1f} mm"
+
+
+def test_a_score_next_to_the_threshold_stays_on_its_side(monkeypatch):
+    published = []
+    monkeypatch.setattr(interactive, "_publish", lambda kind, body, data, caption: published.append((body, data)))
+    cases = pd.DataFrame({"good": [True, False], "delta_days": [0.1, 3.0]})
+    score, at = [0.762615, 0.762612], 0.76261249
+    show_threshold(cases, {"one": score}, {"one": {"validation": at}}, "two masks")
+    ((body, data),) = published
+    model = data["models"]["one"]
+    assert [p >= model["thresholds"]["validation"] for p in model["probability"]] == [True, False]
+    assert "<td>1</td><td>0</td>" in body and "<td>0</td><td>1</td>" in body

@@ -18,6 +18,8 @@ WRITTEN = sorted((ROOT / "book/findings").glob("*.yaml"))
 PAGE = "notebooks/risk"
 NUMBER = re.compile(r"\d")
 LINES = [{"score": "shape", "site": site, "AUROC": area} for site, area in (("A", 0.97), ("B", 0.93))]
+LINES += [{"score": "none", "AUROC": "nan"}, {"score": "dash", "AUROC": "–"}]
+FIGURES = {verdict: {"result": "risk", "at": ["days", verdict]} for verdict in ("good", "poor")}
 
 
 @pytest.fixture
@@ -42,11 +44,7 @@ def line(**named):
 
 def written(folder, **finding):
     """A file with one sentence about the risk."""
-    good, poor = ({"result": "risk", "at": ["days", verdict]} for verdict in ("good", "poor"))
-    one = {
-        "says": "Good ones err by {good:.1f} days, poor ones by {poor:.2f}.",
-        "figures": {"good": good, "poor": poor},
-    }
+    one = {"says": "Good ones err by {good:.1f} days, poor ones by {poor:.2f}.", "figures": FIGURES}
     if "figures" in finding and "says" not in finding:
         one["says"] = " ".join(f"{{{name}}}" for name in finding["figures"])
     path = folder / "found.yaml"
@@ -71,6 +69,8 @@ def test_numbers_come_from_the_results(study, tmp_path):
         ({"figures": {"good": {"result": "risk", "at": ["days", "best"]}}}, "not in the edition: 'best'"),
         ({"figures": {"good": line(score="shape")}}, "2 lines with {'score': 'shape'}, and a figure is of one"),
         ({"says": "{best:.1f} days"}, r"\['best'\] are none of its figures"),
+        ({"rising": [["gap", "good"]], "figures": FIGURES | {"gap": line(score="none")}}, "nan < good 1.5 does not"),
+        ({"figures": {"good": line(score="dash")}}, "'–' is no number"),
         ({"figures": {"good": line(score="size")}}, "0 lines with {'score': 'size'}"),
         ({"figures": {"good": {"row": "autoencoder"}}}, "either row and merit, or result and at"),
         ({"figures": {"good": {"row": "autoencoder", "merit": "auroc"}}}, "nothing may be concluded from Autoencoder"),

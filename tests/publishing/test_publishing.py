@@ -1,6 +1,8 @@
 """What `make publish` keeps of a study: one state of the code, an edition that grows, chapters made small."""
 
+import fcntl
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -12,7 +14,7 @@ from conftest import ROOT, SMOKE, publishing
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from fusqa.files import write_json
-from fusqa.publishing import editions
+from fusqa.publishing import editions, tools
 from fusqa.publishing.editions import publish
 from fusqa.publishing.inserts import profile_table
 from fusqa.publishing.shrinking import shrunk
@@ -113,6 +115,33 @@ def test_a_second_publication_of_the_same_code_adds_to_the_first(build, place):
     assert {"smoke/hc18/review__seed0.json", "smoke/simulated/notebooks/unseen.ipynb"} <= set(names(place))
 
 
+def test_what_a_killed_publication_left_is_put_right(build, place):
+    publish(str(SMOKE), build, place)
+    first = names(place)
+    (place / ".publishing-killed/before").mkdir(parents=True)
+    (place / "smoke").rename(place / ".publishing-killed/before/smoke")  # the moment before the new one takes its name
+    shutil.rmtree(build)
+    result(build / "smoke/simulated", "unseen")
+    publish(str(SMOKE), build, place)
+    assert set(first) < set(names(place)) and not list(place.glob(".publishing-*"))
+
+
+def test_two_do_not_publish_at_once(build, place):
+    place.mkdir()
+    other = os.open(place, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    with pytest.raises(PublishingError, match="another call is publishing"):
+        publish(str(SMOKE), build, place)
+    os.close(other)
+    publish(str(SMOKE), build, place)
+
+
+def test_results_of_chapters_that_the_profile_goes_without_are_not_published(build, place):
+    result(build / "smoke/simulated", "of_an_earlier_profile")
+    publish(str(SMOKE), build, place)
+    assert not [name for name in names(place) if "earlier" in name]
+
+
 def test_what_other_code_or_another_profile_made_is_replaced(build, place, tmp_path):
     publish(str(SMOKE), build, place)
     shutil.rmtree(build)
@@ -209,10 +238,10 @@ def test_what_a_training_left_is_published_without_images_and_weights_and_kept(b
 
 def test_only_small_results_are_published(build, place):
     folder = build / "smoke/simulated/results"
-    (folder / "image.png").write_bytes(b"0")
+    (folder / "cohorts.png").write_bytes(b"0")
     with pytest.raises(PublishingError, match="neither JSON nor CSV nor NPZ"):
         publish(str(SMOKE), build, place)
-    (folder / "image.png").unlink()
+    (folder / "cohorts.png").unlink()
     (folder / "review__seed0.csv").write_bytes(bytes(int(editions.LARGEST_MB * 1e6) + 1))
     with pytest.raises(PublishingError, match=f"more than the {editions.LARGEST_MB} MB"):
         publish(str(SMOKE), build, place)
@@ -232,6 +261,7 @@ def test_the_time_of_a_training_is_counted_once(place, tmp_path):
     spent = {"profile": "quick", "peak_mb": 1000, "cpu_seconds": 7200}
     write_json(place / "quick/simulated/review__seed0.json", {"provenance": spent})
     write_json(place / "quick/models/fetus/card.json", {"provenance": spent})
+    write_json(place / "quick/book/html/results/simulated/review__seed0.json", {"provenance": spent})
     shown = re.findall(r"<td>([^<]*)</td>", profile_table(ROOT / "profiles", tmp_path / "build", place))
     assert "2.0" in shown and "4.0" not in shown
 
@@ -246,6 +276,12 @@ def test_a_chapter_keeps_what_its_page_shows_and_little_else(tmp_path):
     figure, sentence = small.cells[1].outputs
     assert small.cells[1].metadata == {"tags": ["solution"]} and sentence.text == "a sentence"
     assert figure.data == {"text/html": FIGURE}
+
+
+def test_a_program_that_does_not_end_is_ended(monkeypatch):
+    monkeypatch.setattr(tools, "MINUTES", 0.001)
+    with pytest.raises(PublishingError, match="the book failed: it was still at work"):
+        tools.run(["sleep", "60"], "the book failed")
 
 
 def test_what_was_there_is_put_back_where_a_move_fails(tmp_path):

@@ -83,12 +83,14 @@ def test_settings_are_those_of_the_run():
     key = "single-resnet18-scratch-errors"
     settings = CHAPTERS["quality_model"].settings_of(PROFILE, "simulated", {"row": key, "seed": 0})
     assert settings == {
+        "seeds.0": PROFILE.seeds[0],
         "validation": PROFILE.validation,
         f"training.{key}": PROFILE.training(row_named(key)).model_dump(),
         "learnt": PROFILE.learnt.model_dump(),
         "threads": PROFILE.threads,
     }
-    assert CHAPTERS["cohorts"].settings_of(PROFILE, "hc18", {}) == {"cohorts.hc18.A": 16, "cohorts.hc18.B": 16}
+    sizes = {"cohorts.hc18.A": 16, "cohorts.hc18.B": 16}
+    assert CHAPTERS["cohorts"].settings_of(PROFILE, "hc18", {}) == {"seeds.0": PROFILE.seeds[0]} | sizes
 
 
 @pytest.mark.parametrize(

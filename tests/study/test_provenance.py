@@ -60,6 +60,8 @@ def test_results_of_several_states_are_told_plainly():
     assert states_told([one, one]) == f"All results are of one state of the code, {'a' * 10}."
     told = states_told([one, other, other])
     assert "of 2 states of the code" in told and f"{'b' * 10} (2 results), {'a' * 10} (1 results)" in told
+    changed = states_told([one, {"commit": "a" * 40 + "+changes"}])
+    assert "of 2 states of the code" in changed and f"{'a' * 10}+changes (1 results)" in changed
 
 
 def test_a_process_without_networks_names_the_processor_as_pytorch_does():

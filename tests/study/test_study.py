@@ -58,6 +58,9 @@ WITHOUT_ROWS = {"simulated": {"A": 3, "B": 3, "segmenters": ["unet"], "rows": []
         ({"bugdet": 3}, "bugdet"),
         ({"validation": 1.5}, "validation"),
         ({"seeds": []}, "seeds"),
+        ({"seeds": [0, 1, 0]}, "0 is named twice; name each only once"),
+        ({"seeds": [-1]}, "greater than or equal to 0"),
+        ({"cohorts": {"simulated": {"A": 3, "B": 3, "segmenters": ["unet"] * 2, "rows": []}}}, "unet is named twice"),
         ({"cohorts": {"simulated": {"A": 3, "B": 3, "segmenters": ["unet"], "rows": ["resnet19"]}}}, "resnet19"),
         ({"cohorts": {"simulated": {"A": 3, "B": 3, "segmenters": ["vnet"], "rows": []}}}, "vnet"),
         ({"segmenters": {"vnet": {"size": 32, "budget": 8, "rounds": 1, "batch": 4, "rate": 0.1}}}, "vnet"),
@@ -134,12 +137,16 @@ def test_the_grid_is_the_papers_and_ours():
 def test_results_carry_their_provenance_and_are_read_back(tmp_path):
     study = Study(SMOKE, "simulated", tmp_path)
     study.save("figures", {"a": np.float64(1.5), "b": float("nan")}, seed=4)
-    study.save_table("figures", pd.DataFrame({"case": ["007"], "x": [0.1]}))
+    study.save_table(
+        "figures", pd.DataFrame({"case": ["007", "NA", "null"], "patient": ["None", "nan", ""], "x": [0.1, 2, np.nan]})
+    )
     result = study.result("figures")
     assert result["a"] == 1.5 and result["b"] is None
     assert result["provenance"] | {"seed": 4, "profile": "smoke", "cohort": "simulated"} == result["provenance"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", result["provenance"]["date"])
-    assert study.table("figures")["case"].tolist() == ["007"]
+    table = study.table("figures")
+    assert table["case"].tolist() == ["007", "NA", "null"] and table["patient"].tolist()[:2] == ["None", "nan"]
+    assert np.isnan(table["x"][2])
 
 
 def test_the_most_memory_is_of_this_process_and_not_of_the_one_that_started_it():
@@ -169,6 +176,8 @@ def test_altered_sets_are_the_same_in_any_order_and_survive_the_disk(cohort, tmp
     np.testing.assert_array_equal(loaded.masks, whole.masks)
     pd.testing.assert_frame_equal(loaded.table, whole.table, check_dtype=False)
     assert not np.array_equal(AlteredSet.make(cohort, 64, 1).masks, whole.masks)
+    AlteredSet(whole.masks, whole.table.assign(delta_days=np.nan)).save(tmp_path / "altered.npz")
+    assert AlteredSet.load(tmp_path / "altered.npz").table["delta_days"].abs().isna().all()  # still numbers
 
 
 def test_altered_masks_are_made_again_at_another_size_by_their_recipes(cohort):
@@ -206,7 +215,7 @@ def test_probabilities_come_back_to_the_images_grid():
 
 
 def test_predictions_survive_the_disk(tmp_path):
-    masks = {"a": np.eye(3, dtype=np.uint8), "b-2": np.zeros((2, 5), np.uint8)}
+    masks = {"file": np.eye(3, dtype=np.uint8), "b-2": np.zeros((2, 5), np.uint8)}  # any name that a case may have
     save_masks(tmp_path / "p.npz", masks)
     loaded = load_masks(tmp_path / "p.npz")
     assert list(loaded) == list(masks)
