@@ -18,6 +18,7 @@ import pandas as pd
 from fusqa.assessment.ledger import rounded
 from fusqa.cohorts.manifest import CASES
 from fusqa.evaluation.intervals import half_days, radius
+from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import Scheme
 
 __all__ = ["ALPHA", "Promise", "patients_needed"]
@@ -115,10 +116,10 @@ class Promise:
         return {**entry, "within_mm": within_mm, "within_days": within_days}
 
     def _half_days(self, mm: float, radius_mm: float) -> float | None:
-        """Half of the days between both ends; None where one end, of a gross error, is beyond any equation."""
-        with np.errstate(over="ignore"):
-            days = float(half_days(mm, radius_mm, self._scheme))
-        return rounded(days, 2) if math.isfinite(days) else None
+        """Half of the days between both ends; None where one end is outside the range of the equation."""
+        low, high = EQUATIONS[self._scheme.equation].range_mm
+        inside = low <= mm - radius_mm and mm + radius_mm <= high
+        return rounded(float(half_days(mm, radius_mm, self._scheme)), 2) if inside else None
 
     def lines(self, entries: Iterable[Mapping[str, Any]]) -> list[str]:
         """Return what to print after a run: a sentence per case where they are few, else the summary."""

@@ -110,7 +110,7 @@ def _did_it_learn(study: Study) -> str:
     verdicts = [_verdict(study, row) for row in study.rows if _runs(study, row)]
     controls = verdicts.count(CONTROL)
     counted = f"{verdicts.count(LEARNT)} of {len(verdicts) - controls} quality models that were run have learnt"
-    return counted + f"; {controls} more are controls" * (controls > 0)
+    return counted + (f"; {controls} more {'is a control' if controls == 1 else 'are controls'}" if controls else "")
 
 
 def _tested_on(study: Study) -> str:

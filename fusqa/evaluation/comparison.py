@@ -205,7 +205,10 @@ def telling_rows(study: Study, asked: Callable[[TrainedRow], bool], place: Path 
     if own := _concluded(rows):
         return Telling(study, own, "", left_out(rows))
     ran = [f"{row.title} ({row.verdict})" for row in rows.values() if row.tables]
-    said = f"{NOTHING_LEARNT} What was run: {'; '.join(ran) or 'none of the rows that this chapter is about'}."
+    if ran:
+        said = f"{NOTHING_LEARNT} What was run: {'; '.join(ran)}."
+    else:
+        said = "None of the rows that this chapter is about was run: there are no figures of its own."
     edition = published(study.cohort, place)
     shown = _concluded({key: row for key, row in trained_rows(edition).items() if asked(row)}) if edition else {}
     if not edition or not shown:

@@ -41,7 +41,9 @@ def training_settings(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
     for row in rows.values():
         plans = [result["plan"] for result in row.results if "plan" in result]
         if plans:
+            ran = sorted({result["learnt"]["precision"] for result in row.results if "learnt" in result})
             line = {"model": row.title} | {title: str(plans[0][key]) for key, title in _SETTINGS.items()}
+            line["precision"] = ", ".join(ran) or line["precision"]  # a graphics card has its own
             reached = f"{there[row.title]:.0f}" if row.title in there else "–"
             lines.append(line | {f"samples until\nAUROC {WANTED:.2f}": reached})
     return pd.DataFrame(lines)
