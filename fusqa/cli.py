@@ -72,10 +72,21 @@ def _bar_over(cases: "Input") -> Callable[[Iterable, int], Iterable]:
 
 
 def _require_files(*outputs: Path | None) -> None:
-    """Refuse a folder in place of a file before the work, not after."""
-    for path in filter(None, outputs):
+    """Refuse a folder in place of a file, or one file for two things, before the work and not after."""
+    given = [path for path in outputs if path]
+    for path in given:
         if path.is_dir():
             raise ValueError(f"{path} is a folder; give the name of a file in it")
+    if len({path.resolve() for path in given}) < len(given):
+        raise ValueError(f"{' and '.join(map(str, given))} are the same file; give each output a name of its own")
+
+
+def _require_no_input(cases: "Input", *outputs: Path | None) -> None:
+    """Refuse to write over what is read."""
+    read = cases.files()
+    for path in filter(None, outputs):
+        if path.resolve() in read:
+            raise ValueError(f"{path} is a file of the cohort, which would be lost; give another name")
 
 
 def _version(wanted: bool) -> None:
@@ -278,6 +289,7 @@ def assess(
         assessor = Assessor.load(model)
         given = cohort, *_given(scheme or assessor.card.scheme, labels, spacing)
         cases = with_masks(open_images(*given), predictions) if predictions else Input.open(*given)
+        _require_no_input(cases, out, report, json)
         with ledger(assessor, cases, out, _bar_over(cases), record) as verdicts:
             promise = Promise(verdicts, assessor.scheme, cases.listed)
             faulty = write_table(map(promise, verdicts), columns(assessor.card.scheme), out)

@@ -8,6 +8,7 @@ renamed, which the operating system does in one step: a reader sees the old file
 ...     figure.savefig(part)                   # the temporary name ends in .png as well
 """
 
+import errno
 import json
 import os
 import secrets
@@ -21,11 +22,12 @@ import numpy as np
 import pandas as pd
 from pydantic_core import to_jsonable_python
 
-__all__ = ["ROOT", "remove_unfinished", "to_json", "whole", "write_bytes", "write_csv", "write_json"]
+__all__ = ["ROOT", "no_room_named", "remove_unfinished", "to_json", "whole", "write_bytes", "write_csv", "write_json"]
 
 ROOT = Path(__file__).resolve().parents[1]
 """Folder of the project: notebooks, profiles and results lie there."""
 
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # the disk, one's share of it, or the largest file is reached
 UNFINISHED = ".part-"  # how temporary names begin
 
 
@@ -47,12 +49,24 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     # The ending is kept because savefig and np.savez choose the format, or add an ending, by it.
     part = path.with_name(f"{UNFINISHED}{secrets.token_hex(4)}{path.suffix}")
     try:
-        yield part
-        with open(part, "rb+") as stream:
-            os.fsync(stream.fileno())
-        os.replace(part, path)
+        with no_room_named(path):
+            yield part
+            with open(part, "rb+") as stream:
+                os.fsync(stream.fileno())
+            os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def no_room_named(path: Path) -> Iterator[None]:
+    """Name the file, as its user knows it, in the error of a full disk, which names none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise OSError(error.errno, f"{error.strerror}; free some space and run it again", str(path)) from error
 
 
 def remove_unfinished(folder: str | os.PathLike[str], older_than_s: float = 0) -> None:

@@ -233,6 +233,9 @@ def difference(ours: Sequence[Scored], theirs: Sequence[Scored], draws: int = DR
     dict
         From a figure to its :class:`Difference`; an interval that holds 0 ranks neither model above the other.
     """
+    for one, other in zip(ours, theirs, strict=True):
+        if not (np.array_equal(one.good, other.good) and np.array_equal(one.patients, other.patients)):
+            raise ValueError("both models must be scored on the same cases, in the same order")
     weights, taken = _joint_weights(ours, draws), _drawn_trainings(len(ours), draws)
     means, drawn = [], []
     for trainings in (ours, theirs):

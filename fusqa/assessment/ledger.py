@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TextIO, TypeVar
 
+from fusqa import __version__
 from fusqa.cohorts.reading import Input
-from fusqa.files import whole
+from fusqa.files import no_room_named, to_json, whole
 from fusqa.masks.measurement import Measurement
 from fusqa.models.checkpoints import Card
 
@@ -73,8 +74,9 @@ class Ledger:
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Write one record down at once."""
-        self._lines.write(json.dumps(entry) + "\n")
-        self._lines.flush()
+        with no_room_named(Path(self._lines.name)):
+            self._lines.write(json.dumps(entry) + "\n")
+            self._lines.flush()
 
     def _rewind(self) -> str:
         """Go to the first record; return the key, which is the line before it."""
@@ -129,6 +131,7 @@ def ledger(
     TableBusy
         If another run is writing `out`.
     """
+    key = run_key(model.card, cases)  # first: it refuses what cannot be read, and then leaves nothing behind
     out.parent.mkdir(parents=True, exist_ok=True)
     kept = ledger_path(out)
     with kept.open("a+", encoding="utf-8") as lines:
@@ -137,7 +140,7 @@ def ledger(
         except BlockingIOError:
             raise TableBusy(f"{out} is being written by another run; wait for it, or give another name") from None
         records = Ledger(lines)
-        done = records.take_over(run_key(model.card, cases))
+        done = records.take_over(key)
         for result in progress(model(cases, skip=done), done):
             records.add(record(result))
         yield records
@@ -151,7 +154,8 @@ def ledger_path(out: Path) -> Path:
 
 def run_key(card: Card, cases: Input) -> str:
     """Name a run by its model and by what is read: the first line of its ledger; errors as :meth:`Input.usable`."""
-    return hashlib.sha256(RECORDS + card.sha256.encode() + cases.usable().digest()).hexdigest()
+    about = f"{__version__} {to_json(card)}".encode()  # the card: its threshold may have been changed by hand
+    return hashlib.sha256(RECORDS + about + cases.usable().digest()).hexdigest()
 
 
 def measured(found: Measurement | None) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def export(model: nn.Module, card: Card, out: Path) -> float:
         raise ValueError(f"{error.name} is not installed; add it with pip install 'fusqa[onnx]'") from None
     if card.kind not in WRAPPERS:
         raise ValueError(f"a network of kind '{card.kind}' judges no mask; give one of {', '.join(WRAPPERS)}")
-    wrapped = WRAPPERS[card.kind](model).eval()
+    wrapped = WRAPPERS[card.kind](model, card).eval()
     probes = dict(zip(("image", "mask"), sample(card, PROBES), strict=True))
     given = {name: torch.from_numpy(probes[name]) for name in wrapped.inputs}
     program = onnx.load_from_string(_exported(wrapped, given))

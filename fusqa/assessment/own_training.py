@@ -11,7 +11,7 @@ from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.folders import files_by_name
 from fusqa.cohorts.reading import Case, beside, read_labels
 from fusqa.evaluation.scoring import scores
-from fusqa.files import write_csv
+from fusqa.files import write_bytes, write_csv
 from fusqa.masks.label_images import resize_image, resize_labels
 from fusqa.masks.labels import Renumbering, Scheme
 from fusqa.masks.measurement import measured_mm
@@ -112,11 +112,15 @@ def train_on(
     recipe = RECIPES[row.recipe]
     plan = profile.training(row)
     known = cohort.subset((cohort.table["mask"] != "").to_numpy())
+    if not len(known):
+        raise ValueError("no case of the cohort has a mask; a model learns from expert masks, so add them")
     parts = known.split(profile.validation, seed)  # first: it refuses too few patients before the long work
     made = _material(known, recipe, plan.size, seed, predictions, prediction_labels, progress)
     training, validation = (learning_pairs(made, part, plan.size) for part in parts)
     for name, pairs in (("training", training), ("validation", validation)):
         _require_both(name, pairs)
+    write_bytes(out / ".writable", b"")  # before the long work, not after it
+    (out / ".writable").unlink()
     device = reproducible(seed, profile.threads)
     model = quality_model(**network_arguments(row, cohort.scheme))
     history = train(model, recipe, training, validation, plan, seed, device)

@@ -7,15 +7,19 @@ one-hot encoding and sigmoid are inside.
 import torch
 from torch import Tensor, nn
 
+from fusqa.models.checkpoints import Card
 from fusqa.models.networks import anomaly_ratio
 
 __all__ = ["WRAPPERS", "IntactProbability", "QualityProbability"]
 
 
 class _Wrapper(nn.Module):
-    def __init__(self, model: nn.Module):
+    """A network that sees what its card says; what it was never shown stays black, whatever is given."""
+
+    def __init__(self, model: nn.Module, card: Card):
         super().__init__()
         self.model = model
+        self.image_seen, self.mask_seen = ("picture" in card.sees), ("mask" in card.sees)
 
 
 class QualityProbability(_Wrapper):
@@ -25,8 +29,9 @@ class QualityProbability(_Wrapper):
 
     def features(self, image: Tensor, mask: Tensor) -> Tensor:
         """What the network decides by, ``(B, F)``; familiarity is judged by it, too."""
-        unit = (image.unsqueeze(1).float() / 255).contiguous(memory_format=torch.channels_last)
-        return self.model.features(unit, mask)
+        seen, drawn = image * self.image_seen, mask * self.mask_seen
+        unit = (seen.unsqueeze(1).float() / 255).contiguous(memory_format=torch.channels_last)
+        return self.model.features(unit, drawn)
 
     def decide(self, features: Tensor) -> Tensor:
         """Probability ``(B,)`` by the features; where the network predicts an error or a Dice, the score by it."""

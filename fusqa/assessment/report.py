@@ -13,6 +13,7 @@ from typing import Any
 from fusqa.assessment.ledger import Ledger
 from fusqa.assessment.marking import Marker
 from fusqa.assessment.promise import Promise
+from fusqa.cohorts.manifest import legible
 from fusqa.cohorts.reading import Input
 from fusqa.figures.page_images import MARKED, encoded, line_between, thumbnail
 from fusqa.files import whole
@@ -63,7 +64,7 @@ def write_report(
     order = verdicts.by_trust()
     page = Template((Path(__file__).with_name("report.html")).read_text(encoding="utf-8"))
     head, body = page.safe_substitute(
-        title=_text(cases.folder.resolve().name),
+        title=_text(legible(cases.folder.resolve().name)),
         summary=_summary(verdicts, promise),
         model=_model(card),
         head=_head(),

@@ -105,7 +105,7 @@ class Assessor:
 
     def __init__(self, model: nn.Module, card: Card, familiarity: Familiarity | None = None):
         self.model, self.card, self.familiarity = model, card, familiarity
-        self._wrapped = WRAPPERS[card.kind](model)
+        self._wrapped = WRAPPERS[card.kind](model, card)
 
     @classmethod
     def load(cls, folder: str | Path, place: Path = PLACE) -> "Assessor":
@@ -199,11 +199,8 @@ class Assessor:
         return [one.verdict if one.image is None else self._answered(one.verdict, *next(answers)) for one in ready]
 
     def _ask(self, seen: list[_Ready]) -> tuple[np.ndarray, np.ndarray]:
-        """Probability and unfamiliarity of every case, ``(B,)`` each; what the model was never shown stays black."""
-        shown = {
-            "image": np.stack([one.image for one in seen]) * ("picture" in self.card.sees),
-            "mask": np.stack([one.mask for one in seen]) * ("mask" in self.card.sees),
-        }
+        """Probability and unfamiliarity of every case, ``(B,)`` each."""
+        shown = {name: np.stack([getattr(one, name) for one in seen]) for name in self._wrapped.inputs}
         with torch.inference_mode():
             features = self._wrapped.features(*(torch.from_numpy(shown[name]) for name in self._wrapped.inputs))
             probability = self._wrapped.decide(features).numpy()

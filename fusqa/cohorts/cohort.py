@@ -21,7 +21,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from fusqa.cohorts.manifest import CASES, COLUMNS, NUMBERS
+from fusqa.cohorts.manifest import CASES, COLUMNS, NUMBERS, legible
 from fusqa.cohorts.reading import Case, Input
 from fusqa.masks.label_images import resize_image, resize_labels
 from fusqa.masks.labels import Scheme
@@ -75,7 +75,7 @@ class Cohort(Input):
                 for row in rows
                 if not (row.faults or row.cells["image"])
             ]
-            found = replace(found, rows=rows, info={"source": found.folder.resolve().name})
+            found = replace(found, rows=rows, info={"source": legible(found.folder.resolve().name)})
         if problems:
             raise CohortError(problems)
         return found

@@ -22,7 +22,7 @@ from fusqa.cohorts.space import laid_onto
 from fusqa.cohorts.stored import Spacing, alike
 from fusqa.masks.labels import FETUS, SCHEMES, Renumbering, Scheme
 from fusqa.masks.length import check_spacing
-from fusqa.masks.measurement import Measurement, describe
+from fusqa.masks.measurement import Measurement, describe_drawing
 from fusqa.problems import CohortError, Problem, message_and_fix
 
 __all__ = ["FAR_OFF", "Case", "Input", "RowFiles", "beside", "disagreement", "mask_faults", "read_files", "read_labels"]
@@ -197,22 +197,32 @@ class Input:
             If a folder was named.
         """
         row, *others = self.usable().rows
-        if others or row.line or row.faults or row.cells["image"]:
+        if row.faults and not (others or row.line):
+            raise CohortError(row.faults)
+        if others or row.line or row.cells["image"]:
             raise ValueError(f"{self.folder} is a folder; give one mask, or use fusqa assess")
         path = self.folder / row.cells["mask"]
         mask = read_labels(path, self.scheme, self.labels)
         try:
             (*spacing, _), warnings = _spacing(row, [mask])
-            found = describe(mask.pixels, tuple(spacing), self.scheme)
+            found = describe_drawing(mask.pixels, tuple(spacing), self.scheme)
         except ValueError as error:
             raise CohortError([Problem(None, str(path), *message_and_fix(error))]) from None
         return replace(found, warnings=(*mask.warnings, *warnings, *found.warnings))
+
+    def files(self) -> set[Path]:
+        """Return every file that is read: those that the rows name, and those that say what they are."""
+        named = {path for row in self.rows for path in self._files_of(row)}
+        return {path.resolve() for path in (*named, self.folder / CASES, self.folder / INFO)}
+
+    def _files_of(self, row: CaseRow) -> list[Path]:
+        return [path_of(self.folder, row.cells[kind]) for kind in ("image", "mask") if row.cells[kind]]
 
     def digest(self) -> bytes:
         """Return a fingerprint of what is read: every row, and size and date of every file."""
         digest = hashlib.sha256(repr((self.scheme.name, self.labels)).encode())
         for row in self.rows:
-            files = (path_of(self.folder, row.cells[kind]) for kind in ("image", "mask") if row.cells[kind])
+            files = self._files_of(row)
             dates = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if os.path.isfile(file)]
             digest.update(repr((row, dates)).encode())
         return digest.digest()

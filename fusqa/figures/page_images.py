@@ -39,7 +39,9 @@ def thumbnail(
     A mask without an image is drawn on black. Pixels that an error map marks, ``(H, W)`` bool, are outlined too.
     """
     rows, columns = case.mask.shape
-    size = (max(1, round(columns * height / rows * case.spacing[1] / case.spacing[0])), height)
+    width = max(1.0, columns * height / rows * case.spacing[1] / case.spacing[0])
+    scale = min(1.0, MOST_WIDTH / width)  # of a very wide one the height is reduced too
+    size = (round(width * scale), max(1, round(height * scale)))
     image = np.zeros_like(case.mask) if case.image is None else case.image
     small = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR)
     mask = cv2.resize(case.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
@@ -76,5 +78,7 @@ def narrowed(image: np.ndarray, interpolation: int = cv2.INTER_AREA) -> np.ndarr
 
 def encoded(image: np.ndarray, *, lossless: bool = False) -> str:
     """WebP of an image as a ``data:`` address."""
-    _, coded = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, 101 if lossless else 60])
+    made, coded = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, 101 if lossless else 60])
+    if not made:
+        raise ValueError(f"an image of {image.shape[1]} × {image.shape[0]} pixels cannot be packed as WebP")
     return "data:image/webp;base64," + base64.b64encode(coded.tobytes()).decode()

@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "label_images": ["dice", "resize_labels", "to_native", "wrong_pixels"],
         "labels": ["FETUS", "HEAD", "SCHEMES", "Scheme"],
         "length": ["Unmeasurable", "ends_apart_mm", "line_angle"],
-        "measurement": ["describe", "measure", "measured_mm"],
+        "measurement": ["describe", "describe_drawing", "measure", "measured_mm"],
         "reviewing": ["RULES", "criteria", "review"],
     },
 )

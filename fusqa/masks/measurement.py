@@ -18,14 +18,15 @@ from fusqa.masks.labels import FETUS, HEAD, Scheme
 from fusqa.masks.length import Length, Point, Unmeasurable, check_spacing
 from fusqa.masks.reviewing import review
 
-__all__ = ["Measurement", "describe", "measure", "measured_mm"]
+__all__ = ["Measurement", "describe", "describe_drawing", "measure", "measured_mm"]
 
 # Where the measured line runs, in words: lengths along two contours differ by about two pixels.
 CONTOUR_NAMES = {
     FETUS.name: "outer contour: the pixels that a 3×3 dilation adds to the mask",
     HEAD.name: "perimeter of the ellipse fitted to the edge of the mask",
 }
-OUTLINE_SHARE = 0.5  # chosen: a head mask that fills less of its ellipse than this is a drawn line
+# chosen: a head is a drawn line where it fills at most the first share of its ellipse and is thinner than the other
+OUTLINE_SHARE, LINE_SHARE = 0.5, 0.15
 
 _MEASUREMENTS: dict[str, Callable[[np.ndarray, tuple[float, float]], Length]] = {
     "crown-rump length": crown_rump_length,
@@ -116,7 +117,7 @@ def describe(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FE
     Parameters
     ----------
     mask : (H, W) uint8
-        Labels of `scheme`. A head may also be an outline, closed or not, and drawn in any one value.
+        Labels of `scheme`. A head may be drawn in any one value.
     spacing : (row_mm, col_mm)
         Pixel spacing in millimetres.
 
@@ -135,14 +136,45 @@ def describe(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FE
     ('no palate in the mask', 'no gap in the mask')
     """
     spacing = check_spacing(spacing)
-    if scheme is HEAD:
-        measured = fit_head_ellipse(mask, spacing)
-        length = Length(measured.perimeter_mm, measured.ends)
-        labels, warnings = _filled(mask, measured)
-    else:
-        measured = length = measure(mask, spacing, scheme)
-        labels, warnings = mask, ()
-    judged = review(labels, spacing, scheme, measured=None if warnings else measured)
+    if scheme is not HEAD:
+        length = measure(mask, spacing, scheme)
+        return _described(mask, spacing, scheme, length, length)
+    fitted = fit_head_ellipse(mask, spacing)
+    return _described(np.uint8(mask != 0), spacing, HEAD, Length(fitted.perimeter_mm, fitted.ends), fitted)
+
+
+def describe_drawing(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FETUS) -> Measurement:
+    """Measure one mask as :func:`describe` does, or a head of which a thin line was drawn, closed or not.
+
+    Area and criteria of such a line are those of the ellipse fitted to it, and a warning says so. It is for people who
+    measure what they drew: a segmenter's fragments must not pass for an outline.
+    """
+    spacing = check_spacing(spacing)
+    if scheme is HEAD and _is_line(mask, fitted := fit_head_ellipse(mask, spacing)):
+        length, filled = Length(fitted.perimeter_mm, fitted.ends), np.uint8(fitted.fill(mask.shape))
+        said = "the mask is an outline: its area and criteria are those of the ellipse fitted to it"
+        return _described(filled, spacing, HEAD, length, None, said)
+    return describe(mask, spacing, scheme)
+
+
+def _is_line(mask: np.ndarray, fitted: Ellipse) -> bool:
+    """Whether a head was drawn as a line around it: of little area, and thin everywhere."""
+    drawn = np.uint8(mask != 0)
+    area = np.count_nonzero(fitted.fill(mask.shape))
+    thickest = 2 * cv2.distanceTransform(np.pad(drawn, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max()
+    return drawn.sum() <= OUTLINE_SHARE * area and thickest <= LINE_SHARE * np.sqrt(area)
+
+
+def _described(
+    labels: np.ndarray,
+    spacing: Point,
+    scheme: Scheme,
+    length: Length,
+    measured: Length | Ellipse | None,
+    *warnings: str,
+) -> Measurement:
+    """Put together what is said of a mask whose `length` is known; `measured` saves the review from measuring again."""
+    judged = review(labels, spacing, scheme, measured=measured)
     pixel_mm2 = spacing[0] * spacing[1]
     return Measurement(
         scheme=scheme.name,
@@ -159,15 +191,6 @@ def describe(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FE
         criteria={name: _fields(criterion) for name, criterion in judged.criteria.items()},
         warnings=(*warnings, *_warnings(labels, scheme)),
     )
-
-
-def _filled(mask: np.ndarray, fitted: Ellipse) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Turn a head drawn in any way into labels, with a warning if it was an outline."""
-    drawn = np.uint8(mask != 0)
-    ellipse = fitted.fill(mask.shape)
-    if drawn.sum() > OUTLINE_SHARE * ellipse.sum():
-        return drawn, ()
-    return np.uint8(ellipse), ("the mask is an outline: its area and criteria are those of the ellipse fitted to it",)
 
 
 def _dated(mm: float, scheme: Scheme) -> Dated:

@@ -14,6 +14,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -23,7 +24,7 @@ from typer.testing import CliRunner
 import fusqa.masks.fasp
 import fusqa.masks.measurement
 from fusqa.assessment.batches import BATCH, WORKERS
-from fusqa.assessment.ledger import TableBusy, ledger, write_table
+from fusqa.assessment.ledger import TableBusy, ledger, run_key, write_table
 from fusqa.assessment.marking import Marker
 from fusqa.assessment.scores import columns, record
 from fusqa.assessment.verdicts import Assessor
@@ -32,7 +33,9 @@ from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.formats import read_image, write_image
 from fusqa.cohorts.reading import Input
 from fusqa.cohorts.writing import write_cohort
-from fusqa.masks.labels import FETUS, SCHEMES
+from fusqa.masks.labels import FETUS, HEAD, SCHEMES
+from fusqa.masks.measurement import describe, describe_drawing
+from fusqa.masks.reviewing import review
 from fusqa.models.checkpoints import Card, save_model
 from fusqa.models.error_mapper import ErrorMapper
 from fusqa.models.familiarity import Familiarity, Features
@@ -105,8 +108,8 @@ def test_probabilities_are_those_of_the_network_on_the_same_pairs(cohort, model,
 
 
 def test_what_the_model_was_never_shown_does_not_matter(cohort, model):
-    blind = Assessor.load(model)
-    object.__setattr__(blind.card, "sees", ["mask"])
+    loaded = Assessor.load(model)
+    blind = Assessor(loaded.model, replace(loaded.card, sees=("mask",)))
     before = [verdict.probability for verdict in blind(cohort)]
     table = Cohort.open(cohort).table
     for name in table["image"][1:]:
@@ -352,10 +355,55 @@ def test_a_full_disk_is_told_and_leaves_no_half_file(cohort, model, small_disk, 
     (small_disk / "filler").write_bytes(bytes(230_000))
     done = assess(cohort, model, small_disk / "scores.csv", "--report", small_disk / "report.html")
     assert done.exit_code == 2 and "No space left" in done.output and "Traceback" not in done.output
+    assert "free some space and run it again" in done.output and str(small_disk) in done.output
     assert not (small_disk / "report.html").exists() and not list(small_disk.glob(".part-*"))
     (small_disk / "filler").unlink()
     done = assess(cohort, model, small_disk / "scores.csv")
     assert done.exit_code == 0 and len(read_scores(small_disk / "scores.csv")) == len(NAMES)
+
+
+def test_no_output_may_take_the_place_of_what_is_read_or_of_another_output(cohort, model, tmp_path):
+    before = {path: path.read_bytes() for path in cohort.rglob("*") if path.is_file()}
+    image = cohort / Cohort.open(cohort).table["image"][0]
+    for out, more in ((cohort / "cases.csv", ()), (tmp_path / "s.csv", ("--report", image))):
+        done = assess(cohort, model, out, *more)
+        assert done.exit_code == 2 and "is a file of the cohort, which would be lost" in done.output
+    done = assess(cohort, model, tmp_path / "x", "--json", tmp_path / "x")
+    assert done.exit_code == 2 and "are the same file; give each output a name of its own" in done.output
+    assert {path: path.read_bytes() for path in cohort.rglob("*") if path.is_file()} == before
+
+
+def test_a_call_that_is_refused_leaves_nothing_behind(model, tmp_path):
+    done = assess(tmp_path / "nowhere", model, tmp_path / "out/scores.csv")
+    assert done.exit_code == 2 and not list(tmp_path.rglob("*"))
+
+
+def test_a_run_goes_on_only_with_the_card_that_it_began_with(cohort, model):
+    card, cases = Assessor.load(model).card, Input.open(cohort)
+    assert run_key(card, cases) == run_key(replace(card), cases)
+    for change in ({"threshold": 0.4}, {"sees": ("mask",)}, {"training": {}}):
+        assert run_key(replace(card, **change), cases) != run_key(card, cases)
+
+
+def test_a_very_wide_image_has_a_place_in_the_report(model, tmp_path):
+    for kind, label in (("images", 90), ("masks", 1)):
+        wide = np.zeros((40, 4000), np.uint8)
+        wide[10:30, 500:3500] = label
+        write_image(tmp_path / f"pairs/{kind}/one.png", wide)
+    done = assess(tmp_path / "pairs", model, tmp_path / "s.csv", "--report", tmp_path / "r.html", "--spacing", "0.05")
+    assert done.exit_code == 0, done.output
+    assert "data:image/webp" in (tmp_path / "r.html").read_text()
+
+
+def test_a_head_in_fragments_is_judged_as_it_was_drawn():
+    mask = np.zeros((300, 400), np.uint8)
+    for angle in np.arange(6) * np.pi / 3:
+        at = int(200 + 120 * np.cos(angle)), int(150 + 90 * np.sin(angle))
+        cv2.circle(mask, at, 18, 1, cv2.FILLED)
+    found, judged = describe(mask, (0.3, 0.3), HEAD), review(mask, (0.3, 0.3), HEAD)
+    assert found.met == judged.met < found.of and not any("outline" in warning for warning in found.warnings)
+    assert describe_drawing(mask, (0.3, 0.3), HEAD).met == found.met  # discs are no line, however they lie
+    assert found.areas_mm2["head"] == pytest.approx(np.count_nonzero(mask) * 0.09)
 
 
 def test_a_folder_in_place_of_a_file_is_told_before_the_work(cohort, model, tmp_path):

@@ -16,7 +16,7 @@ from fusqa.models.learner import pictures, predict
 from fusqa.models.networks import Autoencoder, anomaly_ratio, quality_model
 
 onnxruntime = pytest.importorskip("onnxruntime")
-MODELS = ["single-resnet18-one-hot", "single-resnet18-one-hot-error", "autoencoder"]
+MODELS = ["single-resnet18-one-hot", "single-resnet18-one-hot-error", "single-resnet18-one-hot-blind", "autoencoder"]
 
 
 @pytest.fixture(params=MODELS)
@@ -31,7 +31,8 @@ def folder(request, tmp_path):
         arguments |= {"classes": 5, "encoding": encoding}
         if rest.endswith("error"):  # the card of a model of verdicts may have no word of its answer, as older ones
             arguments |= {"answer": "error"}
-        model, card = quality_model(**arguments), Card("quality", arguments, 64, "fetus", 0.37)
+        sees = ("mask",) if rest.endswith("blind") else ("picture", "mask")
+        model, card = quality_model(**arguments), Card("quality", arguments, 64, "fetus", 0.37, sees)
     images, masks = map(torch.from_numpy, sample(card, 8))
     given = (masks,) if card.kind == "autoencoder" else (images.unsqueeze(1).float() / 255, masks)
     with torch.no_grad():  # batch normalisation has to have seen something: a new network answers everything alike
@@ -51,7 +52,7 @@ def test_it_answers_as_the_model_does(folder, tmp_path):
     if assessor.card.kind == "autoencoder":
         expected = 1 - anomaly_ratio(labels, predict(assessor.model, labels))
     else:
-        output = predict(assessor.model, pictures(images), labels)
+        output = predict(assessor.model, pictures(images * ("picture" in assessor.card.sees)), labels)
         expected = 0.5 ** output.abs() if "answer" in assessor.card.arguments else output.sigmoid()
     session = onnxruntime.InferenceSession(out)
     given = {"image": images, "mask": masks}

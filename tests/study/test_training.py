@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
+from fusqa.assessment import own_training
 from fusqa.assessment.verdicts import Assessor
 from fusqa.cli import app
 from fusqa.cohorts.cohort import Cohort
@@ -131,6 +132,20 @@ def test_a_plain_folder_of_pairs_is_enough_to_train(cohort, tmp_path):
     kept = pd.read_csv(tmp_path / "model/validation.csv", dtype=str)
     assert card["training"]["patients"] == 24 - kept["patient"].nunique()
     assert (kept["patient"] == kept["case"]).all()
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_training(cohort, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(own_training, "train", lambda *given: pytest.fail("it was trained first"))
+    done = train(cohort, tmp_path / "file/model")
+    assert done.exit_code == 2 and "file" in done.output
+
+
+def test_a_cohort_without_masks_says_so(cohort, tmp_path):
+    table = pd.read_csv(cohort / "cases.csv", dtype=str).assign(mask="", measure_mm="")
+    copytree(cohort, tmp_path / "plain")
+    table.to_csv(tmp_path / "plain/cases.csv", index=False)
+    assert "no case of the cohort has a mask" in train(tmp_path / "plain", tmp_path / "model").output
 
 
 def test_what_cannot_be_trained_is_told_before_it_takes_time(cohort, predictions, tmp_path):
