@@ -326,10 +326,9 @@ def weighted_auroc(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndar
     The area is the probability that a good case scores above a poor one. With cases grouped by score, each good weight
     is multiplied by the poor weight below it and half of the poor weight at the same score.
     """
-    scores, place = np.unique(p, return_inverse=True)
-    member = np.zeros((len(p), len(scores)))
-    member[np.arange(len(p)), place] = 1
-    good, poor = weights * y @ member, weights * ~y @ member
+    order = np.argsort(p, kind="stable")
+    _, first = np.unique(p[order], return_index=True)  # where the cases of each score begin
+    good, poor = (np.add.reduceat((weights * truth)[:, order], first, axis=1) for truth in (y, ~y))
     below = np.cumsum(poor, 1) - poor / 2
     with np.errstate(invalid="ignore", divide="ignore"):
         return (good * below).sum(1) / (good.sum(1) * poor.sum(1))
@@ -371,8 +370,8 @@ def best_threshold(y: Sequence[bool], p: Sequence[float]) -> float:
     y, p = np.asarray(y, bool), np.asarray(p, float)
     if y.all() or not y.any():
         return 0.5
-    scores = np.unique(p)
+    scores, place = np.unique(p, return_inverse=True)
     cuts = np.concatenate([scores[:1], (scores[1:] + scores[:-1]) / 2])
-    called = p >= cuts[:, None]
-    balanced = called[:, y].mean(1) + (~called[:, ~y]).mean(1)
-    return float(cuts[np.argmax(balanced)])
+    good, poor = (np.bincount(place[truth], minlength=len(scores)) for truth in (y, ~y))
+    accepted, rejected = good[::-1].cumsum()[::-1], poor.cumsum() - poor  # by each cut
+    return float(cuts[np.argmax(accepted / good.sum() + rejected / poor.sum())])
