@@ -79,20 +79,26 @@ def stored(array, transposed, rows, columns):
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ending", [".png", ".jpg", ".tif"])
+@pytest.mark.parametrize(
+    ("ending", "more"),
+    [(".png", {}), (".jpg", {"quality": 98}), (".tif", {"compression": "tiff_lzw"}), (".tif", {"compression": "raw"})],
+    ids=["png", "jpg", "packed tif", "plain tif"],
+)
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_picture_is_turned_as_viewers_show_it(folder, ending, orientation):
+def test_a_picture_is_turned_as_viewers_show_it(folder, ending, more, orientation):
     """EXIF and TIFF say how the camera was held, in eight ways: the mask is drawn on what is seen."""
     ways = {1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud, 5: np.transpose}
     ways |= {6: lambda a: np.rot90(a, 1), 7: lambda a: np.rot90(a, 2).T, 8: lambda a: np.rot90(a, -1)}
     smooth = np.uint8(np.add.outer(np.arange(ROWS) * 4, np.arange(COLUMNS) // 2))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    path = folder / f"images/0001{ending}"
-    more = {"quality": 98} if ending == ".jpg" else {"compression": "tiff_lzw"} if ending == ".tif" else {}
-    Image.fromarray(np.ascontiguousarray(ways[orientation](smooth))).save(path, exif=exif, **more)
-    write_image(folder / "masks/0001.png", MASK)
-    assert np.abs(only(folder, spacing=SPACING).image.astype(int) - smooth).max() <= (3 if ending == ".jpg" else 0)
+    for name, pixels in (("images", smooth), ("masks", MASK)):
+        kind, options = (".png", {}) if (name, ending) == ("masks", ".jpg") else (ending, more)
+        held = Image.fromarray(np.ascontiguousarray(ways[orientation](pixels)))
+        held.save(folder / f"{name}/0001{kind}", exif=exif, **options)
+    case = only(folder, spacing=SPACING)
+    assert np.abs(case.image.astype(int) - smooth).max() <= (3 if ending == ".jpg" else 0)
+    np.testing.assert_array_equal(case.mask, MASK)
 
 
 @pytest.mark.parametrize("image_is", DIHEDRAL)
