@@ -559,14 +559,15 @@ def test_json_that_only_resembles_coco_is_a_mask_of_its_own(folder):
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def with_table(folder, share):
-    """Make a cohort of three cases of which an expert measured `share` times what the masks measure."""
+def with_table(folder, share, mm_a_pixel=1.0):
+    """Make a cohort of a case for each `share`, of which an expert measured that times what the mask measures."""
     lines = ["case,patient,site,image,mask,row_mm,col_mm,measure_mm,ga_days"]
-    mm = measured_mm(MASK, (1.0, 1.0), FETUS)
+    mm = measured_mm(MASK, (mm_a_pixel, mm_a_pixel), FETUS)
+    spacing = f"{mm_a_pixel},{mm_a_pixel}"
     for number, factor in enumerate(share):
         write_image(folder / f"images/{number}.png", GREY + np.uint8(number))
         write_image(folder / f"masks/{number}.png", MASK)
-        lines.append(f"{number},p{number},A,images/{number}.png,masks/{number}.png,1,1,{mm * factor:.2f},")
+        lines.append(f"{number},p{number},A,images/{number}.png,masks/{number}.png,{spacing},{mm * factor:.2f},")
     (folder / "cases.csv").write_text("\n".join(lines))
     (folder / "cohort.json").write_text('{"scheme": "fetus", "source": "s", "licence": "l"}')
 
@@ -580,3 +581,20 @@ def test_masks_on_another_scale_than_the_lengths_are_a_fault_and_one_that_is_off
     with_table(folder, (4 / 3, 1.3, 4 / 3))
     (fault,) = said(folder)
     assert fault.startswith("cases.csv: its masks measure 25% below measure_mm") and "resized?" in fault
+
+
+@pytest.mark.parametrize(
+    ("share", "mm_a_pixel", "faults"),
+    [
+        ([4 / 3], 1.0, 0),  # one mask says nothing of the others
+        ([4 / 3, 4 / 3], 1.0, 0),
+        ([0.887] * 3, 0.3375, 0),  # 14.9 mm by the expert, 16.8 mm by the mask: a pixel or two at each end
+        ([0.8] * 3, 0.3375, 1),
+        ([1.0] * 4 + [0.7] * 3, 1.0, 0),  # three poor masks among sound ones
+        ([1.0] * 3 + [0.7] * 4, 1.0, 1),
+        ([1.25] * 3, 1.0, 1),
+    ],
+)
+def test_another_scale_takes_several_masks_that_disagree_by_share_and_by_millimetres(folder, share, mm_a_pixel, faults):
+    with_table(folder, share, mm_a_pixel)
+    assert sum("resized?" in fault for fault in said(folder)) == len(said(folder)) == faults
