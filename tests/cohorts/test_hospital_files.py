@@ -3,6 +3,7 @@
 Everything is drawn here. Every picture is asymmetric, so that no turn of it looks like another.
 """
 
+import gzip
 import json
 import os
 import unicodedata
@@ -441,6 +442,49 @@ def test_folders_within_are_looked_through_and_the_rest_is_named(folder):
         write_image(folder / f"masks/{patient}/same.png", MASK)
     cases = Input.open(folder, FETUS, spacing=SPACING)
     assert [row.case for row in cases.rows] == ["0000", "0001", "p0/same", "p1/same"] and not check(cases)
+
+
+@pytest.mark.parametrize("where", ["", "images/", "masks/"])
+def test_what_only_begins_like_an_image_is_left_aside(folder, where):
+    """Beside pairs, and among images or masks: archives, notes, and what other programs, or this one, wrote."""
+    if where:
+        write_image(folder / "images/0001.png", GREY)
+        write_image(folder / "masks/0001.png", MASK)
+    else:
+        (folder / "images").rmdir()
+        (folder / "masks").rmdir()
+        write_image(folder / "0001.png", GREY)
+        write_image(folder / "0001_mask.png", MASK)
+    for name, content in {
+        "backup.tar.gz": gzip.compress(b"0001.png" + bytes(504)),
+        "cut.log.gz": gzip.compress(b"a log")[:9],
+        "notes.txt": b"Comments about the images = none",
+        "check.json": json.dumps({"images": 1, "masks": 1, "aside": []}).encode(),
+        "scores.json": json.dumps({"model": {}, "verdicts": [{"case": "0001"}]}).encode(),
+        "list.json": b"[1, 2]",
+    }.items():
+        (folder / where / name).write_bytes(content)
+    found = look_through(Input.open(folder, FETUS, spacing=SPACING))
+    assert (found.images, found.masks, found.problems) == (1, 1, [])
+    names = ("backup.tar.gz", "check.json", "cut.log.gz", "list.json", "notes.txt", "scores.json")
+    assert found.aside == tuple(f"{where}{name}" for name in names)
+
+
+def test_volumes_are_known_without_an_ending(folder):
+    """By what is packed inside, and by a key of MetaImage with what follows it."""
+    nifti(folder / "x.nii.gz", GREY)
+    (folder / "x.nii.gz").rename(folder / "images/0001")
+    sitk.WriteImage(sitk.GetImageFromArray(MASK), str(folder / "x.mha"))
+    (folder / "x.mha").rename(folder / "masks/0001")
+    np.testing.assert_array_equal(only(folder, spacing=SPACING).mask, MASK)
+
+
+@pytest.mark.parametrize("content", [b'{"shapes": [{"label": "he', b'{"shapes": [], "version": "5"}'])
+def test_annotations_that_are_damaged_are_told_and_not_left_aside(folder, content):
+    write_image(folder / "images/0001.png", GREY)
+    (folder / "masks/0001.json").write_bytes(content)
+    (fault,) = said(folder, spacing=SPACING)
+    assert fault.startswith("masks/0001.json: is ") and "JSON" in fault
 
 
 def test_an_unknown_format_in_images_is_not_passed_over(folder):
