@@ -108,6 +108,50 @@ def test_a_broken_off_cohort_cannot_be_opened_and_can_be_written_again(tmp_path)
     assert len(write(tmp_path)) == len(PATIENTS) and check(tmp_path) == []
 
 
+BY_HAND = {"scheme": "fetus", "source": "our hospital", "licence": "ours", "seed": None, "version": "1"}
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        {"images/c1.png": b"a scan", "masks/c1.png": b"hours of work"},
+        {"cohort.json": json.dumps(BY_HAND | {"simulated": False}).encode(), "images/c1.png": b"a scan"},
+        {"cohort.json": b"[]"},
+        {"cohort.json": b"{"},
+        {"notes.txt": b"of the clinic"},
+    ],
+)
+def test_files_of_others_are_not_written_over(tmp_path, there):
+    for name, data in there.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(CohortError, match=r"holds files already .*; choose another folder") as told:
+        write(tmp_path)
+    assert all(name.partition("/")[0] in str(told.value) for name in there)
+    assert {name: (tmp_path / name).read_bytes() for name in there} == there
+
+
+def test_only_an_unfinished_run_for_the_same_cohort_goes_on(folder):
+    """Killed before its table, or before its description; notes may have been added to the latter."""
+    (folder / "cases.csv").unlink()
+    replace_in(folder, "{", '{"note": 1,', "cohort.json", 1)
+    for name in (".part-1.json", "images/.part-2.png", "masks/.part-3.png", "images/deep/.part-4.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("half")
+    for more in ({"seed": 4}, {"licence": "other"}, {"simulated": True}):
+        with pytest.raises(CohortError, match="unfinished run"):
+            given = {"scheme": FETUS, "source": "made up", "licence": "none", "seed": 3} | more
+            write_cohort(folder, made_up_cases(), **given)
+    assert len(write(folder)) == len(PATIENTS)
+    assert [path.name for path in folder.rglob(".part-*")] == [".part-4.png"]
+    for path in folder.rglob("*.*"):
+        path.unlink()
+    (folder / ".part-5.json").write_text("half")
+    for name in ("images/deep", "images", "masks"):
+        (folder / name).rmdir()
+    assert len(write(folder)) == len(PATIENTS)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
