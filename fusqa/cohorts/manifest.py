@@ -39,7 +39,8 @@ __all__ = [
 
 CASES = "cases.csv"
 INFO = "cohort.json"
-COLUMNS = ("case", "patient", "site", "image", "mask", "row_mm", "col_mm", "measure_mm", "ga_days")
+NAMES = ("case", "patient", "site")
+COLUMNS = (*NAMES, "image", "mask", "row_mm", "col_mm", "measure_mm", "ga_days")
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,7 @@ def read_rows(folder: Path) -> tuple[list[CaseRow], list[Problem]]:
     """Read the rows of ``cases.csv`` as text, without judging what they hold.
 
     A byte-order mark, CRLF line ends and blank lines, as spreadsheets leave them, change nothing and are accepted.
+    Names are composed, so that a patient whose accents two systems write in two ways is one.
 
     Returns
     -------
@@ -158,7 +160,8 @@ def read_rows(folder: Path) -> tuple[list[CaseRow], list[Problem]]:
         problems = [_fault(first, "lists no case", "add a line for every image")]
     if problems:
         return [], problems
-    rows = [CaseRow(line, dict(zip(header, cells, strict=True))) for line, cells in body if len(cells) == len(header)]
+    whole = [(line, dict(zip(header, cells, strict=True))) for line, cells in body if len(cells) == len(header)]
+    rows = [CaseRow(line, cells | {column: composed(cells[column]) for column in NAMES}) for line, cells in whole]
     return rows, list(_width_problems(body, len(header)))
 
 

@@ -12,7 +12,17 @@ import pandas as pd
 from fusqa import __version__
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.formats import write_image
-from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, NAME_FIX, CaseRow, is_file_name, row_problems, table_problems
+from fusqa.cohorts.manifest import (
+    CASES,
+    COLUMNS,
+    INFO,
+    NAME_FIX,
+    CaseRow,
+    composed,
+    is_file_name,
+    row_problems,
+    table_problems,
+)
 from fusqa.cohorts.reading import Case, mask_faults
 from fusqa.files import remove_unfinished, write_csv, write_json
 from fusqa.masks.labels import Scheme
@@ -100,14 +110,15 @@ def _write_case(folder: Path, case: Case, scheme: Scheme, line: int) -> CaseRow:
     faults = list(_case_faults(case, scheme))
     if faults:
         raise CohortError(Problem(line, f"case {case.case!r}", *fault) for fault in faults)
-    image, mask = f"{IMAGES}/{case.case}.png", f"{MASKS}/{case.case}.png"
+    names = [composed(name) for name in (case.case, case.patient, case.site)]
+    image, mask = f"{IMAGES}/{names[0]}.png", f"{MASKS}/{names[0]}.png"
     write_image(folder / image, case.image)
     if case.mask is None:
         mask = ""
     else:
         write_image(folder / mask, case.mask)
     numbers = (*case.spacing, case.measure_mm, case.ga_days)
-    cells = (case.case, case.patient, case.site, image, mask, *map(_written, numbers))
+    cells = (*names, image, mask, *map(_written, numbers))
     return CaseRow(line, dict(zip(COLUMNS, cells, strict=True)))
 
 

@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+import unicodedata
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -376,6 +378,26 @@ def test_what_spreadsheets_add_is_accepted(folder):
     (folder / "cases.csv").write_bytes(b"\xef\xbb\xbf" + text.encode() + b"\r\n,,,,,,,,\r\n")
     pd.testing.assert_frame_equal(Cohort.open(folder).table, before)
     assert check(folder) == []
+
+
+def test_a_patient_in_two_unicode_forms_is_one(folder, tmp_path):
+    """A Mac takes é apart into a letter and an accent (NFD), other systems do not (NFC)."""
+    one, other = (unicodedata.normalize(form, "Renée") for form in ("NFC", "NFD"))
+    for line, name in ((2, one), (3, other), (4, one)):
+        set_cell(folder, line, "patient", name)
+    set_cell(folder, 3, "site", other)
+    set_cell(folder, 2, "site", one)
+    set_cell(folder, 4, "site", other)
+    cohort = Cohort.open(folder)
+    assert list(cohort.table["patient"][:3]) == list(cohort.table["site"][:3]) == [one] * 3
+    assert len(set(cohort.folds(2)[:3])) == 1 and len(cohort.at_site(one)) == 3
+    set_cell(folder, 2, "case", one)
+    set_cell(folder, 3, "case", other)
+    assert [str(problem) for problem in check(folder)] == [
+        f"cases.csv line 3: cases.csv: case {one!r} is already on line 2; give every case a name of its own"
+    ]
+    written = write(tmp_path / "new", [replace(case, patient=other) for case in made_up_cases(["p", "p"])])
+    assert set(written.table["patient"]) == {one}
 
 
 def test_columns_may_come_in_another_order(folder):
