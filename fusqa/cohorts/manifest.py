@@ -65,7 +65,8 @@ NUMBERS = {
     "ga_days": Number("days", 35, 315, True, _WEEKS, "give days since the last menstrual period"),
 }
 
-NAME_FIX = "use no slash, backslash or control character"
+LONGEST_NAME = 200  # chosen: bytes of a case's name; disks take 255, and endings and temporary names need some
+NAME_FIX = f"use at most {LONGEST_NAME} bytes, no slash, backslash or control character, and no dot in front"
 
 # A column whose values may occur once only, and why a second one is a fault.
 UNIQUE = {
@@ -204,14 +205,14 @@ def row_problems(folder: Path, row: CaseRow) -> Iterator[Problem]:
 def table_problems(rows: Sequence[CaseRow]) -> Iterator[Problem]:
     """Yield what is wrong between rows: names used twice, one patient at two sites."""
     for column, fix in UNIQUE.items():
-        seen: dict[str, int] = {}
+        seen: dict[str, CaseRow] = {}
         for row in rows:
             value = row.cells[column]
-            # images//1.png and ./images/1.png are images/1.png
-            meant = str(PurePosixPath(value)) if column in ("image", "mask") else value
-            first = seen.setdefault(meant, row.line) if value else row.line
-            if first != row.line:
-                yield _fault(row.line, f"{column} {value!r} is already on line {first}", fix)
+            first = seen.setdefault(_meant(column, value), row) if value else row
+            if first is not row:
+                other = first.cells[column]
+                alike = f" as {other!r}, and some systems take the two for one" * (column == "case" and value != other)
+                yield _fault(row.line, f"{column} {value!r} is already on line {first.line}{alike}", fix)
     sites: dict[str, CaseRow] = {}
     for row in rows:
         first = sites.setdefault(row.cells["patient"], row)
@@ -222,6 +223,11 @@ def table_problems(rows: Sequence[CaseRow]) -> Iterator[Problem]:
                 f"and at site {first.cells['site']!r} on line {first.line}",
                 "keep a patient at one site; if these are two people, put the site before their numbers",
             )
+
+
+def _meant(column: str, value: str) -> str:
+    """What a cell names: ``images//1.png`` and ``./images/1.png`` are one file, and of cases a and A may become one."""
+    return value.casefold() if column == "case" else str(PurePosixPath(value))
 
 
 def _text(folder: Path, name: str) -> str:
@@ -362,5 +368,6 @@ def _is_inside(folder: Path, path: Path) -> bool:
 
 
 def is_file_name(name: str) -> bool:
-    """Whether `name` can stand as a file's name in a folder on any system."""
-    return name.isprintable() and "/" not in name and "\\" not in name
+    """Whether `name`, with an ending, can stand as a file's name on Linux and on a Mac, and is not a hidden one."""
+    plain = name.isprintable() and "/" not in name and "\\" not in name and not name.startswith(".")
+    return plain and len(name.encode()) <= LONGEST_NAME  # what is printable can be encoded

@@ -158,6 +158,8 @@ def test_only_an_unfinished_run_for_the_same_cohort_goes_on(folder):
     ("change", "words"),
     [
         ({"case": "../out"}, "cannot name a file"),
+        ({"case": ".c1"}, "cannot name a file"),
+        ({"case": "é" * 101}, "200 bytes"),
         ({"image": np.zeros((4, 4, 3), np.uint8)}, "an image that"),
         ({"image": np.zeros((40, 60))}, "float64"),
         ({"mask": np.full((40, 60), 9, np.uint8)}, "labels \\[9\\]"),
@@ -171,6 +173,14 @@ def test_a_case_that_could_not_be_read_back_is_not_written(tmp_path, change, wor
     case = next(made_up_cases())
     with pytest.raises(CohortError, match=words):
         write(tmp_path, [Case(**(vars(case) | change))])
+    assert not (tmp_path / "cases.csv").exists()
+
+
+def test_names_that_differ_in_capitals_alone_make_no_cohort(tmp_path):
+    """On a Mac the second would have been written over the first."""
+    cases = [replace(case, case=name) for case, name in zip(made_up_cases(), ("a", "b", "A"), strict=False)]
+    with pytest.raises(CohortError, match=r"line 4: .*'A' is already on line 2 as 'a'"):
+        write(tmp_path, cases)
     assert not (tmp_path / "cases.csv").exists()
 
 
@@ -283,6 +293,9 @@ FAULTS = {
     "no site": (cell(3, "site", " "), 3, "cases.csv", "site is missing", "fill in"),
     "no picture": (cell(3, "image", ""), 3, "cases.csv", "image is missing", "fill in"),
     "patient at two sites": (cell(3, "site", "B"), 3, "cases.csv", "'anna' is at site 'B' here", "one site"),
+    "case in capitals": (cell(3, "case", "C1"), 3, "cases.csv", "'C1' is already on line 2 as 'c1'", "name of its own"),
+    "case with a long name": (cell(3, "case", "é" * 101), 3, "cases.csv", "cannot name a file", "200 bytes"),
+    "case with a hidden name": (cell(3, "case", ".c2"), 3, "cases.csv", "cannot name a file", "no dot in front"),
     "case with a slash": (cell(3, "case", "a/b"), 3, "cases.csv", "cannot name a file", "slash"),
     "no spacing": (cell(3, "row_mm", ""), 3, "cases.csv", "row_mm is missing", "DICOM"),
     "spacing zero": (cell(3, "row_mm", "0"), 3, "cases.csv", "row_mm is 0", "positive"),
