@@ -27,6 +27,7 @@ __all__ = [
     "NAME_FIX",
     "NUMBERS",
     "CaseRow",
+    "decimal",
     "is_file_name",
     "legible",
     "path_faults",
@@ -107,7 +108,7 @@ class CaseRow:
 
     def number(self, column: str) -> float:
         """Return the number in `column`, NaN where the cell is empty; ``ValueError`` if it is not a number."""
-        return float(self.cells[column] or "nan")
+        return decimal(self.cells[column] or "nan")
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], list[CaseRow], list[Problem]]:
@@ -297,7 +298,7 @@ def _number_faults(column: str, text: str) -> Iterator[tuple[str, str]]:
             yield f"{column} is missing", f"fill in the {rule.unit} a pixel; {source}"
         return
     try:
-        value = float(text)
+        value = decimal(text)
     except ValueError:
         yield f"{column} {text!r} is not a number", "write digits with a decimal point and no unit"
         return
@@ -308,6 +309,13 @@ def _number_faults(column: str, text: str) -> Iterator[tuple[str, str]]:
         yield f"{column} is {text} {rule.unit}", rule.below
     elif value > rule.high:
         yield f"{column} is {text} {rule.unit}", rule.above
+
+
+def decimal(text: str) -> float:
+    """Read a number; ``ValueError`` also for what `float` takes beyond it: 0_1, and the digits of other scripts."""
+    if "_" in text or not text.isascii():
+        raise ValueError(f"could not convert string to float: {text!r}")
+    return float(text)
 
 
 def path_faults(folder: Path, name: str) -> Iterator[tuple[str, str]]:

@@ -303,6 +303,8 @@ FAULTS = {
     "spacing NaN": (cell(3, "row_mm", "NaN"), 3, "cases.csv", "row_mm is NaN", "positive"),
     "spacing infinite": (cell(3, "row_mm", "inf"), 3, "cases.csv", "row_mm is inf", "positive"),
     "spacing in words": (cell(3, "row_mm", "0.2 mm"), 3, "cases.csv", "not a number", "no unit"),
+    "spacing with a typing error": (cell(3, "row_mm", "0_1"), 3, "cases.csv", "'0_1' is not a number", "decimal point"),
+    "spacing in other digits": (cell(3, "row_mm", "٠.٢"), 3, "cases.csv", "'٠.٢' is not a number", "decimal point"),
     "spacing in cm": (cell(3, "row_mm", "0.005"), 3, "cases.csv", "0.005", "multiply by 10"),
     "coarse spacing in cm": (cell(3, "row_mm", "0.0167"), 3, "cases.csv", "0.0167", "multiply by 10"),
     "spacing in dpi": (cell(3, "row_mm", "96"), 3, "cases.csv", "96", "mm a pixel"),
