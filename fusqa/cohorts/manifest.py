@@ -58,13 +58,18 @@ class Number:
 
 # The ranges catch another unit, not an unusual fetus: wide enough for any scanner and any week.
 _CENTIMETRES, _WEEKS = "that looks like centimetres: multiply by 10", "that looks like weeks: multiply by 7"
+_OF_EMBRYO = f"{_CENTIMETRES}, or fill in ga_days if it is an embryo's"
 _SPACING = Number("mm", *SPACING_RANGE_MM, False, _CENTIMETRES, "that looks like another unit: give mm a pixel")
 NUMBERS = {
     "row_mm": _SPACING,
     "col_mm": _SPACING,
-    "measure_mm": Number("mm", 10, 500, True, _CENTIMETRES, "that looks like pixels: give mm"),
+    "measure_mm": Number("mm", 10, 500, True, _OF_EMBRYO, "that looks like pixels: give mm"),
     "ga_days": Number("days", 35, 315, True, _WEEKS, "give days since the last menstrual period"),
 }
+
+# An embryo may be smaller. By Hadlock's equation, which begins at 2 mm, 2 cm are reached at 60 days: a length of 2 to
+# 10 before that day is not in centimetres.
+EMBRYO_MM, EMBRYO_DAYS = 2, 60
 
 LONGEST_NAME = 200  # chosen: bytes of a case's name; disks take 255, and endings and temporary names need some
 NAME_FIX = f"use at most {LONGEST_NAME} bytes, no slash, backslash or control character, and no dot in front"
@@ -195,6 +200,8 @@ def row_problems(folder: Path, row: CaseRow) -> Iterator[Problem]:
     if not is_file_name(row.cells["case"]):
         yield _fault(row.line, f"case {row.cells['case']!r} cannot name a file", NAME_FIX)
     for column in NUMBERS:
+        if column == "measure_mm" and _is_of_embryo(row):
+            continue
         for message, fix in _number_faults(column, row.cells[column]):
             yield _fault(row.line, message, fix)
     for column in ("image", "mask"):
@@ -309,6 +316,15 @@ def _number_faults(column: str, text: str) -> Iterator[tuple[str, str]]:
         yield f"{column} is {text} {rule.unit}", rule.below
     elif value > rule.high:
         yield f"{column} is {text} {rule.unit}", rule.above
+
+
+def _is_of_embryo(row: CaseRow) -> bool:
+    """Whether the age of a row says that its length, which is small for millimetres, is in millimetres."""
+    try:
+        mm, days = row.number("measure_mm"), row.number("ga_days")
+    except ValueError:
+        return False
+    return EMBRYO_MM <= mm < NUMBERS["measure_mm"].low and NUMBERS["ga_days"].low <= days < EMBRYO_DAYS
 
 
 def decimal(text: str) -> float:

@@ -357,6 +357,26 @@ def test_no_fault_reaches_the_study(folder, name):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("mm", "days", "faults"),
+    [
+        ("8.5", "47", []),
+        ("2", "40", []),
+        ("8.5", "", ["measure_mm"]),
+        ("6.5", "92", ["measure_mm"]),  # 65 mm in centimetres
+        ("2.1", "60", ["measure_mm"]),
+        ("1.2", "52", ["measure_mm"]),  # 12 mm in centimetres
+        ("6.5", "13.1", ["measure_mm", "ga_days"]),  # and in weeks
+        ("8.5", "47 d", ["measure_mm", "ga_days"]),
+        ("-8.5", "47", ["measure_mm"]),
+    ],
+)
+def test_a_small_length_is_that_of_an_embryo_where_the_age_says_so(folder, mm, days, faults):
+    set_cell(folder, 3, "measure_mm", mm)
+    set_cell(folder, 3, "ga_days", days)
+    assert [problem.message.split()[0] for problem in check(folder)] == faults
+
+
 def test_all_problems_come_at_once(folder):
     for name in ("truncated picture", "no patient", "colour mask", "no licence"):
         FAULTS[name][0](folder)
