@@ -167,7 +167,7 @@ def _is_number(text: str) -> bool:
         float(text.replace(",", "."))
     except ValueError:
         return False
-    return True
+    return text.isascii() and "_" not in text  # as fusqa.cohorts.manifest.decimal, which --help need not load
 
 
 SchemeOption = Annotated[

@@ -69,8 +69,8 @@ def no_room_named(path: Path) -> Iterator[None]:
         raise OSError(error.errno, f"{error.strerror}; free some space and run it again", str(path)) from error
 
 
-def remove_unfinished(folder: str | os.PathLike[str], older_than_s: float = 0) -> None:
-    """Remove what writers that were killed left in `folder` and below.
+def remove_unfinished(folder: str | os.PathLike[str], older_than_s: float = 0, below: bool = True) -> None:
+    """Remove what writers that were killed left in `folder`, and below it.
 
     Parameters
     ----------
@@ -78,9 +78,11 @@ def remove_unfinished(folder: str | os.PathLike[str], older_than_s: float = 0) -
         A folder, whether or not it exists.
     older_than_s : float
         What was written to within so many seconds is left alone: where others may be writing, it may be theirs.
+    below : bool
+        Whether folders within are gone through too.
     """
     now = time.time()
-    for part in Path(folder).rglob(f"{UNFINISHED}*"):
+    for part in Path(folder).glob(f"{'**/' * below}{UNFINISHED}*"):
         with suppress(FileNotFoundError):  # it has just taken its own name
             if now - part.stat().st_mtime >= older_than_s:
                 part.unlink()

@@ -62,6 +62,8 @@ def test_what_the_dead_left_is_removed_and_what_the_living_write_is_not(tmp_path
     for part in (old, new, tmp_path / "deep/whole.csv"):
         part.write_text("half")
     os.utime(old, (time.time() - 3600,) * 2)
+    remove_unfinished(tmp_path, below=False)
+    assert old.exists()
     remove_unfinished(tmp_path, older_than_s=60)
     assert not old.exists() and new.exists()
     remove_unfinished(tmp_path)

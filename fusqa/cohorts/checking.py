@@ -16,6 +16,7 @@ from fusqa.problems import Problem
 __all__ = ["check", "look_through"]
 
 NAMED = 8  # files left aside that a table names
+SEVERAL = 3  # chosen: masks that can say together that a cohort is on another scale
 
 
 @dataclass
@@ -95,7 +96,7 @@ def look_through(
     found = Findings(aside=cases.aside, problems=list(cases.problems))
     names = {0: "background"} | {label.id: label.name for label in cases.scheme.labels} if cases.scheme else {}
     first_with: dict[bytes, CaseRow] = {}
-    ratios: list[float] = []  # of what the mask measures to what the expert did
+    ratios: list[float] = []  # of what the mask measures to what the expert did, 1 where the two agree
     for row in progress(cases.rows):
         files = read_files(cases.folder, row, cases.scheme, cases.labels)
         found.add(files, names)
@@ -107,8 +108,10 @@ def look_through(
         known = cases.scheme and not files.problems and files.mask is not None
         if known and not np.isnan(row.number("measure_mm")):
             expert_mm, own_mm = row.number("measure_mm"), measured_mm(files.mask.pixels, files.spacing, cases.scheme)
-            ratios.append(own_mm / expert_mm)
-            if said := disagreement(expert_mm, own_mm, cases.scheme):
+            said = disagreement(expert_mm, own_mm, cases.scheme)
+            if not np.isnan(own_mm):
+                ratios.append(own_mm / expert_mm if said else 1.0)
+            if said:
                 found.warnings.append((row.cells["mask"], said))
     found.problems += _other_scale(ratios)
     if cases.listed:
@@ -119,9 +122,9 @@ def look_through(
 def _other_scale(ratios: Sequence[float]) -> Iterator[Problem]:
     """Yield a problem if the masks as a whole contradict the experts' lengths: then one of the two is on another scale.
 
-    One mask alone may be poor, and a warning does for it.
+    One mask alone may be poor, and two may: a warning for each does for them.
     """
-    usual = float(np.nanmedian(ratios)) if np.isfinite(ratios).any() else 1.0
+    usual = float(np.median(ratios)) if len(ratios) >= SEVERAL else 1.0
     if abs(usual - 1) > FAR_OFF:
         more = f"{abs(usual - 1):.0%} {'above' if usual > 1 else 'below'}"
         fix = "were the images resized? Check row_mm, col_mm and measure_mm"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fusqa.cohorts.formats import KINDS, ending_of, kind_by_content
 from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow, composed, legible, path_faults
-from fusqa.cohorts.polygons import annotated_images, file_and_member, member_stem
+from fusqa.cohorts.polygons import annotated_images, file_and_member, is_annotation, member_stem
 from fusqa.problems import Problem
 
 __all__ = ["ENDINGS", "KEEP_ONE", "files_by_name", "find_cases", "inner_folders", "is_file", "left_aside"]
@@ -126,14 +126,13 @@ def _files(folder: Path, where: str, deep: bool) -> Iterator[str]:
 
 
 def _readable(folder: Path, where: str, deep: bool) -> Iterator[str]:
-    """Yield the files that a reader is there for: by their ending, or without a known one by their content."""
+    """Yield the files that a reader is there for: by their ending, or by their content in JSON and without one."""
     for file in _files(folder, where, deep):
         name = file.rpartition("/")[2]
-        if (
-            name not in (CASES, INFO)
-            and name.upper() != "DICOMDIR"
-            and (ending_of(name) or kind_by_content(folder / file))
-        ):
+        if name in (CASES, INFO) or name.upper() == "DICOMDIR":
+            continue
+        ending = ending_of(name)
+        if is_annotation(folder / file) if ending == ".json" else ending or kind_by_content(folder / file):
             yield file
 
 

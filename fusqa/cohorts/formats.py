@@ -22,7 +22,7 @@ from fusqa.cohorts.dicom import BARE_STARTS, dicom_image, dicom_mask
 from fusqa.cohorts.polygons import file_and_member, polygon_image, polygon_mask
 from fusqa.cohorts.raster import PNG_SIGNATURE, format_of, jpeg_image, jpeg_mask, png, tiff_image, tiff_mask
 from fusqa.cohorts.stored import SAVE_IMAGE, SAVE_MASK, StoredImage, UnfitFile, in_words
-from fusqa.cohorts.volumes import GZIP, META_STARTS, NIFTI_SIZES, NRRD, volume_image, volume_mask
+from fusqa.cohorts.volumes import GZIP, META_START, NIFTI_SIZES, NRRD, holds_nifti, volume_image, volume_mask
 from fusqa.files import write_bytes
 from fusqa.problems import CohortError, Problem
 
@@ -127,9 +127,8 @@ _STARTS = {
     PNG_SIGNATURE: _PNG,
     b"\xff\xd8\xff": _JPEG,
     **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _TIFF),
-    **dict.fromkeys((GZIP, *NIFTI_SIZES), _NIFTI),
+    **dict.fromkeys(NIFTI_SIZES, _NIFTI),
     NRRD: _NRRD,
-    **dict.fromkeys(META_STARTS, _META),
     **dict.fromkeys(BARE_STARTS, _DICOM),
 }
 
@@ -148,6 +147,10 @@ def kind_by_content(path: Path) -> Kind | None:
         return None
     if start[128:] == b"DICM":  # before the others: what stands in the preamble is free
         return _DICOM
+    if start.startswith(GZIP):
+        return _NIFTI if holds_nifti(path) else None
+    if META_START.match(start):
+        return _META
     return next((kind for first, kind in _STARTS.items() if start.startswith(first)), None)
 
 

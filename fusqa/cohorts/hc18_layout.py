@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fusqa.cohorts.manifest import is_file_name
+from fusqa.cohorts.manifest import decimal, is_file_name
 from fusqa.masks.length import check_spacing
 from fusqa.problems import CohortError, Problem
 
@@ -117,7 +117,7 @@ def _published(cells: Sequence[str]) -> Published:
     name, pixel, circumference = (cell.strip() for cell in cells)
     if not (is_file_name(name) and name.endswith("HC.png")):
         raise ValueError(f"{name!r} is not a name of an HC18 image")
-    row = Published(name, float(pixel), float(circumference))
+    row = Published(name, decimal(pixel), decimal(circumference))
     check_spacing((row.pixel_mm, row.pixel_mm))
     if not 0 < row.circumference_mm < float("inf"):
         raise ValueError(f"a head circumference of {circumference} mm")

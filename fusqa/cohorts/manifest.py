@@ -27,6 +27,7 @@ __all__ = [
     "NAME_FIX",
     "NUMBERS",
     "CaseRow",
+    "decimal",
     "is_file_name",
     "legible",
     "path_faults",
@@ -39,7 +40,8 @@ __all__ = [
 
 CASES = "cases.csv"
 INFO = "cohort.json"
-COLUMNS = ("case", "patient", "site", "image", "mask", "row_mm", "col_mm", "measure_mm", "ga_days")
+NAMES = ("case", "patient", "site")
+COLUMNS = (*NAMES, "image", "mask", "row_mm", "col_mm", "measure_mm", "ga_days")
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,21 @@ class Number:
 
 # The ranges catch another unit, not an unusual fetus: wide enough for any scanner and any week.
 _CENTIMETRES, _WEEKS = "that looks like centimetres: multiply by 10", "that looks like weeks: multiply by 7"
+_OF_EMBRYO = f"{_CENTIMETRES}, or fill in ga_days if it is an embryo's"
 _SPACING = Number("mm", *SPACING_RANGE_MM, False, _CENTIMETRES, "that looks like another unit: give mm a pixel")
 NUMBERS = {
     "row_mm": _SPACING,
     "col_mm": _SPACING,
-    "measure_mm": Number("mm", 10, 500, True, _CENTIMETRES, "that looks like pixels: give mm"),
+    "measure_mm": Number("mm", 10, 500, True, _OF_EMBRYO, "that looks like pixels: give mm"),
     "ga_days": Number("days", 35, 315, True, _WEEKS, "give days since the last menstrual period"),
 }
 
-NAME_FIX = "use no slash, backslash or control character"
+# An embryo may be smaller. By Hadlock's equation, which begins at 2 mm, 2 cm are reached at 60 days: a length of 2 to
+# 10 before that day is not in centimetres.
+EMBRYO_MM, EMBRYO_DAYS = 2, 60
+
+LONGEST_NAME = 240  # chosen: bytes of a case's name; disks take 255, and an ending needs some
+NAME_FIX = f"use at most {LONGEST_NAME} bytes, no slash, backslash or control character, and no dot in front"
 
 # A column whose values may occur once only, and why a second one is a fault.
 UNIQUE = {
@@ -105,7 +113,7 @@ class CaseRow:
 
     def number(self, column: str) -> float:
         """Return the number in `column`, NaN where the cell is empty; ``ValueError`` if it is not a number."""
-        return float(self.cells[column] or "nan")
+        return decimal(self.cells[column] or "nan")
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], list[CaseRow], list[Problem]]:
@@ -139,6 +147,7 @@ def read_rows(folder: Path) -> tuple[list[CaseRow], list[Problem]]:
     """Read the rows of ``cases.csv`` as text, without judging what they hold.
 
     A byte-order mark, CRLF line ends and blank lines, as spreadsheets leave them, change nothing and are accepted.
+    Names are composed, so that a patient whose accents two systems write in two ways is one.
 
     Returns
     -------
@@ -158,7 +167,8 @@ def read_rows(folder: Path) -> tuple[list[CaseRow], list[Problem]]:
         problems = [_fault(first, "lists no case", "add a line for every image")]
     if problems:
         return [], problems
-    rows = [CaseRow(line, dict(zip(header, cells, strict=True))) for line, cells in body if len(cells) == len(header)]
+    whole = [(line, dict(zip(header, cells, strict=True))) for line, cells in body if len(cells) == len(header)]
+    rows = [CaseRow(line, cells | {column: composed(cells[column]) for column in NAMES}) for line, cells in whole]
     return rows, list(_width_problems(body, len(header)))
 
 
@@ -190,6 +200,8 @@ def row_problems(folder: Path, row: CaseRow) -> Iterator[Problem]:
     if not is_file_name(row.cells["case"]):
         yield _fault(row.line, f"case {row.cells['case']!r} cannot name a file", NAME_FIX)
     for column in NUMBERS:
+        if column == "measure_mm" and _is_of_embryo(row):
+            continue
         for message, fix in _number_faults(column, row.cells[column]):
             yield _fault(row.line, message, fix)
     for column in ("image", "mask"):
@@ -201,14 +213,14 @@ def row_problems(folder: Path, row: CaseRow) -> Iterator[Problem]:
 def table_problems(rows: Sequence[CaseRow]) -> Iterator[Problem]:
     """Yield what is wrong between rows: names used twice, one patient at two sites."""
     for column, fix in UNIQUE.items():
-        seen: dict[str, int] = {}
+        seen: dict[str, CaseRow] = {}
         for row in rows:
             value = row.cells[column]
-            # images//1.png and ./images/1.png are images/1.png
-            meant = str(PurePosixPath(value)) if column in ("image", "mask") else value
-            first = seen.setdefault(meant, row.line) if value else row.line
-            if first != row.line:
-                yield _fault(row.line, f"{column} {value!r} is already on line {first}", fix)
+            first = seen.setdefault(_meant(column, value), row) if value else row
+            if first is not row:
+                other = first.cells[column]
+                alike = f" as {other!r}, and some systems take the two for one" * (column == "case" and value != other)
+                yield _fault(row.line, f"{column} {value!r} is already on line {first.line}{alike}", fix)
     sites: dict[str, CaseRow] = {}
     for row in rows:
         first = sites.setdefault(row.cells["patient"], row)
@@ -219,6 +231,11 @@ def table_problems(rows: Sequence[CaseRow]) -> Iterator[Problem]:
                 f"and at site {first.cells['site']!r} on line {first.line}",
                 "keep a patient at one site; if these are two people, put the site before their numbers",
             )
+
+
+def _meant(column: str, value: str) -> str:
+    """What a cell names: ``images//1.png`` and ``./images/1.png`` are one file, and of cases a and A may become one."""
+    return value.casefold() if column == "case" else str(PurePosixPath(value))
 
 
 def _text(folder: Path, name: str) -> str:
@@ -288,7 +305,7 @@ def _number_faults(column: str, text: str) -> Iterator[tuple[str, str]]:
             yield f"{column} is missing", f"fill in the {rule.unit} a pixel; {source}"
         return
     try:
-        value = float(text)
+        value = decimal(text)
     except ValueError:
         yield f"{column} {text!r} is not a number", "write digits with a decimal point and no unit"
         return
@@ -299,6 +316,22 @@ def _number_faults(column: str, text: str) -> Iterator[tuple[str, str]]:
         yield f"{column} is {text} {rule.unit}", rule.below
     elif value > rule.high:
         yield f"{column} is {text} {rule.unit}", rule.above
+
+
+def _is_of_embryo(row: CaseRow) -> bool:
+    """Whether the age of a row says that its length, which is small for millimetres, is in millimetres."""
+    try:
+        mm, days = row.number("measure_mm"), row.number("ga_days")
+    except ValueError:
+        return False
+    return EMBRYO_MM <= mm < NUMBERS["measure_mm"].low and NUMBERS["ga_days"].low <= days < EMBRYO_DAYS
+
+
+def decimal(text: str) -> float:
+    """Read a number; ``ValueError`` also for what `float` takes beyond it: 0_1, and the digits of other scripts."""
+    if "_" in text or not text.isascii():
+        raise ValueError(f"could not convert string to float: {text!r}")
+    return float(text)
 
 
 def path_faults(folder: Path, name: str) -> Iterator[tuple[str, str]]:
@@ -359,5 +392,6 @@ def _is_inside(folder: Path, path: Path) -> bool:
 
 
 def is_file_name(name: str) -> bool:
-    """Whether `name` can stand as a file's name in a folder on any system."""
-    return name.isprintable() and "/" not in name and "\\" not in name
+    """Whether `name`, with an ending, can stand as a file's name on Linux and on a Mac, and is not a hidden one."""
+    plain = name.isprintable() and "/" not in name and "\\" not in name and not name.startswith(".")
+    return plain and len(name.encode()) <= LONGEST_NAME  # what is printable can be encoded

@@ -15,9 +15,10 @@ import numpy as np
 
 from fusqa.cohorts.stored import StoredImage, UnfitFile, require_size
 
-__all__ = ["annotated_images", "file_and_member", "polygon_image", "polygon_mask"]
+__all__ = ["annotated_images", "file_and_member", "is_annotation", "polygon_image", "polygon_mask"]
 
 LABELME, COCO = {"shapes", "imageHeight", "imageWidth"}, {"images", "annotations", "categories"}
+_LISTS = ("shapes", "images", "annotations", "categories")  # of their keys, those that hold lists
 _AGAIN = "export it again as LabelMe or COCO polygons, or as a label image"
 
 
@@ -53,6 +54,15 @@ def polygon_mask(path: Path) -> StoredImage:
     return StoredImage(pixels, names=dict(enumerate(names, start=1)))
 
 
+def is_annotation(path: Path) -> bool:
+    """Whether a JSON file is meant for annotations, sound or not, and not for scores, say, or a scanner's settings."""
+    try:
+        about = _annotations(str(path), path.stat().st_mtime_ns)
+    except (OSError, UnfitFile):
+        return True  # whoever reads it says what is wrong
+    return any(isinstance(about.get(key), list) for key in _LISTS)
+
+
 def annotated_images(path: Path) -> list[str] | None:
     """Names of the images that a COCO file annotates; None for another file."""
     try:
@@ -70,9 +80,7 @@ def _annotations(path: str, changed: int) -> Mapping[str, Any]:
         about = json.loads(Path(path).read_bytes())
     except (ValueError, RecursionError) as error:
         raise UnfitFile(f"is not JSON ({error})", _AGAIN) from None
-    if not isinstance(about, dict):
-        raise UnfitFile("holds no object", _AGAIN)
-    return about
+    return about if isinstance(about, dict) else {}
 
 
 Shape = Sequence[np.ndarray]

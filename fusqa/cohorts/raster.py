@@ -83,8 +83,11 @@ def format_of(file: BinaryIO) -> str:
 
 @contextmanager
 def _opened(path: Path, kind: str) -> Iterator[Image.Image]:
-    """Open a file with Pillow, which reads the header alone until pixels are asked for."""
-    with Image.open(path, formats=[kind]) as file:
+    """Open a file with Pillow, which reads the header alone until pixels are asked for.
+
+    As a stream: given a path, Pillow maps a TIFF without compression into memory, and scrambles one that is turned.
+    """
+    with path.open("rb") as stream, Image.open(stream, formats=[kind]) as file:
         require_size(*file.size)
         if getattr(file, "n_frames", 1) > 1:
             raise UnfitFile(f"holds {file.n_frames} images", "export the one that is measured")

@@ -5,6 +5,8 @@ file's affine matrix or directions say otherwise.
 """
 
 import gzip
+import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,16 +15,25 @@ import numpy as np
 from fusqa.cohorts.space import Place, upright
 from fusqa.cohorts.stored import Spacing, StoredImage, UnfitFile, alike, require_size, whole_numbers
 
-__all__ = ["GZIP", "META_STARTS", "NIFTI_SIZES", "NRRD", "volume_image", "volume_mask"]
+__all__ = ["GZIP", "META_START", "NIFTI_SIZES", "NRRD", "holds_nifti", "volume_image", "volume_mask"]
 
 GZIP = b"\x1f\x8b"
 NRRD = b"NRRD000"
-META_STARTS = (b"ObjectType", b"NDims", b"Comment", b"CompressedData", b"BinaryData", b"DimSize")
+META_START = re.compile(rb"(ObjectType|NDims|Comment|CompressedData|BinaryData|DimSize)[ \t]*=")
 NIFTI_SIZES = {size.to_bytes(4, order): size for size in (348, 540) for order in ("little", "big")}
 """First bytes of a NIfTI file of version 1 and 2, the size of the header, in both orders of bytes."""
 
 _MM = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": 1.0}
 _HEADER = 2**16  # bytes in which the text header of NRRD and MetaImage must end
+
+
+def holds_nifti(path: Path) -> bool:
+    """Whether a file packed by gzip, as archives and logs are too, begins inside as a NIfTI does."""
+    try:
+        with gzip.open(path) as stream:
+            return stream.read(4) in NIFTI_SIZES
+    except (OSError, EOFError, zlib.error):
+        return False
 
 
 def volume_image(path: Path) -> StoredImage:
@@ -46,7 +57,8 @@ def volume_mask(path: Path) -> StoredImage:
 def _slice(path: Path) -> tuple[np.ndarray, dict]:
     """Read the one slice of a file, upright, with what :class:`StoredImage` holds beside it."""
     with open(path, "rb") as file:
-        by_itk = file.read(16).startswith((NRRD, *META_STARTS))
+        start = file.read(132)
+    by_itk = start.startswith(NRRD) or META_START.match(start) is not None
     pixels, place, pixdim, about = (_itk if by_itk else _nifti)(path)
     pixdim = tuple(one for one in pixdim if one.is_usable)
     if place is None:

@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+import unicodedata
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -108,10 +110,56 @@ def test_a_broken_off_cohort_cannot_be_opened_and_can_be_written_again(tmp_path)
     assert len(write(tmp_path)) == len(PATIENTS) and check(tmp_path) == []
 
 
+BY_HAND = {"scheme": "fetus", "source": "our hospital", "licence": "ours", "seed": None, "version": "1"}
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        {"images/c1.png": b"a scan", "masks/c1.png": b"hours of work"},
+        {"cohort.json": json.dumps(BY_HAND | {"simulated": False}).encode(), "images/c1.png": b"a scan"},
+        {"cohort.json": b"[]"},
+        {"cohort.json": b"{"},
+        {"notes.txt": b"of the clinic"},
+    ],
+)
+def test_files_of_others_are_not_written_over(tmp_path, there):
+    for name, data in there.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(CohortError, match=r"holds files already .*; choose another folder") as told:
+        write(tmp_path)
+    assert all(name.partition("/")[0] in str(told.value) for name in there)
+    assert {name: (tmp_path / name).read_bytes() for name in there} == there
+
+
+def test_only_an_unfinished_run_for_the_same_cohort_goes_on(folder):
+    """Killed before its table, or before its description; notes may have been added to the latter."""
+    (folder / "cases.csv").unlink()
+    replace_in(folder, "{", '{"note": 1,', "cohort.json", 1)
+    for name in (".part-1.json", "images/.part-2.png", "masks/.part-3.png", "images/deep/.part-4.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("half")
+    for more in ({"seed": 4}, {"licence": "other"}, {"simulated": True}):
+        with pytest.raises(CohortError, match="unfinished run"):
+            given = {"scheme": FETUS, "source": "made up", "licence": "none", "seed": 3} | more
+            write_cohort(folder, made_up_cases(), **given)
+    assert len(write(folder)) == len(PATIENTS)
+    assert [path.name for path in folder.rglob(".part-*")] == [".part-4.png"]
+    for path in folder.rglob("*.*"):
+        path.unlink()
+    (folder / ".part-5.json").write_text("half")
+    for name in ("images/deep", "images", "masks"):
+        (folder / name).rmdir()
+    assert len(write(folder)) == len(PATIENTS)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"case": "../out"}, "cannot name a file"),
+        ({"case": ".c1"}, "cannot name a file"),
+        ({"case": "é" * 101}, "200 bytes"),
         ({"image": np.zeros((4, 4, 3), np.uint8)}, "an image that"),
         ({"image": np.zeros((40, 60))}, "float64"),
         ({"mask": np.full((40, 60), 9, np.uint8)}, "labels \\[9\\]"),
@@ -125,6 +173,14 @@ def test_a_case_that_could_not_be_read_back_is_not_written(tmp_path, change, wor
     case = next(made_up_cases())
     with pytest.raises(CohortError, match=words):
         write(tmp_path, [Case(**(vars(case) | change))])
+    assert not (tmp_path / "cases.csv").exists()
+
+
+def test_names_that_differ_in_capitals_alone_make_no_cohort(tmp_path):
+    """On a Mac the second would have been written over the first."""
+    cases = [replace(case, case=name) for case, name in zip(made_up_cases(), ("a", "b", "A"), strict=False)]
+    with pytest.raises(CohortError, match=r"line 4: .*'A' is already on line 2 as 'a'"):
+        write(tmp_path, cases)
     assert not (tmp_path / "cases.csv").exists()
 
 
@@ -237,6 +293,9 @@ FAULTS = {
     "no site": (cell(3, "site", " "), 3, "cases.csv", "site is missing", "fill in"),
     "no picture": (cell(3, "image", ""), 3, "cases.csv", "image is missing", "fill in"),
     "patient at two sites": (cell(3, "site", "B"), 3, "cases.csv", "'anna' is at site 'B' here", "one site"),
+    "case in capitals": (cell(3, "case", "C1"), 3, "cases.csv", "'C1' is already on line 2 as 'c1'", "name of its own"),
+    "case with a long name": (cell(3, "case", "é" * 101), 3, "cases.csv", "cannot name a file", "200 bytes"),
+    "case with a hidden name": (cell(3, "case", ".c2"), 3, "cases.csv", "cannot name a file", "no dot in front"),
     "case with a slash": (cell(3, "case", "a/b"), 3, "cases.csv", "cannot name a file", "slash"),
     "no spacing": (cell(3, "row_mm", ""), 3, "cases.csv", "row_mm is missing", "DICOM"),
     "spacing zero": (cell(3, "row_mm", "0"), 3, "cases.csv", "row_mm is 0", "positive"),
@@ -244,6 +303,8 @@ FAULTS = {
     "spacing NaN": (cell(3, "row_mm", "NaN"), 3, "cases.csv", "row_mm is NaN", "positive"),
     "spacing infinite": (cell(3, "row_mm", "inf"), 3, "cases.csv", "row_mm is inf", "positive"),
     "spacing in words": (cell(3, "row_mm", "0.2 mm"), 3, "cases.csv", "not a number", "no unit"),
+    "spacing with a typing error": (cell(3, "row_mm", "0_1"), 3, "cases.csv", "'0_1' is not a number", "decimal point"),
+    "spacing in other digits": (cell(3, "row_mm", "٠.٢"), 3, "cases.csv", "'٠.٢' is not a number", "decimal point"),
     "spacing in cm": (cell(3, "row_mm", "0.005"), 3, "cases.csv", "0.005", "multiply by 10"),
     "coarse spacing in cm": (cell(3, "row_mm", "0.0167"), 3, "cases.csv", "0.0167", "multiply by 10"),
     "spacing in dpi": (cell(3, "row_mm", "96"), 3, "cases.csv", "96", "mm a pixel"),
@@ -296,6 +357,26 @@ def test_no_fault_reaches_the_study(folder, name):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("mm", "days", "faults"),
+    [
+        ("8.5", "47", []),
+        ("2", "40", []),
+        ("8.5", "", ["measure_mm"]),
+        ("6.5", "92", ["measure_mm"]),  # 65 mm in centimetres
+        ("2.1", "60", ["measure_mm"]),
+        ("1.2", "52", ["measure_mm"]),  # 12 mm in centimetres
+        ("6.5", "13.1", ["measure_mm", "ga_days"]),  # and in weeks
+        ("8.5", "47 d", ["measure_mm", "ga_days"]),
+        ("-8.5", "47", ["measure_mm"]),
+    ],
+)
+def test_a_small_length_is_that_of_an_embryo_where_the_age_says_so(folder, mm, days, faults):
+    set_cell(folder, 3, "measure_mm", mm)
+    set_cell(folder, 3, "ga_days", days)
+    assert [problem.message.split()[0] for problem in check(folder)] == faults
+
+
 def test_all_problems_come_at_once(folder):
     for name in ("truncated picture", "no patient", "colour mask", "no licence"):
         FAULTS[name][0](folder)
@@ -332,6 +413,26 @@ def test_what_spreadsheets_add_is_accepted(folder):
     (folder / "cases.csv").write_bytes(b"\xef\xbb\xbf" + text.encode() + b"\r\n,,,,,,,,\r\n")
     pd.testing.assert_frame_equal(Cohort.open(folder).table, before)
     assert check(folder) == []
+
+
+def test_a_patient_in_two_unicode_forms_is_one(folder, tmp_path):
+    """A Mac takes é apart into a letter and an accent (NFD), other systems do not (NFC)."""
+    one, other = (unicodedata.normalize(form, "Renée") for form in ("NFC", "NFD"))
+    for line, name in ((2, one), (3, other), (4, one)):
+        set_cell(folder, line, "patient", name)
+    set_cell(folder, 3, "site", other)
+    set_cell(folder, 2, "site", one)
+    set_cell(folder, 4, "site", other)
+    cohort = Cohort.open(folder)
+    assert list(cohort.table["patient"][:3]) == list(cohort.table["site"][:3]) == [one] * 3
+    assert len(set(cohort.folds(2)[:3])) == 1 and len(cohort.at_site(one)) == 3
+    set_cell(folder, 2, "case", one)
+    set_cell(folder, 3, "case", other)
+    assert [str(problem) for problem in check(folder)] == [
+        f"cases.csv line 3: cases.csv: case {one!r} is already on line 2; give every case a name of its own"
+    ]
+    written = write(tmp_path / "new", [replace(case, patient=other) for case in made_up_cases(["p", "p"])])
+    assert set(written.table["patient"]) == {one}
 
 
 def test_columns_may_come_in_another_order(folder):

@@ -3,6 +3,7 @@
 Everything is drawn here. Every picture is asymmetric, so that no turn of it looks like another.
 """
 
+import gzip
 import json
 import os
 import unicodedata
@@ -79,20 +80,26 @@ def stored(array, transposed, rows, columns):
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ending", [".png", ".jpg", ".tif"])
+@pytest.mark.parametrize(
+    ("ending", "more"),
+    [(".png", {}), (".jpg", {"quality": 98}), (".tif", {"compression": "tiff_lzw"}), (".tif", {"compression": "raw"})],
+    ids=["png", "jpg", "packed tif", "plain tif"],
+)
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_picture_is_turned_as_viewers_show_it(folder, ending, orientation):
+def test_a_picture_is_turned_as_viewers_show_it(folder, ending, more, orientation):
     """EXIF and TIFF say how the camera was held, in eight ways: the mask is drawn on what is seen."""
     ways = {1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud, 5: np.transpose}
     ways |= {6: lambda a: np.rot90(a, 1), 7: lambda a: np.rot90(a, 2).T, 8: lambda a: np.rot90(a, -1)}
     smooth = np.uint8(np.add.outer(np.arange(ROWS) * 4, np.arange(COLUMNS) // 2))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    path = folder / f"images/0001{ending}"
-    more = {"quality": 98} if ending == ".jpg" else {"compression": "tiff_lzw"} if ending == ".tif" else {}
-    Image.fromarray(np.ascontiguousarray(ways[orientation](smooth))).save(path, exif=exif, **more)
-    write_image(folder / "masks/0001.png", MASK)
-    assert np.abs(only(folder, spacing=SPACING).image.astype(int) - smooth).max() <= (3 if ending == ".jpg" else 0)
+    for name, pixels in (("images", smooth), ("masks", MASK)):
+        kind, options = (".png", {}) if (name, ending) == ("masks", ".jpg") else (ending, more)
+        held = Image.fromarray(np.ascontiguousarray(ways[orientation](pixels)))
+        held.save(folder / f"{name}/0001{kind}", exif=exif, **options)
+    case = only(folder, spacing=SPACING)
+    assert np.abs(case.image.astype(int) - smooth).max() <= (3 if ending == ".jpg" else 0)
+    np.testing.assert_array_equal(case.mask, MASK)
 
 
 @pytest.mark.parametrize("image_is", DIHEDRAL)
@@ -437,6 +444,49 @@ def test_folders_within_are_looked_through_and_the_rest_is_named(folder):
     assert [row.case for row in cases.rows] == ["0000", "0001", "p0/same", "p1/same"] and not check(cases)
 
 
+@pytest.mark.parametrize("where", ["", "images/", "masks/"])
+def test_what_only_begins_like_an_image_is_left_aside(folder, where):
+    """Beside pairs, and among images or masks: archives, notes, and what other programs, or this one, wrote."""
+    if where:
+        write_image(folder / "images/0001.png", GREY)
+        write_image(folder / "masks/0001.png", MASK)
+    else:
+        (folder / "images").rmdir()
+        (folder / "masks").rmdir()
+        write_image(folder / "0001.png", GREY)
+        write_image(folder / "0001_mask.png", MASK)
+    for name, content in {
+        "backup.tar.gz": gzip.compress(b"0001.png" + bytes(504)),
+        "cut.log.gz": gzip.compress(b"a log")[:9],
+        "notes.txt": b"Comments about the images = none",
+        "check.json": json.dumps({"images": 1, "masks": 1, "aside": []}).encode(),
+        "scores.json": json.dumps({"model": {}, "verdicts": [{"case": "0001"}]}).encode(),
+        "list.json": b"[1, 2]",
+    }.items():
+        (folder / where / name).write_bytes(content)
+    found = look_through(Input.open(folder, FETUS, spacing=SPACING))
+    assert (found.images, found.masks, found.problems) == (1, 1, [])
+    names = ("backup.tar.gz", "check.json", "cut.log.gz", "list.json", "notes.txt", "scores.json")
+    assert found.aside == tuple(f"{where}{name}" for name in names)
+
+
+def test_volumes_are_known_without_an_ending(folder):
+    """By what is packed inside, and by a key of MetaImage with what follows it."""
+    nifti(folder / "x.nii.gz", GREY)
+    (folder / "x.nii.gz").rename(folder / "images/0001")
+    sitk.WriteImage(sitk.GetImageFromArray(MASK), str(folder / "x.mha"))
+    (folder / "x.mha").rename(folder / "masks/0001")
+    np.testing.assert_array_equal(only(folder, spacing=SPACING).mask, MASK)
+
+
+@pytest.mark.parametrize("content", [b'{"shapes": [{"label": "he', b'{"shapes": [], "version": "5"}'])
+def test_annotations_that_are_damaged_are_told_and_not_left_aside(folder, content):
+    write_image(folder / "images/0001.png", GREY)
+    (folder / "masks/0001.json").write_bytes(content)
+    (fault,) = said(folder, spacing=SPACING)
+    assert fault.startswith("masks/0001.json: is ") and "JSON" in fault
+
+
 def test_an_unknown_format_in_images_is_not_passed_over(folder):
     Image.fromarray(GREY).save(folder / "images/0001.gif")
     write_image(folder / "masks/0001.png", MASK)
@@ -553,14 +603,15 @@ def test_json_that_only_resembles_coco_is_a_mask_of_its_own(folder):
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def with_table(folder, share):
-    """Make a cohort of three cases of which an expert measured `share` times what the masks measure."""
+def with_table(folder, share, mm_a_pixel=1.0):
+    """Make a cohort of a case for each `share`, of which an expert measured that times what the mask measures."""
     lines = ["case,patient,site,image,mask,row_mm,col_mm,measure_mm,ga_days"]
-    mm = measured_mm(MASK, (1.0, 1.0), FETUS)
+    mm = measured_mm(MASK, (mm_a_pixel, mm_a_pixel), FETUS)
+    spacing = f"{mm_a_pixel},{mm_a_pixel}"
     for number, factor in enumerate(share):
         write_image(folder / f"images/{number}.png", GREY + np.uint8(number))
         write_image(folder / f"masks/{number}.png", MASK)
-        lines.append(f"{number},p{number},A,images/{number}.png,masks/{number}.png,1,1,{mm * factor:.2f},")
+        lines.append(f"{number},p{number},A,images/{number}.png,masks/{number}.png,{spacing},{mm * factor:.2f},")
     (folder / "cases.csv").write_text("\n".join(lines))
     (folder / "cohort.json").write_text('{"scheme": "fetus", "source": "s", "licence": "l"}')
 
@@ -574,3 +625,20 @@ def test_masks_on_another_scale_than_the_lengths_are_a_fault_and_one_that_is_off
     with_table(folder, (4 / 3, 1.3, 4 / 3))
     (fault,) = said(folder)
     assert fault.startswith("cases.csv: its masks measure 25% below measure_mm") and "resized?" in fault
+
+
+@pytest.mark.parametrize(
+    ("share", "mm_a_pixel", "faults"),
+    [
+        ([4 / 3], 1.0, 0),  # one mask says nothing of the others
+        ([4 / 3, 4 / 3], 1.0, 0),
+        ([0.887] * 3, 0.3375, 0),  # 14.9 mm by the expert, 16.8 mm by the mask: a pixel or two at each end
+        ([0.8] * 3, 0.3375, 1),
+        ([1.0] * 4 + [0.7] * 3, 1.0, 0),  # three poor masks among sound ones
+        ([1.0] * 3 + [0.7] * 4, 1.0, 1),
+        ([1.25] * 3, 1.0, 1),
+    ],
+)
+def test_another_scale_takes_several_masks_that_disagree_by_share_and_by_millimetres(folder, share, mm_a_pixel, faults):
+    with_table(folder, share, mm_a_pixel)
+    assert sum("resized?" in fault for fault in said(folder)) == len(said(folder)) == faults
