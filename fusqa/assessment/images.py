@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from fusqa.cohorts.folders import ENDINGS, KEEP_ONE, files_by_name, inner_folders, is_file
+from fusqa.cohorts.folders import KEEP_ONE, files_by_name, find_images, is_file
 from fusqa.cohorts.formats import KINDS
-from fusqa.cohorts.manifest import COLUMNS, CaseRow, composed, legible, path_faults, spacing_cells
+from fusqa.cohorts.manifest import CASES, COLUMNS, CaseRow, composed, legible, path_faults, spacing_cells
 from fusqa.cohorts.reading import Input
 from fusqa.masks.labels import Scheme
 from fusqa.problems import CohortError, Problem
@@ -52,28 +52,24 @@ def open_images(
         return replace(found, rows=(replace(row, cells={**row.cells, "image": path.name, "mask": ""}),))
     if not path.is_dir():
         return found  # it has the problem
-    rows = tuple(_row(path, name, files, spacing) for name, files in _image_files(path).items())
+    rows = tuple(_row(path, name, files, spacing) for name, files in find_images(path).items())
     fix = f"put images into it, or into images/ inside it ({', '.join(KINDS)})"
     problems = () if rows else (Problem(None, str(path), "holds no images", fix),)
     return replace(found, rows=rows, problems=problems)
 
 
 def _without_mask(row: CaseRow) -> CaseRow:
-    """Leave out the mask of a row, and what is wrong with its file."""
+    """Leave out the mask of a row, and what is wrong with its file or with its cell of the table."""
     image, mask = row.cells["image"], row.cells["mask"]
+    of_cell = {fault for fault in row.faults if fault.file == CASES and fault.message.startswith("mask ")}
     faults = tuple(fault for fault in row.faults if fault.file == image or fault.file != mask)
+    faults = tuple(fault for fault in faults if fault not in of_cell)
     return replace(row, cells={**row.cells, "mask": ""}, faults=faults)
 
 
-def _image_files(folder: Path) -> dict[str, list[Path]]:
-    """Files of a plain folder by the names of their cases, without masks that lie beside their images."""
-    found = files_by_name(folder / inner_folders(folder).get("images", ""))
-    return {name: files for name, files in found.items() if not name.lower().endswith(ENDINGS)}
-
-
-def _row(folder: Path, case: str, files: list[Path], spacing: tuple[float, float] | None) -> CaseRow:
+def _row(folder: Path, case: str, files: list[str], spacing: tuple[float, float] | None) -> CaseRow:
     """Row of an image of which nothing but its file is known, and perhaps its spacing."""
-    name, *others = (file.relative_to(folder).as_posix() for file in files)
+    name, *others = files
     faults = [Problem(None, legible(name), *fault) for fault in path_faults(folder, name)]
     faults += [Problem(None, legible(other), f"has the name of {legible(name)}", KEEP_ONE) for other in others]
     known = {"case": legible(case), "image": legible(name)} | spacing_cells(spacing)

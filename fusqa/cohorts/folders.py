@@ -18,7 +18,16 @@ from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow, composed, legi
 from fusqa.cohorts.polygons import annotated_images, file_and_member, is_annotation, member_stem
 from fusqa.problems import Problem
 
-__all__ = ["ENDINGS", "KEEP_ONE", "files_by_name", "find_cases", "inner_folders", "is_file", "left_aside"]
+__all__ = [
+    "ENDINGS",
+    "KEEP_ONE",
+    "files_by_name",
+    "find_cases",
+    "find_images",
+    "inner_folders",
+    "is_file",
+    "left_aside",
+]
 
 ENDINGS = ("_mask", "_seg", "_segmentation", "_label", "_labels", "_annotation")
 """How the name of a mask may end beside that of its image, in small letters."""
@@ -76,12 +85,34 @@ def find_cases(path: Path) -> Folder:
     return Folder(list(_rows(path, images, masks, with_images)), [], aside)
 
 
+def find_images(path: Path) -> Claims:
+    """List the images of a folder under the names that their cases have in :func:`find_cases`, sorted by name.
+
+    They are those of ``images/``, or of the folder itself; what is a mask by its name or its place is left out.
+    """
+    folders = inner_folders(path)
+    if "images" not in folders:
+        images = _by_role(path)[0]
+    elif "masks" in folders:
+        images = _claims_of_two(path, folders["images"], folders["masks"])[0]
+    else:
+        (images,) = _in_short(_claims(path, _readable(path, folders["images"], deep=True), folders["images"]))
+    listed = {name: [file for file in files if ".json" not in file.lower()] for name, files in sorted(images.items())}
+    return {name: files for name, files in listed.items() if files}
+
+
 def files_by_name(folder: Path) -> dict[str, list[Path]]:
-    """Files of a folder, and of folders within, that can be read, by their names without the ending, both in order."""
-    found: dict[str, list[Path]] = {}
+    """Files of a folder, and of folders within, that can be read, by their names without the ending, both in order.
+
+    A file has the name of its path within the folder; its own name is enough where no path is the same.
+    """
+    own: dict[str, list[Path]] = {}
+    within: dict[str, list[Path]] = {}
     for file in _readable(folder, "", deep=True):
-        found.setdefault(composed(_name(file.rpartition("/")[2])), []).append(folder / file)
-    return found
+        name = composed(_name(file))
+        own.setdefault(name.rpartition("/")[2], []).append(folder / file)
+        within.setdefault(name, []).append(folder / file)
+    return own | within
 
 
 def left_aside(folder: Path, used: Sequence[str], looked_through: Sequence[str]) -> list[str]:
@@ -159,13 +190,24 @@ def _claims_of_two(folder: Path, images: str, masks: str) -> tuple[Claims, Claim
         own = name.rpartition("/")[2]
         if short[0][own] == short[1][own] == 1:
             drawn[by_short[own]] = drawn.pop(name)
-    names = Counter(name.rpartition("/")[2] for name in pictures.keys() | drawn.keys())
-    plain = [{own if names[own := name.rpartition("/")[2]] == 1 else name: files for name, files in claims.items()}
-             for claims in (pictures, drawn)]  # fmt: skip
-    return plain[0], plain[1]
+    pictures, drawn = _in_short(pictures, drawn)
+    return pictures, drawn
+
+
+def _in_short(*found: Claims) -> list[Claims]:
+    """Name cases by their files' own names, where no two of all are the same."""
+    names = Counter(name.rpartition("/")[2] for name in set().union(*found))
+    return [{own if names[own := name.rpartition("/")[2]] == 1 else name: files for name, files in claims.items()}
+            for claims in found]  # fmt: skip
 
 
 def _claims_side_by_side(folder: Path) -> tuple[Claims, Claims]:
+    """Images and masks of one folder; where none is a mask by its name, all are."""
+    images, masks = _by_role(folder)
+    return (images, masks) if masks else ({}, images)
+
+
+def _by_role(folder: Path) -> tuple[Claims, Claims]:
     """Images and masks of one folder, told apart by the endings of their names; polygons are always masks."""
     images: Claims = {}
     masks: Claims = {}
@@ -174,7 +216,7 @@ def _claims_side_by_side(folder: Path) -> tuple[Claims, Claims]:
         for file in files:
             polygons = ".json" in file.lower()
             (masks if is_mask or polygons else images).setdefault(case, []).append(file)
-    return (images, masks) if masks else ({}, images)
+    return images, masks
 
 
 def _case_of(name: str) -> tuple[str, bool]:

@@ -1,6 +1,7 @@
 """A segmenter on somebody's own images: the study's masks, every format, faults that cost one image, resumed runs."""
 
 import csv
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ from dataclasses import replace
 
 import nibabel
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -211,6 +213,47 @@ def test_a_plain_folder_of_images(cohort, model, tmp_path):
     (one,) = read_table(tmp_path / "one" / TABLE)
     assert one["file"] == "0.png" and one["length_mm"] == ""
     assert (tmp_path / "one/0.png").read_bytes() == (folder / "drawn/0.png").read_bytes()
+
+
+def test_what_lies_beside_images_is_no_image(cohort, model, judge, tmp_path):
+    """Polygons of the same name, masks/ without images/, and masks that an earlier call drew into the folder."""
+    folder = tmp_path / "plain"
+    for number, case in enumerate(Cohort.open(cohort).subset([1, 2])):
+        write_image(folder / f"{number}.png", case.image)
+        write_image(folder / f"masks/{number}.png", case.mask)
+        polygons = {"shapes": [], "imageHeight": 9, "imageWidth": 9, "imagePath": f"{number}.png"}
+        (folder / f"{number}.json").write_text(json.dumps(polygons))
+    coco = {"images": [{"id": 1, "file_name": "0.png"}], "annotations": [], "categories": []}
+    (folder / "all.json").write_text(json.dumps(coco))
+    done = fusqa("segment", folder, "--model", model, "--out", folder / "drawn", "--spacing", "0.2")
+    assert done.exit_code == 0 and "2 masks, 0 cases without one" in done.output, done.output
+    more = ("--predictions", folder / "drawn", "--spacing", "0.2")
+    done = fusqa("assess", folder, "--model", judge, "--out", tmp_path / "s.csv", *more)
+    assert done.exit_code == 0 and "2 verdicts, 0 cases without one" in done.output, done.output
+
+
+def test_one_name_in_two_folders_is_two_cases(cohort, model, judge, tmp_path):
+    folder = tmp_path / "plain"
+    for number, case in enumerate(Cohort.open(cohort).subset([1, 2])):
+        write_image(folder / f"images/{'ab'[number]}/1.png", case.image)
+        write_image(folder / f"masks/{'ab'[number]}/1.png", case.mask)
+    assert fusqa("check", folder, "--spacing", "0.2").exit_code == 0
+    done = fusqa("segment", folder, "--model", model, "--out", tmp_path / "drawn", "--spacing", "0.2")
+    assert done.exit_code == 0 and "2 masks" in done.output, done.output
+    assert (tmp_path / "drawn/a/1.png").is_file() and (tmp_path / "drawn/b/1.png").is_file()
+    more = ("--predictions", tmp_path / "drawn", "--spacing", "0.2")
+    done = fusqa("assess", folder, "--model", judge, "--out", tmp_path / "s.csv", *more)
+    assert done.exit_code == 0 and "2 verdicts, 0 cases without one" in done.output, done.output
+
+
+def test_a_mask_that_two_rows_name_hinders_no_drawing(cohort, model, tmp_path):
+    folder = shutil.copytree(cohort, tmp_path / "twice")
+    table = pd.read_csv(folder / "cases.csv", dtype=str)
+    table.loc[1, "mask"] = table.loc[0, "mask"]
+    table.to_csv(folder / "cases.csv", index=False)
+    assert "is already on line 2" in fusqa("check", folder).output
+    done = fusqa("segment", folder, "--model", model, "--out", tmp_path / "drawn")
+    assert done.exit_code == 0, done.output
 
 
 def test_folders_in_capitals_and_names_that_are_not_text(cohort, model, judge, tmp_path):
