@@ -69,8 +69,7 @@ def dicom_mask(path: Path) -> StoredImage:
     segments = _segments(data)
     if segments is None:
         return _placed(_decoded(data), data)
-    pixels = _labels(_decoded(data), data, segments)
-    return _placed(pixels, data, names=segments)
+    return _placed(_labels(_decoded(data), data), data, names=segments)
 
 
 def _dicom(path: Path) -> pydicom.Dataset:
@@ -163,7 +162,7 @@ def _segments(data: pydicom.Dataset) -> dict[int, str] | None:
     }
 
 
-def _labels(frames: np.ndarray, data: pydicom.Dataset, segments: dict[int, str]) -> np.ndarray:
+def _labels(frames: np.ndarray, data: pydicom.Dataset) -> np.ndarray:
     """Merge the frames of a segmentation object, one for each segment, into one label image."""
     frames = frames.reshape(-1, data.Rows, data.Columns)
     if data.get("SegmentationType") == "LABELMAP":

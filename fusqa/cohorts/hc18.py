@@ -4,8 +4,8 @@ As published (https://doi.org/10.5281/zenodo.1327317, CC BY 4.0; van den Heuvel 
 2018) it is a table, and a folder of images each with the *outline* of the head::
 
     training_set_pixel_size_and_HC.csv     filename, pixel size(mm), head circumference (mm)
-    training_set/NNN[_k]HC.png             an image; the number NNN is all that identifies the patient
-    training_set/NNN[_k]HC_Annotation.png  its outline, 0 or 255
+    training_set/NNN_[k]HC.png             an image; the number NNN is all that identifies the patient
+    training_set/NNN_[k]HC_Annotation.png  its outline, 0 or 255
 
 Some heads extend beyond the image, so that their outlines do not close, and flooding those would fill the whole
 image. So the mask of a head is the ellipse fitted to its outline; the perimeter of that ellipse is the published

@@ -6,11 +6,12 @@ at once.
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fusqa.cohorts.manifest import decimal, is_file_name
+from fusqa.cohorts.manifest import decimal
 from fusqa.masks.length import check_spacing
 from fusqa.problems import CohortError, Problem
 
@@ -19,6 +20,7 @@ __all__ = ["TABLE", "Published", "locate", "read_table", "require_annotations"]
 TABLE = "training_set_pixel_size_and_HC.csv"
 IMAGES = "training_set"
 COLUMNS = "filename", "pixel size(mm)", "head circumference (mm)"
+NAME = re.compile(r"[0-9]+_[0-9]*HC\.png")  # 010_HC.png, and 010_2HC.png of the same patient
 LAYOUT = f"give the folder that holds {TABLE} and {IMAGES}/, as unpacked from doi.org/10.5281/zenodo.1327317"
 
 
@@ -115,7 +117,7 @@ def _published(cells: Sequence[str]) -> Published:
     if len(cells) != len(COLUMNS):
         raise ValueError(f"has {len(cells)} cells instead of {len(COLUMNS)}")
     name, pixel, circumference = (cell.strip() for cell in cells)
-    if not (is_file_name(name) and name.endswith("HC.png")):
+    if not NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a name of an HC18 image")
     row = Published(name, decimal(pixel), decimal(circumference))
     check_spacing((row.pixel_mm, row.pixel_mm))

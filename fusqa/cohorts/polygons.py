@@ -5,7 +5,7 @@ in ``masks/all.json#0001.png``. Larger shapes are painted first, so that a small
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -89,13 +89,17 @@ Shape = Sequence[np.ndarray]
 
 def _labelme(about: Mapping[str, Any]) -> tuple[tuple[int, int], list[tuple[str, Shape]]]:
     """Return (width, height) and the named shapes of a LabelMe file."""
-    return (int(about["imageWidth"]), int(about["imageHeight"])), [
-        (str(one["label"]), [_labelme_outline(one)]) for one in about["shapes"]
+    return (_length(about, "imageWidth"), _length(about, "imageHeight")), [
+        (str(_entry(one, "label", of)), [_labelme_outline(one, of)])
+        for number, one in enumerate(_list(about, "shapes"), start=1)
+        for of in [f"its shape {number} "]
     ]
 
 
-def _labelme_outline(shape: Mapping[str, Any]) -> np.ndarray:
-    kind, points = shape.get("shape_type") or "polygon", np.array(shape["points"], float)
+def _labelme_outline(shape: Mapping[str, Any], of: str) -> np.ndarray:
+    kind, points = shape.get("shape_type") or "polygon", _numbers(_entry(shape, "points", of), of)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise UnfitFile(f"{of}has points that are not pairs of x and y", _AGAIN)
     if kind == "polygon" and len(points) > 2:
         return points
     if kind == "rectangle" and len(points) == 2:
@@ -104,33 +108,75 @@ def _labelme_outline(shape: Mapping[str, Any]) -> np.ndarray:
     if kind == "circle" and len(points) == 2:
         angles = np.linspace(0, 2 * np.pi, 181)[:-1]
         return points[0] + np.linalg.norm(points[1] - points[0]) * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    raise UnfitFile(f"has a shape of type {kind!r} with {len(points)} points", "draw polygons, rectangles or circles")
+    raise UnfitFile(f"{of}is of type {kind!r} with {len(points)} points", "draw polygons, rectangles or circles")
 
 
 def _coco(about: Mapping[str, Any], member: str) -> tuple[tuple[int, int], list[tuple[str, Shape]]]:
     """Return (width, height) and the named shapes of one image of a COCO file."""
-    images = [one for one in about["images"] if member in ("", str(one["file_name"]))]
+    images = [one for one in _list(about, "images") if member in ("", str(_entry(one, "file_name", "an image ")))]
     if len(images) != 1:
         raise UnfitFile(
             f"annotates {len(images)} images" + f" of the name {member}" * bool(member),
             "name the image behind the file, such as all.json#0001.png",
         )
     (image,) = images
-    categories = {one["id"]: str(one["name"]) for one in about["categories"]}
+    number = _entry(image, "id", of := f"its image {image['file_name']} ")
+    named = [(_entry(one, "id", "a category "), one) for one in _list(about, "categories")]
+    categories = {key: str(_entry(one, "name", f"its category {key} ")) for key, one in named}
     shapes = [
-        (categories[one["category_id"]], list(_coco_outlines(one["segmentation"])))
-        for one in about["annotations"]
-        if one["image_id"] == image["id"]
+        _coco_shape(one, categories, f"its annotation {one.get('id', place)} ")
+        for place, one in enumerate(_list(about, "annotations"), start=1)
+        if _entry(one, "image_id", f"entry {place} of its annotations ") == number
     ]
-    return (int(image["width"]), int(image["height"])), shapes
+    return (_length(image, "width", of), _length(image, "height", of)), shapes
 
 
-def _coco_outlines(segmentation: object) -> Iterator[np.ndarray]:
-    if not isinstance(segmentation, list):
-        raise UnfitFile("has a run-length mask in place of polygons", "export polygons, or a label image")
-    for numbers in segmentation:
-        # COCO counts from the corner of the first pixel, and its centre so lies at a half.
-        yield np.reshape(np.array(numbers, float), (-1, 2)) - 0.5
+def _coco_shape(one: Mapping[str, Any], categories: Mapping[Any, str], of: str) -> tuple[str, Shape]:
+    category, outlines = _entry(one, "category_id", of), _entry(one, "segmentation", of)
+    if category not in categories:
+        raise UnfitFile(f"{of}names a category {category!r} that it does not list", "add it to the categories")
+    if not isinstance(outlines, list):
+        raise UnfitFile(f"{of}has a run-length mask in place of polygons", "export polygons, or a label image")
+    return categories[category], [_coco_outline(numbers, of) for numbers in outlines]
+
+
+def _coco_outline(numbers: object, of: str) -> np.ndarray:
+    found = _numbers(numbers, of)
+    if found.ndim != 1 or not found.size or found.size % 2:
+        raise UnfitFile(f"{of}has an outline of {found.size} numbers, which are not pairs of x and y", _AGAIN)
+    return found.reshape(-1, 2) - 0.5  # COCO counts from the corner of the first pixel: its centre lies at a half
+
+
+def _list(about: Mapping[str, Any], key: str) -> list:
+    found = _entry(about, key)
+    if not isinstance(found, list):
+        raise UnfitFile(f"has no list as its {key!r}", _AGAIN)
+    return found
+
+
+def _entry(one: object, key: str, of: str = "") -> Any:
+    """What an annotator wrote under a key; :class:`UnfitFile` with the place, as "its shape 2 ", if that is nothing."""
+    if not isinstance(one, dict) or one.get(key) is None:
+        raise UnfitFile(f"{of}has no {key!r}", _AGAIN)
+    return one[key]
+
+
+def _length(one: Mapping[str, Any], key: str, of: str = "") -> int:
+    """Pixels along one side of an image."""
+    try:
+        return int(_entry(one, key, of))
+    except (TypeError, ValueError, OverflowError):
+        raise UnfitFile(f"{of}has a {key!r} that is no number", _AGAIN) from None
+
+
+def _numbers(values: object, of: str) -> np.ndarray:
+    try:
+        found = np.array(values, float)  # nothing becomes NaN
+    except (TypeError, ValueError):
+        found = np.array(np.nan)
+    if np.isnan(found).any():
+        raise UnfitFile(f"{of}has coordinates that are no numbers, or not in pairs", _AGAIN)
+    return found
 
 
 def _filled(shape: Shape, size: tuple[int, int]) -> np.ndarray:

@@ -115,7 +115,7 @@ def cord(fetus: Fetus, rng: np.random.Generator) -> tuple[list[Part], list[np.nd
     return [Part("cord", outline), Part("blood", vein)], [outline]
 
 
-def loose_cut(fetus: Fetus, wall: Wall, rng: np.random.Generator) -> tuple[list[Part], list[np.ndarray]]:
+def loose_cut(fetus: Fetus, rng: np.random.Generator) -> tuple[list[Part], list[np.ndarray]]:
     """A hand or foot that comes back into the slice: a round piece with bone, in the fluid near the limbs."""
     centre = fetus.navel + fetus.length * (front_of(fetus) * rng.uniform(0.08, 0.20) + rng.normal(0.0, 0.10, 2))
     size = fetus.length * rng.uniform(0.016, 0.032)
@@ -159,7 +159,7 @@ def lay_out(fetus: Fetus, view: View, fluid: Range, plane_mm: float, palate: boo
     ground = [Part("myometrium", wall.at(MYOMETRIUM_MM + waves(rng, 2.0, 3))), *veins(wall, rng)]
     ground += [Part("decidua", wall.at(DECIDUA_MM * np.exp(waves(rng, 0.35, 6)))), cake, Part("fluid", sac)]
     floating, edges = cord(fetus, rng) if rng.random() < CORD_SEEN else ([], [])
-    loose, loose_bones = loose_cut(fetus, wall, rng) if rng.random() < FURTHER_CUT else ([], [])
+    loose, loose_bones = loose_cut(fetus, rng) if rng.random() < FURTHER_CUT else ([], [])
     membrane = np.roll(around(points, wall.room * rng.uniform(0.45, 0.8)), rng.integers(DIRECTIONS), axis=0)
     surfaces = [("skin", fetus.head), ("skin", fetus.body), ("sac", np.vstack([sac, sac[:1]])), ("chorion", plate)]
     surfaces += [("amnion", membrane[: rng.integers(30, 110)])]

@@ -184,6 +184,7 @@ def test_every_bad_line_is_named(hc18):
     bad = [
         ["001_HC.png", "0,25", "180"],
         ["../001_HC.png", "0.25", "180"],
+        ["392HC.png", "0.25", "180"],
         ["006_HC.png", "0_1", "180"],
         ["006_HC.png", "nan", "180"],
         ["006_HC.png", "0.025", "180"],
@@ -195,8 +196,18 @@ def test_every_bad_line_is_named(hc18):
     with pytest.raises(CohortError) as caught:
         read_table(hc18 / TABLE)
     said = [problem.message for problem in caught.value.problems]
-    assert [message.split(":")[0] for message in said] == [f"line {line}" for line in range(3, 11)]
-    words = ("0,25", "not a name", "0_1", "row_mm = nan", "centimetres", "-1 mm", "2 cells", "listed twice")
+    assert [message.split(":")[0] for message in said] == [f"line {line}" for line in range(3, 12)]
+    words = (
+        "0,25",
+        "not a name",
+        "'392HC.png' is not a name",
+        "0_1",
+        "row_mm = nan",
+        "centimetres",
+        "-1 mm",
+        "2 cells",
+        "listed twice",
+    )
     assert all(word in message for word, message in zip(words, said, strict=True)), said
 
 

@@ -591,6 +591,61 @@ def test_one_coco_file_holds_the_masks_of_all_images(folder):
     assert check(cases) == []
 
 
+COCO = {
+    "images": [{"id": 1, "file_name": "0001.png", "height": ROWS, "width": COLUMNS}],
+    "annotations": [{"id": 7, "image_id": 1, "category_id": 1, "segmentation": [[5, 10, 19, 10, 19, 29]]}],
+    "categories": [{"id": 1, "name": "head"}],
+}
+SHAPE = {"label": "head", "points": [[5, 10], [19, 10], [19, 29]]}
+LABELME = {"imageHeight": ROWS, "imageWidth": COLUMNS, "shapes": [SHAPE, SHAPE]}
+
+
+def harmed(about, where, /, **change):
+    """The annotations with another last entry in one of their lists; None takes a key out."""
+    entry = about[where][-1] | change
+    return about | {where: [*about[where][:-1], {key: value for key, value in entry.items() if value is not None}]}
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        (harmed(COCO, "annotations", category_id=9), "its annotation 7 names a category 9 that it does not list"),
+        (harmed(COCO, "annotations", category_id=None), "its annotation 7 has no 'category_id'"),
+        (harmed(COCO, "annotations", image_id=None), "entry 1 of its annotations has no 'image_id'"),
+        (harmed(COCO, "annotations", segmentation=None), "its annotation 7 has no 'segmentation'"),
+        (harmed(COCO, "annotations", segmentation={"counts": "x"}), "its annotation 7 has a run-length mask"),
+        (
+            harmed(COCO, "annotations", segmentation=[[1, 2, 3, 4, 5]]),
+            "its annotation 7 has an outline of 5 numbers, which",
+        ),
+        (harmed(COCO, "annotations", segmentation=[["a", 2]]), "its annotation 7 has coordinates that are no numbers"),
+        (harmed(COCO, "images", width="wide"), "its image 0001.png has a 'width' that is no number"),
+        (harmed(COCO, "images", height=None), "its image 0001.png has no 'height'"),
+        (harmed(COCO, "categories", name=None), "its category 1 has no 'name'"),
+        (COCO | {"categories": {}}, "has no list as its 'categories'"),
+        (COCO | {"annotations": [3]}, "entry 1 of its annotations has no 'image_id'"),
+        (LABELME | {"imageWidth": None}, "has no 'imageWidth'"),
+        (harmed(LABELME, "shapes", label=None), "its shape 2 has no 'label'"),
+        (
+            harmed(LABELME, "shapes", points=[[1, 2], [3], [4, 5]]),
+            "its shape 2 has coordinates that are no numbers, or not in pairs",
+        ),
+        (
+            harmed(LABELME, "shapes", points=[[1, 2], [None, 3], [4, 5]]),
+            "its shape 2 has coordinates that are no numbers, or not in pairs",
+        ),
+        (harmed(LABELME, "shapes", points=[1, 2, 3]), "its shape 2 has points that are not pairs of x and y"),
+        (harmed(LABELME, "shapes", shape_type="line"), "its shape 2 is of type 'line' with 3 points"),
+    ],
+)
+def test_annotations_that_cannot_be_used_are_told_by_their_number(folder, about, message):
+    write_image(folder / "images/0001.png", GREY)
+    name = "0001.json" if "shapes" in about else "all.json"
+    (folder / "masks" / name).write_text(json.dumps(about))
+    (fault,) = said(folder, spacing=SPACING)
+    assert fault.startswith(f"masks/{name}") and message in fault and "damaged" not in fault
+
+
 def test_json_that_only_resembles_coco_is_a_mask_of_its_own(folder):
     write_image(folder / "images/all.png", GREY)
     for about in ({"images": [{"file_name": "0001.png"}]}, {"images": [{"file_name": "0001.png"}], "info": {}}):
