@@ -197,7 +197,7 @@ def assemble(root: Path, sources: Mapping[str, Source], out: Path) -> None:
             executed = executed_copy(chapter, source)
             notebook = chapter_page(chapter, executed, root, out, config["repository"], plans)
             if source.folder != first.folder:
-                add_edition(notebook, source.profile)
+                add_edition(notebook, source.profile.name)
         add_findings(notebook, source.profile.name, said[source.folder].get(chapter, []))
         place = out / f"{chapter}.ipynb"
         place.parent.mkdir(exist_ok=True)

@@ -17,7 +17,6 @@ from nbformat.v4 import new_markdown_cell
 
 from fusqa.publishing.students import SOLUTION
 from fusqa.publishing.tools import PublishingError
-from fusqa.study.profile import Profile
 
 __all__ = ["absent_page", "add_edition", "add_findings", "add_origin", "page"]
 
@@ -108,9 +107,9 @@ def add_origin(notebook: NotebookNode, profile: str, edition: str) -> None:
     notebook.cells.insert(1, new_markdown_cell(note))
 
 
-def add_edition(notebook: NotebookNode, edition: Profile) -> None:
+def add_edition(notebook: NotebookNode, edition: str) -> None:
     """Say below the title of a page which edition it shows, in a book of another one."""
-    notebook.cells.insert(1, new_markdown_cell(f"From the published edition **{edition.name}**. {edition.title}"))
+    notebook.cells.insert(1, new_markdown_cell(f"From the published edition **{edition}**."))
 
 
 def absent_page(source: Path, profile: str, instead: str) -> NotebookNode:
