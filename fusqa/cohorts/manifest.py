@@ -71,7 +71,7 @@ NUMBERS = {
 # 10 before that day is not in centimetres.
 EMBRYO_MM, EMBRYO_DAYS = 2, 60
 
-LONGEST_NAME = 240  # chosen: bytes of a case's name; disks take 255, and an ending needs some
+LONGEST_NAME = 235  # bytes: disks take 255, and _segmentation.nii.gz behind the name of a case needs the others
 NAME_FIX = f"use at most {LONGEST_NAME} bytes, no slash, backslash or control character, and no dot in front"
 
 # A column whose values may occur once only, and why a second one is a fault.
