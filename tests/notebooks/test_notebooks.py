@@ -151,22 +151,13 @@ def test_a_notebook_runs_alone_with_plain_papermill_and_makes_what_it_needs(tmp_
     profile = tmp_path / "alone.yaml"
     profile.write_text(yaml.safe_dump(settings))
     command = [sys.executable, "-m", "papermill", str(ROOT / "notebooks/altered_masks.ipynb"), "out.ipynb"]
-    command += [
-        "-p",
-        "profile",
-        str(profile),
-        "-p",
-        "build",
-        str(tmp_path / "build"),
-        "-p",
-        "seed",
-        "3",
-        "-k",
-        "python3",
-    ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    page = nbformat.read(tmp_path / "out.ipynb", as_version=4)
-    assert len(published(page)) >= 3
-    result = json.loads((tmp_path / "build/alone/simulated/results/altered_masks.json").read_text())
-    assert result["masks"] == 60 and result["provenance"]["seed"] == 3
+    command += ["-p", "profile", str(profile), "-p", "build", str(tmp_path / "build"), "-k", "python3"]
+    result = tmp_path / "build/alone/simulated/results/altered_masks.json"
+    for seed in (3, 0):  # with another seed than the study's the masks are looked at, and not kept
+        done = subprocess.run([*command, "-p", "seed", str(seed)], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        page = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+        assert len(published(page)) >= 3
+        assert result.is_file() == (result.parents[1] / "altered.npz").is_file() == (seed == 0)
+    told = json.loads(result.read_text())
+    assert told["masks"] == 60 and told["provenance"]["seed"] == 0
