@@ -61,9 +61,12 @@ def open_images(
 def _without_mask(row: CaseRow) -> CaseRow:
     """Leave out the mask of a row, and what is wrong with its file or with its cell of the table."""
     image, mask = row.cells["image"], row.cells["mask"]
-    of_cell = {fault for fault in row.faults if fault.file == CASES and fault.message.startswith("mask ")}
-    faults = tuple(fault for fault in row.faults if fault.file == image or fault.file != mask)
-    faults = tuple(fault for fault in faults if fault not in of_cell)
+
+    def is_of_mask(fault: Problem) -> bool:
+        of_cell = fault.file == CASES and fault.message.startswith("mask ")
+        return of_cell or (fault.file == mask and fault.file != image)
+
+    faults = tuple(fault for fault in row.faults if not is_of_mask(fault))
     return replace(row, cells={**row.cells, "mask": ""}, faults=faults)
 
 

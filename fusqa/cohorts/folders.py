@@ -18,16 +18,7 @@ from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow, composed, legi
 from fusqa.cohorts.polygons import annotated_images, file_and_member, is_annotation, member_stem
 from fusqa.problems import Problem
 
-__all__ = [
-    "ENDINGS",
-    "KEEP_ONE",
-    "files_by_name",
-    "find_cases",
-    "find_images",
-    "inner_folders",
-    "is_file",
-    "left_aside",
-]
+__all__ = ["ENDINGS", "KEEP_ONE", "files_by_name", "find_cases", "find_images", "is_file", "left_aside"]
 
 ENDINGS = ("_mask", "_seg", "_segmentation", "_label", "_labels", "_annotation")
 """How the name of a mask may end beside that of its image, in small letters."""
@@ -190,15 +181,14 @@ def _claims_of_two(folder: Path, images: str, masks: str) -> tuple[Claims, Claim
         own = name.rpartition("/")[2]
         if short[0][own] == short[1][own] == 1:
             drawn[by_short[own]] = drawn.pop(name)
-    pictures, drawn = _in_short(pictures, drawn)
-    return pictures, drawn
+    return _in_short(pictures, drawn)
 
 
-def _in_short(*found: Claims) -> list[Claims]:
+def _in_short(*found: Claims) -> tuple[Claims, ...]:
     """Name cases by their files' own names, where no two of all are the same."""
     names = Counter(name.rpartition("/")[2] for name in set().union(*found))
-    return [{own if names[own := name.rpartition("/")[2]] == 1 else name: files for name, files in claims.items()}
-            for claims in found]  # fmt: skip
+    return tuple({own if names[own := name.rpartition("/")[2]] == 1 else name: files for name, files in claims.items()}
+                 for claims in found)  # fmt: skip
 
 
 def _claims_side_by_side(folder: Path) -> tuple[Claims, Claims]:

@@ -86,7 +86,6 @@ def saliency_sheet(cases: Sequence[tuple[np.ndarray, ...]], titles: Sequence[str
         Inputs and results of :func:`fusqa.evaluation.saliency.occlusion` and
         :func:`fusqa.evaluation.saliency.grad_cam`. Hiding what speaks for "good" lowers the logit, so the first two
         are drawn with the opposite sign: red speaks for "good" in all three maps.
-
     titles : sequence of str
         Title of each case.
     scheme : Scheme
@@ -100,10 +99,8 @@ def saliency_sheet(cases: Sequence[tuple[np.ndarray, ...]], titles: Sequence[str
             axis.imshow(image, cmap="gray", vmin=0, vmax=255)
             axis.set(title=name or title, xticks=[], yticks=[])
             _outlines(axis, mask, scheme)
-        spoken = [-part for part in maps]
-        for axis, part, limit in zip(
-            row[1:], (*spoken, cam), (most, most, float(np.abs(cam).max()) or 1.0), strict=True
-        ):
+        spoken, limits = [-part for part in maps], (most, most, float(np.abs(cam).max()) or 1.0)
+        for axis, part, limit in zip(row[1:], (*spoken, cam), limits, strict=True):
             span = (-0.5, side - 0.5, side - 0.5, -0.5)
             shown = axis.imshow(part, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=span, alpha=0.6)
             if part is spoken[-1]:
