@@ -323,7 +323,9 @@ def page():
         page.faults = []
         page.on("console", lambda message: message.type == "error" and page.faults.append(message.text))
         page.on("pageerror", lambda error: page.faults.append(str(error)))
-        page.on("requestfailed", lambda request: page.faults.append(f"failed: {request.url[:100]}"))
+        # Not a fault: a request that the browser cancels, for a drawing of another width or on leaving the page.
+        page.on("requestfailed", lambda request: request.failure != "net::ERR_ABORTED"
+                and page.faults.append(f"{request.failure}: {request.url[:100]}"))  # fmt: skip
         page.on("response", lambda reply: reply.status >= 400 and page.faults.append(f"{reply.status}: {reply.url}"))
         yield page
         browser.close()
