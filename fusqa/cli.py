@@ -11,7 +11,7 @@ import re
 import socket
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -81,12 +81,11 @@ def _require_files(*outputs: Path | None) -> None:
         raise ValueError(f"{' and '.join(map(str, given))} are the same file; give each output a name of its own")
 
 
-def _require_no_input(cases: "Input", *outputs: Path | None) -> None:
+def _require_no_input(read: Container[Path], *outputs: Path | None) -> None:
     """Refuse to write over what is read."""
-    read = cases.files()
     for path in filter(None, outputs):
         if path.resolve() in read:
-            raise ValueError(f"{path} is a file of the cohort, which would be lost; give another name")
+            raise ValueError(f"{path} is among the files that are read, and would be lost; give another name")
 
 
 def _version(wanted: bool) -> None:
@@ -277,6 +276,7 @@ def assess(
     from fusqa.assessment.promise import ALPHA, Promise
     from fusqa.assessment.report import write_report
     from fusqa.assessment.scores import columns, record, write_json_scores
+    from fusqa.assessment.segmenting import TABLE
     from fusqa.assessment.verdicts import Assessor
     from fusqa.cohorts.manifest import legible
     from fusqa.cohorts.reading import Input
@@ -288,8 +288,12 @@ def assess(
     with _mistakes():
         assessor = Assessor.load(model)
         given = cohort, *_given(scheme or assessor.card.scheme, labels, spacing)
-        cases = with_masks(open_images(*given), predictions) if predictions else Input.open(*given)
-        _require_no_input(cases, out, report, json)
+        cases = Input.open(*given)
+        read = cases.files()
+        if predictions:
+            cases = with_masks(open_images(*given), predictions)
+            read |= cases.files() | {(predictions / TABLE).resolve()}
+        _require_no_input(read, out, report, json)
         with ledger(assessor, cases, out, _bar_over(cases), record) as verdicts:
             promise = Promise(verdicts, assessor.scheme, cases.listed)
             faulty = write_table(map(promise, verdicts), columns(assessor.card.scheme), out)
@@ -447,11 +451,12 @@ def measure(
 def _spacing(values: Sequence[str]) -> tuple[float, float]:
     """Turn ``["0.2"]``, ``["0.2,0.15"]`` or ``["0.2", "0.15"]`` into (row_mm, col_mm).
 
-    ``0,68`` is a number with a decimal comma: no spacing is 0, so it can be nothing else.
+    ``0,68`` is a number with a decimal comma: no spacing is 0, so it can be nothing else. ``1,2`` can be either.
     """
     values = [re.sub(r"^0,(\d+)$", r"0.\1", value.strip()) for value in values]
     texts = [text for value in values for text in value.split(",")]
-    if not (1 <= len(texts) <= 2 and all(map(_is_number, texts))):
+    unclear = any(re.fullmatch(r"\d+,\d+", value) for value in values)
+    if unclear or not (1 <= len(texts) <= 2 and all(map(_is_number, texts))):
         hint = "give one number or two, with decimal points, such as 0.2 or 0.2 0.15"
         raise typer.BadParameter(hint, param_hint="--spacing")
     row_mm, col_mm = map(float, (texts[0], texts[-1]))

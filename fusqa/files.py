@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,16 +36,17 @@ UNFINISHED = ".part-"  # how temporary names begin
 def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path to write to; it takes the name `path` once the block ends without an error.
 
-    Missing folders are made. After an error the temporary file is removed and `path` is as it was before.
+    Missing folders are made. A link stays one, to the file that is written, and a file keeps its permissions. After an
+    error the temporary file is removed and `path` is as it was before.
 
     Raises
     ------
     FileNotFoundError
         If the block wrote nothing to the temporary path.
     """
-    path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise IsADirectoryError(f"{path} is a folder; give the name of a file in it")
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     # The ending is kept because savefig and np.savez choose the format, or add an ending, by it.
     part = path.with_name(f"{UNFINISHED}{secrets.token_hex(4)}{path.suffix}")
@@ -53,6 +55,8 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
             yield part
             with open(part, "rb+") as stream:
                 os.fsync(stream.fileno())
+            if path.exists():
+                shutil.copymode(path, part)
             os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -219,6 +219,7 @@ def test_rows_and_columns_may_have_a_spacing_each(tmp_path, spacing, first):
         (["0.2", "0.2", "0.2"], "one number or two"),
         (["0.2mm"], "one number or two"),
         (["0_1"], "one number or two"),
+        (["1,2"], "with decimal points"),  # a number with a decimal comma, or two
         (["٠.٢"], "one number or two"),
         ([], "requires an argument"),
     ],

@@ -29,6 +29,8 @@ from fusqa.study.rows import RECIPES, Recipe, Row
 from fusqa.study.sets import own_sets
 from fusqa.study.training import answers, evidence_of, fit_familiarity, model_card, network_arguments, train
 
+TABLES = "validation.csv", "history.csv"  # written beside the model
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -100,8 +102,8 @@ def train_on(
     Raises
     ------
     ValueError
-        If `out` holds a model, predictions are missing or not needed, there are too few patients, or the training or
-        validation masks are all good or all poor.
+        If `out` holds a model, or tables named like those that are written beside it, predictions are missing or not
+        needed, there are too few patients, or the training or validation masks are all good or all poor.
     CohortError
         With every prediction that cannot be used.
     """
@@ -109,6 +111,8 @@ def train_on(
         raise ValueError(f"{out} is a file; give the name of a folder for the model")
     if (out / "card.json").exists():
         raise ValueError(f"{out} holds a model already; give another folder, or remove this one")
+    if others := [name for name in TABLES if (out / name).exists()]:
+        raise ValueError(f"{out} holds {' and '.join(others)}, which would be lost; give another folder")
     recipe = RECIPES[row.recipe]
     plan = profile.training(row)
     known = cohort.subset((cohort.table["mask"] != "").to_numpy())
@@ -133,8 +137,8 @@ def train_on(
     about = origin(row.result(seed), profile, str(cohort.info["source"]), seed)
     auroc = {own: report["auroc"]}
     card = model_card(row, cohort.scheme, plan.size, threshold, auroc, training, _lengths(parts[0]), about)
-    write_csv(out / "validation.csv", table)
-    write_csv(out / "history.csv", history)
+    for name, rows in zip(TABLES, (table, history), strict=True):
+        write_csv(out / name, rows)
     save_model(model, out, card, fit_familiarity(model, recipe, training, validation))
     return TrainingResult(card, history, report, learnt, out)
 

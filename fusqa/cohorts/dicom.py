@@ -172,6 +172,9 @@ def _labels(frames: np.ndarray, data: pydicom.Dataset) -> np.ndarray:
     full = int(data.get("MaximumFractionalValue") or 1)
     if not np.isin(frames, (0, full)).all():
         raise UnfitFile("holds shares of segments, not labels", "export a binary segmentation, or a label image")
+    views = zip(*map(_view, data.PerFrameFunctionalGroupsSequence), strict=True)
+    if any(len(set(filter(None, stated))) > 1 for stated in views):
+        raise UnfitFile("shows segments of more than one slice or moment", "export the one that is measured")
     pixels, seen = np.zeros(frames.shape[1:], np.int64), []
     for frame, about in zip(frames, data.PerFrameFunctionalGroupsSequence, strict=True):
         number = _segment_of(about, data)
@@ -182,6 +185,15 @@ def _labels(frames: np.ndarray, data: pydicom.Dataset) -> np.ndarray:
         pixels[frame > 0] = number
         seen.append(number)
     return pixels
+
+
+def _view(about: pydicom.Dataset) -> tuple[str, str]:
+    """What a frame says of the plane that it lies in and of the image that it was drawn on; either may be empty."""
+    planes = [_numbers(one.get("ImagePositionPatient")) for one in about.get("PlanePositionSequence", ())]
+    derived = about.get("DerivationImageSequence", ())
+    sources = [source for one in derived for source in one.get("SourceImageSequence", ())]
+    images = [(one.get("ReferencedSOPInstanceUID"), one.get("ReferencedFrameNumber")) for one in sources]
+    return str(planes or ""), str(images or "")
 
 
 def _segment_of(about: pydicom.Dataset, data: pydicom.Dataset) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 from fusqa.cohorts.formats import KINDS, ending_of, kind_by_content
 from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow, composed, legible, path_faults
 from fusqa.cohorts.polygons import annotated_images, file_and_member, is_annotation, member_stem
-from fusqa.problems import Problem
+from fusqa.problems import CohortError, Problem
 
 __all__ = ["ENDINGS", "KEEP_ONE", "files_by_name", "find_cases", "find_images", "is_file", "left_aside"]
 
@@ -66,7 +66,10 @@ def find_cases(path: Path) -> Folder:
         fix = f"give the folder that holds {CASES} and {INFO}"
         return Folder(problems=[Problem(None, str(path), "is not a folder", fix)])
     two = _two_folders(path)
-    images, masks = _claims_of_two(path, *two) if two else _claims_side_by_side(path)
+    try:
+        images, masks = _claims_of_two(path, *two) if two else _claims_side_by_side(path)
+    except CohortError as error:
+        return Folder(problems=list(error.problems))
     used = [file for claims in (images, masks) for files in claims.values() for file in files]
     aside = left_aside(path, used, [where for where in two if where] if two else [""])
     if not masks:
@@ -80,6 +83,11 @@ def find_images(path: Path) -> Claims:
     """List the images of a folder under the names that their cases have in :func:`find_cases`, sorted by name.
 
     They are those of ``images/``, or of the folder itself; what is a mask by its name or its place is left out.
+
+    Raises
+    ------
+    CohortError
+        If a folder within is a link, or may not be read.
     """
     folders = inner_folders(path)
     if "images" not in folders:
@@ -96,6 +104,11 @@ def files_by_name(folder: Path) -> dict[str, list[Path]]:
     """Files of a folder, and of folders within, that can be read, by their names without the ending, both in order.
 
     A file has the name of its path within the folder; its own name is enough where no path is the same.
+
+    Raises
+    ------
+    CohortError
+        As :func:`find_images`.
     """
     own: dict[str, list[Path]] = {}
     within: dict[str, list[Path]] = {}
@@ -111,6 +124,7 @@ def left_aside(folder: Path, used: Sequence[str], looked_through: Sequence[str])
     taken = {file_and_member(name)[0] for name in used} | {CASES, INFO}
     deep = [where for where in looked_through if where]
     found = [file for where in looked_through for file in _files(folder, where, deep=bool(where))]
+    found += [problem.file for where in deep for problem in _closed(folder, where)]
     if deep:
         found += _files(folder, "", deep=False)
     within = {where.partition("/")[0] for where in deep}
@@ -140,15 +154,36 @@ def _two_folders(path: Path) -> tuple[str, str] | None:
 
 
 def _files(folder: Path, where: str, deep: bool) -> Iterator[str]:
-    """Yield the files in a folder, by their paths from `folder`; a link to another folder is not followed."""
+    """Yield the files in a folder, by their paths from `folder`, without those of :func:`_closed` folders."""
     for at, folders, files in os.walk(folder / where):
         folders[:] = sorted(name for name in folders if deep and not name.startswith("."))
         inner = Path(at).relative_to(folder)
         yield from ((inner / name).as_posix() for name in sorted(files) if not name.startswith("."))
 
 
+def _closed(folder: Path, where: str) -> Iterator[Problem]:
+    """Yield the folders within whose files are not seen: links, which might lead anywhere, and forbidden ones."""
+    refused: list[OSError] = []
+    for at, folders, _ in os.walk(folder / where, onerror=refused.append):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for link in (inner for name in folders if (inner := Path(at, name)).is_symlink()):
+            fix = "put the folder itself in its place"
+            yield Problem(None, legible(f"{link.relative_to(folder).as_posix()}/"), "is a link to a folder", fix)
+    for error in refused:
+        name = legible(f"{Path(error.filename).relative_to(folder).as_posix()}/")
+        yield Problem(None, name, f"cannot be read ({error.strerror})", "allow it to be read, or take it away")
+
+
 def _readable(folder: Path, where: str, deep: bool) -> Iterator[str]:
-    """Yield the files that a reader is there for: by their ending, or by their content in JSON and without one."""
+    """Yield the files that a reader is there for: by their ending, or by their content in JSON and without one.
+
+    Raises
+    ------
+    CohortError
+        If there are folders within whose files are not seen: a cohort would seem to be complete.
+    """
+    if deep and (closed := list(_closed(folder, where))):
+        raise CohortError(closed)
     for file in _files(folder, where, deep):
         name = file.rpartition("/")[2]
         if name in (CASES, INFO) or name.upper() == "DICOMDIR":
@@ -175,7 +210,7 @@ def _claims_of_two(folder: Path, images: str, masks: str) -> tuple[Claims, Claim
     pictures = _claims(folder, _readable(folder, images, deep=True), images) if images else {}
     drawn = _claims(folder, _readable(folder, masks, deep=True), masks)
     alone = [{name for name in one if name not in other} for one, other in ((pictures, drawn), (drawn, pictures))]
-    short = [Counter(name.rpartition("/")[2] for name in names) for names in alone]
+    short = [Counter(name.rpartition("/")[2] for name in names) for names in (pictures, drawn)]
     by_short = {name.rpartition("/")[2]: name for name in alone[0]}
     for name in alone[1]:
         own = name.rpartition("/")[2]

@@ -211,7 +211,7 @@ def row_problems(folder: Path, row: CaseRow) -> Iterator[Problem]:
 
 
 def table_problems(rows: Sequence[CaseRow]) -> Iterator[Problem]:
-    """Yield what is wrong between rows: names used twice, one patient at two sites."""
+    """Yield what is wrong between rows: names used twice, one patient in two spellings or at two sites."""
     for column, fix in UNIQUE.items():
         seen: dict[str, CaseRow] = {}
         for row in rows:
@@ -221,6 +221,12 @@ def table_problems(rows: Sequence[CaseRow]) -> Iterator[Problem]:
                 other = first.cells[column]
                 alike = f" as {other!r}, and some systems take the two for one" * (column == "case" and value != other)
                 yield _fault(row.line, f"{column} {value!r} is already on line {first.line}{alike}", fix)
+    patients: dict[str, str] = {}
+    for row in rows:
+        first = patients.setdefault(row.cells["patient"].casefold(), row.cells["patient"])
+        if first != row.cells["patient"]:
+            message = f"patient {row.cells['patient']!r} is {first!r} on another line"
+            yield _fault(row.line, message, "write it in one way; if these are two people, give one another number")
     sites: dict[str, CaseRow] = {}
     for row in rows:
         first = sites.setdefault(row.cells["patient"], row)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from fusqa.cohorts.stored import StoredImage, UnfitFile, require_size
+from fusqa.masks.label_images import SQUARE_3X3
 
 __all__ = ["annotated_images", "file_and_member", "is_annotation", "polygon_image", "polygon_mask"]
 
@@ -34,7 +35,7 @@ def polygon_image(path: Path) -> StoredImage:
 
 
 def polygon_mask(path: Path) -> StoredImage:
-    """Paint the shapes of one image; the labels are numbered in the order of their names, which come with them."""
+    """Paint the shapes of one image; its labels are numbered here, in the order of the names that come with them."""
     file, member = file_and_member(str(path))
     about = _annotations(file, Path(file).stat().st_mtime_ns)
     if about.keys() >= COCO:
@@ -51,7 +52,7 @@ def polygon_mask(path: Path) -> StoredImage:
     # Filled twice, to be ordered and to be painted: a layer per shape would not fit into memory for thousands of them.
     for name, shape in sorted(shapes, key=lambda one: _filled(one[1], size).sum(), reverse=True):
         pixels[_filled(shape, size) > 0] = names.index(name) + 1
-    return StoredImage(pixels, names=dict(enumerate(names, start=1)))
+    return StoredImage(pixels, names=dict(enumerate(names, start=1)), numbered=False)
 
 
 def is_annotation(path: Path) -> bool:
@@ -181,12 +182,30 @@ def _numbers(values: object, of: str) -> np.ndarray:
 
 def _filled(shape: Shape, size: tuple[int, int]) -> np.ndarray:
     """Fill polygons, ``(H, W)`` ``uint8``: every pixel whose centre lies inside or on the line."""
-    layer, fraction = np.zeros(size[::-1], np.uint8), 8  # bits behind the point, OpenCV's `shift`
+    layer = np.zeros(size[::-1], np.uint8)
     for outline in shape:
         if not np.isfinite(outline).all() or np.abs(outline).max(initial=0) > 2**15:
             raise UnfitFile("has a point far outside its image", _AGAIN)
-        cv2.fillPoly(layer, [np.rint(outline * 2**fraction).astype(np.int32)], 1, shift=fraction)
+        left, top = np.clip(np.floor(outline.min(axis=0)), 0, size).astype(int)
+        right, bottom = np.clip(np.floor(outline.max(axis=0)) + 1, 0, size).astype(int)
+        if left < right and top < bottom:
+            part = layer[top:bottom, left:right]
+            part |= _inside(outline - (left, top), part.shape)
     return layer
+
+
+def _inside(outline: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Fill one polygon, ``(H, W)`` ``uint8``."""
+    fraction = 8  # bits behind the point, OpenCV's `shift`
+    whole = np.rint(outline * 2**fraction).astype(np.int32)
+    filled, line = np.zeros((2, *shape), np.uint8)
+    cv2.fillPoly(filled, [whole], 1, shift=fraction)
+    cv2.polylines(line, [whole], True, 1, shift=fraction)
+    # OpenCV fills the pixels that the line crosses as well: half a pixel too much all round.
+    exact = np.float32(whole) / 2**fraction
+    for y, x in np.argwhere(filled & cv2.dilate(line, SQUARE_3X3)).tolist():
+        filled[y, x] = cv2.pointPolygonTest(exact, (x, y), False) >= 0
+    return filled
 
 
 def member_stem(name: str) -> str:

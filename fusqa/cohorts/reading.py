@@ -18,7 +18,7 @@ import numpy as np
 from fusqa.cohorts.folders import find_cases, is_file, left_aside
 from fusqa.cohorts.formats import StoredImage, read_image, read_mask
 from fusqa.cohorts.manifest import CASES, INFO, CaseRow, path_of, read_manifest, spacing_cells
-from fusqa.cohorts.space import laid_onto
+from fusqa.cohorts.space import laid_onto, lie_across
 from fusqa.cohorts.stored import Spacing, alike
 from fusqa.masks.labels import FETUS, SCHEMES, Renumbering, Scheme
 from fusqa.masks.length import check_spacing
@@ -216,7 +216,8 @@ class Input:
         return {path.resolve() for path in (*named, self.folder / CASES, self.folder / INFO)}
 
     def _files_of(self, row: CaseRow) -> list[Path]:
-        return [path_of(self.folder, row.cells[kind]) for kind in ("image", "mask") if row.cells[kind]]
+        named = (row.cells[kind] for kind in ("image", "mask"))
+        return [path_of(self.folder, name) for name in named if name and "\0" not in name]
 
     def digest(self) -> bytes:
         """Return a fingerprint of what is read: every row, and size and date of every file."""
@@ -301,6 +302,8 @@ def beside(mask: StoredImage, image: StoredImage | None) -> tuple[StoredImage, l
         if (mask.orientation in _VOLUME) != (image.orientation in _VOLUME):
             doubts.append(f"one of image and mask states no orientation, so they cannot be compared in space; {look}")
         return mask, doubts
+    if lie_across(mask.place, image.place):
+        mask = mask.transposed()
     compare_mm = bool(image.spacing and mask.spacing and alike(image.spacing, mask.spacing))
     laid = laid_onto(mask.pixels, mask.place, image.place, compare_mm)
     return replace(mask, pixels=np.ascontiguousarray(laid)), doubts
@@ -317,7 +320,8 @@ def read_labels(path: Path, scheme: Scheme | None, labels: Renumbering | None) -
     stored = read_mask(path)
     try:
         if stored.names and scheme:
-            labels = Renumbering.of_names(stored.names, scheme, labels)
+            given = labels if stored.numbered or not labels else labels.by_name()
+            labels = Renumbering.of_names(stored.names, scheme, given)
         if labels:
             return replace(stored, pixels=labels(stored.pixels))
         outside = stored.pixels[(stored.pixels < 0) | (stored.pixels > 255)]

@@ -89,13 +89,19 @@ def upright(pixels: np.ndarray, place: Place) -> tuple[np.ndarray, Place, bool]:
     return pixels, place, turned
 
 
+def lie_across(mask: Place, image: Place) -> bool:
+    """Whether the rows of one are the columns of the other, as far as they are parallel."""
+    between = np.abs(mask.directions @ image.directions.T)
+    return bool(np.trace(between) < np.trace(between[::-1]))
+
+
 def laid_onto(mask: np.ndarray, place: Place, image: Place, compare_mm: bool) -> np.ndarray:
-    """Return the mask's array in the order of its image's array, mirrored and transposed as their places say.
+    """Return the mask's array in the order of its image's array, mirrored as their places say.
 
     Parameters
     ----------
     mask : (H, W)
-        Labels, at `place`.
+        Labels, at `place`, which does not lie across the image's.
     image : Place
         Of the image.
     compare_mm : bool
@@ -108,12 +114,10 @@ def laid_onto(mask: np.ndarray, place: Place, image: Place, compare_mm: bool) ->
     """
     between = place.directions @ image.directions.T  # rows: mask's down, right; columns: image's
     order = np.rint(between)
-    if not (np.abs(between - order).max() < PARALLEL and np.abs(order).sum() == 2 and abs(np.linalg.det(order)) == 1):
+    if not (np.abs(between - order).max() < PARALLEL and np.array_equal(np.abs(order), np.eye(2))):
         raise ValueError(
             "lies at another angle in space than its image; export both from one program, in the same position"
         )
-    if order[0, 0] == 0:
-        mask, place, order = mask.T, place.transposed(), order[::-1]
     for axis in (0, 1):
         if order[axis, axis] < 0:
             mask, place = np.flip(mask, axis), place.flipped(axis, mask.shape[axis])

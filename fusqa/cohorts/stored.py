@@ -1,7 +1,7 @@
 """What a file holds: pixels, and whatever it states of their spacing, their place in space and their names."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -73,6 +73,8 @@ class StoredImage:
         Where the pixels lie in space, where the file says so.
     names : dict of int to str
         What the file itself calls its label numbers.
+    numbered : bool
+        Whether those numbers stand in the file; polygons have names alone.
     orientation : str
         What decided which way up the pixels are, in words.
     turned : bool
@@ -85,9 +87,15 @@ class StoredImage:
     stated: tuple[Spacing, ...] = ()
     place: Place | None = None
     names: Mapping[int, str] = field(default_factory=dict)
+    numbered: bool = True
     orientation: str = "as stored"
     turned: bool = False
     warnings: tuple[str, ...] = ()
+
+    def transposed(self) -> "StoredImage":
+        """Return the same with rows for columns."""
+        stated = tuple(Spacing(one.col_mm, one.row_mm, one.source) for one in self.stated)
+        return replace(self, pixels=self.pixels.T, stated=stated, place=self.place and self.place.transposed())
 
     @property
     def spacings(self) -> Iterator[Spacing]:

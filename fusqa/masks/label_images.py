@@ -54,8 +54,14 @@ def wrong_pixels(mask: np.ndarray, reference: np.ndarray, classes: int) -> np.nd
 
 
 def resize_image(image: np.ndarray, size: int) -> np.ndarray:
-    """Squeeze an ultrasound image to a square of `size` pixels; each is the mean of the old ones that it covers."""
-    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+    """Squeeze an ultrasound image to a square of `size` pixels; each is the mean of the old ones that it covers.
+
+    A side that is shorter than `size` is stretched linearly.
+    """
+    rows, columns = image.shape
+    # One side first: where one side shrinks and the other grows, OpenCV takes no means, and shifts the image.
+    shrunk = cv2.resize(image, (min(columns, size), min(rows, size)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(shrunk, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
 def resize_labels(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -89,8 +89,8 @@ class Scheme:
         return reduce(np.bitwise_or, (mask == self.id(name) for name in self.solid))
 
     def require(self, mask: np.ndarray) -> None:
-        """Raise ``ValueError`` unless `mask` is a two-dimensional ``uint8`` array of this scheme's labels."""
-        if mask.ndim != 2 or mask.dtype != np.uint8:
+        """Raise ``ValueError`` unless `mask` is a ``uint8`` array ``(H, W)``, not empty, of this scheme's labels."""
+        if mask.ndim != 2 or mask.dtype != np.uint8 or not mask.size:
             raise ValueError(
                 f"a mask is a (H, W) uint8 label image, this one is {mask.shape} {mask.dtype}; "
                 "save it as 8-bit single-channel PNG with one label number per pixel"
@@ -200,6 +200,10 @@ class Renumbering:
         given : Renumbering or None
             What the user said, by number or by name; it counts first.
 
+        See Also
+        --------
+        by_name : for files that have names alone.
+
         Raises
         ------
         ValueError
@@ -222,6 +226,10 @@ class Renumbering:
                 f"say what they stand for, such as --labels {unknown[0].strip(chr(39))}={scheme.names[0]}"
             )
         return cls(numbers)
+
+    def by_name(self) -> "Renumbering":
+        """Return the same for files that have names and no numbers, in which a number can only be a name."""
+        return Renumbering({0: 0}, {str(number): label for number, label in self.numbers.items()} | dict(self.names))
 
     def __call__(self, mask: np.ndarray) -> np.ndarray:
         """Return the mask in the scheme's numbers, ``(H, W)`` ``uint8``.

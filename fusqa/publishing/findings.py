@@ -168,7 +168,11 @@ def _value(figure: Figure, edition: Study, rows_of: Callable[[str], dict[str, Tr
 def _part(found: Any, step: str | dict[str, str]) -> Any:
     """Go one step into a result: to an entry by its key, or to the line of a table by what stands in it."""
     if isinstance(step, str):
+        if not isinstance(found, dict):
+            raise LookupError(f"{step!r} of what has no entries")
         return found[step]
+    if not isinstance(found, list):
+        raise LookupError(f"a line with {step} of what is no table")
     lines = [line for line in found if step.items() <= line.items()]
     if len(lines) != 1:
         raise LookupError(f"{len(lines)} lines with {step}, and a figure is of one")

@@ -61,7 +61,10 @@ def failures(study: Path) -> list[str]:
     said = []
     for left in sorted(study.glob("*/notebooks/*.failed.ipynb")):
         name, cohort = left.name.removesuffix(".failed.ipynb"), left.parents[1]
-        cells = json.loads(left.read_text(encoding="utf-8"))["cells"]
+        try:
+            cells = json.loads(left.read_text(encoding="utf-8"))["cells"]
+        except ValueError:  # it was being written when the disk was full, or when its process was killed
+            cells = []
         errors = [out for cell in cells for out in cell.get("outputs", ()) if out.get("output_type") == "error"]
         cause = f"{errors[0]['ename']}: {errors[0]['evalue']}" if errors else "it was ended from outside"
         said.append(f"failed: {name} on {cohort.name}: {cause}\n  outputs: {left}\n  log: {cohort / 'logs' / name}.log")

@@ -367,7 +367,7 @@ def test_no_output_may_take_the_place_of_what_is_read_or_of_another_output(cohor
     image = cohort / Cohort.open(cohort).table["image"][0]
     for out, more in ((cohort / "cases.csv", ()), (tmp_path / "s.csv", ("--report", image))):
         done = assess(cohort, model, out, *more)
-        assert done.exit_code == 2 and "is a file of the cohort, which would be lost" in done.output
+        assert done.exit_code == 2 and "is among the files that are read, and would be lost" in done.output
     done = assess(cohort, model, tmp_path / "x", "--json", tmp_path / "x")
     assert done.exit_code == 2 and "are the same file; give each output a name of its own" in done.output
     assert {path: path.read_bytes() for path in cohort.rglob("*") if path.is_file()} == before

@@ -168,6 +168,12 @@ def test_predictions_stand_in_place_of_a_cohort_s_own_masks(own, judge, model, t
     rows = {row["case"]: row for row in read_table(scores)}
     assert f"{drawn / 'c3'}: is not there; add the mask of this case" in rows["c3"]["faults"]
     assert "has the name of c4.tif; keep one" in rows["c4"]["faults"]
+    expert = own / Cohort.open(own).table["mask"][0]
+    for kept in (drawn / TABLE, drawn / "c1.png", expert):
+        before = kept.read_bytes()
+        done = fusqa("assess", own, "--model", judge, "--out", kept, "--predictions", drawn)
+        assert done.exit_code == 2 and "would be lost; give another name" in done.output
+        assert kept.read_bytes() == before
     lengths = {row["case"]: row["length_mm"] for row in read_table(drawn / TABLE)}
     assert all(row["length_mm"] == lengths[name] for name, row in rows.items() if row["verdict"])
     (tmp_path / "nothing").mkdir()

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from fusqa.cohorts.checking import check
 from fusqa.cohorts.cohort import Cohort, patient_order
 from fusqa.cohorts.formats import read_mask
-from fusqa.cohorts.reading import Case
+from fusqa.cohorts.reading import Case, Input
 from fusqa.cohorts.writing import write_cohort
+from fusqa.masks.label_images import resize_image
 from fusqa.masks.labels import FETUS
 from fusqa.problems import CohortError
 
@@ -293,6 +294,9 @@ FAULTS = {
     "no site": (cell(3, "site", " "), 3, "cases.csv", "site is missing", "fill in"),
     "no picture": (cell(3, "image", ""), 3, "cases.csv", "image is missing", "fill in"),
     "patient at two sites": (cell(3, "site", "B"), 3, "cases.csv", "'anna' is at site 'B' here", "one site"),
+    "patient in capitals": (
+        text("berta", "Anna"), 4, "cases.csv", "patient 'Anna' is 'anna' on another line", "in one way"),
+    "NUL in a name": (cell(3, "image", "images/c\0.png"), 3, "images/c\0.png", "not a plain path", "control"),
     "case in capitals": (cell(3, "case", "C1"), 3, "cases.csv", "'C1' is already on line 2 as 'c1'", "name of its own"),
     "case with a long name": (cell(3, "case", "é" * 118), 3, "cases.csv", "cannot name a file", "235 bytes"),
     "case with a hidden name": (cell(3, "case", ".c2"), 3, "cases.csv", "cannot name a file", "no dot in front"),
@@ -352,6 +356,7 @@ def test_no_fault_reaches_the_study(folder, name):
     """
     harm, *_, message, _ = FAULTS[name]
     harm(folder)
+    Input.open(folder).files()  # what may not be written over can be told whatever is wrong
     with pytest.raises(CohortError) as caught:
         list(Cohort.open(folder))
     assert message in str(caught.value)
@@ -581,3 +586,15 @@ def test_stacked_labels_lie_where_the_picture_does(tmp_path):
     images, masks = cohort.stack(64)
     centres = [np.argwhere(picture > 0.5 * picture.max()).mean(0) for picture in (images[0], masks[0])]
     assert np.abs(centres[0] - centres[1]).max() < 0.1
+
+
+@pytest.mark.parametrize("shape", [(200, 600), (210, 1000), (900, 64), (40, 90)])
+def test_an_image_is_not_shifted_where_one_side_grows_and_the_other_shrinks(shape):
+    """Grey levels that rise linearly along a side are linear in the small image, about the same middle."""
+    for axis in (0, 1):
+        ramp = np.float32(np.linspace(0, 1, shape[axis]))
+        image = np.broadcast_to(ramp[:, None] if axis == 0 else ramp, shape)
+        small = resize_image(np.ascontiguousarray(image), 224).mean(axis=1 - axis)
+        middle = (np.arange(224) + 0.5) / 224 * shape[axis] - 0.5  # pixels of the image
+        inner = slice(4, -4)
+        np.testing.assert_allclose(small[inner], (middle / (shape[axis] - 1))[inner], atol=0.3 / shape[axis])

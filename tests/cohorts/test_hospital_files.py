@@ -14,6 +14,7 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from matplotlib.path import Path as Polygon
 from PIL import Image
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -130,6 +131,20 @@ def test_an_oblique_pair_is_compared_along_its_own_axes(folder):
     assert "lies at another angle in space than its image" in fault
 
 
+@pytest.mark.parametrize("axes", [[1, 0, 0, 0, 1, 0], [0, 0, 1, 1, 0, 0]], ids=["axial", "sideways"])
+def test_a_mask_states_its_spacing_by_the_rows_of_its_image(folder, axes):
+    """The image states none, and the mask may come with rows for columns: NIfTI has an order of its own."""
+    dicom(folder / "images/0001.dcm", GREY, ImageOrientationPatient=axes, ImagePositionPatient=[9, 9, 9])
+    place = read_image(folder / "images/0001.dcm").place
+    affine = np.eye(4)
+    affine[:3, :2] = np.stack([place.down * SPACING[0], place.right * SPACING[1]], axis=1)
+    affine[:3, 2], affine[:3, 3] = np.cross(place.down, place.right), place.origin
+    nibabel.save(nibabel.Nifti1Image(MASK[:, :, None], affine), folder / "masks/0001.nii")
+    case = only(folder)
+    np.testing.assert_array_equal(case.mask, MASK)
+    assert case.spacing == pytest.approx(SPACING)
+
+
 def test_a_mask_elsewhere_in_space_is_a_fault(folder):
     nifti(folder / "images/0001.nii", GREY)
     data, affine = stored(MASK, False, False, False)
@@ -235,8 +250,8 @@ def test_dicom_is_known_by_its_content(folder, bare):
     np.testing.assert_array_equal(case.mask, MASK)
 
 
-def segmentation(path, segments, numbers):
-    """Write a segmentation object: a binary frame for each segment, {number: name}."""
+def segmentation(path, segments, numbers, views=()):
+    """Write a segmentation object: a binary frame for each segment, {number: name}; `views` are of its frames."""
     frames = np.stack([MASK == numbers[number] for number in segments])
     data = Dataset()
     data.PixelSpacing = list(SPACING)
@@ -253,6 +268,8 @@ def segmentation(path, segments, numbers):
         reference.ReferencedSegmentNumber = number
         group.SegmentIdentificationSequence = Sequence([reference])
         groups.append(group)
+    for group, view in zip(groups, views, strict=False):
+        group.update(view)
     packed = np.packbits(frames.ravel(), bitorder="little").tobytes()
     dicom(
         path, np.uint8(frames[0]), SOPClassUID=SegmentationStorage, Modality="SEG", NumberOfFrames=len(frames),
@@ -274,6 +291,37 @@ def test_a_segmentation_object_is_read_by_the_names_of_its_segments(folder):
     for labels in ("Kopf=head", "2=head"):
         np.testing.assert_array_equal(only(folder, labels=labels).mask, MASK)
     assert only(folder, labels="Kopf=head").spacing == SPACING
+
+
+def plane(z):
+    position = Dataset()
+    position.ImagePositionPatient = [0, 0, z]
+    return {"PlanePositionSequence": Sequence([position])}
+
+
+def moment(frame):
+    source, derived = Dataset(), Dataset()
+    source.ReferencedSOPInstanceUID, source.ReferencedFrameNumber = "1.2.3", frame
+    derived.SourceImageSequence = Sequence([source])
+    return {"DerivationImageSequence": Sequence([derived])}
+
+
+@pytest.mark.parametrize("view", [plane, moment])
+def test_segments_of_two_slices_or_moments_make_no_mask(folder, view):
+    def views(*numbers):
+        made = [Dataset() for _ in numbers]
+        for one, number in zip(made, numbers, strict=True):
+            for keyword, value in view(number).items():
+                setattr(one, keyword, value)
+        return made
+
+    dicom(folder / "images/0001.dcm", GREY, PixelSpacing=list(SPACING))
+    segments = {1: "head", 2: "body"}
+    segmentation(folder / "masks/0001.dcm", segments, {1: 1, 2: 2}, views(12, 12))
+    assert set(np.unique(only(folder).mask)) == {0, 1, 2}
+    segmentation(folder / "masks/0001.dcm", segments, {1: 1, 2: 2}, views(0, 12))
+    (fault,) = said(folder)
+    assert "shows segments of more than one slice or moment; export the one" in fault
 
 
 @pytest.mark.parametrize("syntax", [JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless, RLELossless])
@@ -556,9 +604,9 @@ def corners(left, top, right, bottom):
     return [[left, top], [right, top], [right, bottom], [left, bottom]]
 
 
-def painted():
+def painted(boxes=BOXES):
     mask = np.zeros((ROWS, COLUMNS), np.uint8)
-    for name, (left, top, right, bottom) in BOXES.items():
+    for name, (left, top, right, bottom) in boxes.items():
         mask[top : bottom + 1, left : right + 1] = FETUS.id(name)
     return mask
 
@@ -589,6 +637,39 @@ def test_one_coco_file_holds_the_masks_of_all_images(folder):
     np.testing.assert_array_equal(cases.read(cases.rows[0]).mask, painted())
     assert set(np.unique(cases.read(cases.rows[1]).mask)) == {0, 1, 2}
     assert check(cases) == []
+
+
+def labelme(path, boxes):
+    """Write rectangles, by name, as LabelMe does."""
+    shapes = [{"label": name, "shape_type": "polygon", "points": corners(*box)} for name, box in boxes.items()]
+    path.write_text(json.dumps({"imageHeight": ROWS, "imageWidth": COLUMNS, "shapes": shapes}))
+
+
+def test_polygons_have_names_alone_and_a_number_given_is_a_name(tmp_path):
+    """Which shapes a file happens to have must not decide what they are."""
+    labels = "1=head,2=body,3=palate,4=gap"
+    write_image(tmp_path / "0001.png", GREY)
+    for part in (BOXES, {name: BOXES[name] for name in ("body", "palate")}):
+        expected = painted(part)
+        for named in (part, {str(FETUS.id(name)): box for name, box in part.items()}):
+            labelme(tmp_path / "0001.json", named)
+            np.testing.assert_array_equal(only(tmp_path, labels=labels, spacing=SPACING).mask, expected)
+    labelme(tmp_path / "0001.json", {"Kopf": BOXES["head"]})
+    (fault,) = said(tmp_path, labels=labels, spacing=SPACING)
+    assert "names structures 'Kopf' that are not in scheme 'fetus'; say what they stand for, such as" in fault
+
+
+def test_a_polygon_takes_the_pixels_whose_centres_lie_inside(folder):
+    """OpenCV alone fills half a pixel more all round."""
+    angles = np.linspace(0, 2 * np.pi, 240)
+    oval = np.stack([30.3 + 21.6 * np.cos(angles), 20.1 + 14.4 * np.sin(angles)], axis=1)  # corner of a pixel: 0
+    y, x = np.indices((ROWS, COLUMNS))
+    inside = Polygon(oval - 0.5).contains_points(np.stack([x, y], axis=-1).reshape(-1, 2)).reshape(ROWS, COLUMNS)
+    write_image(folder / "images/0001.png", GREY)
+    for outline, expected in (([10, 10, 20, 10, 20, 20, 10, 20], 100), (oval.ravel().tolist(), inside.sum())):
+        about = harmed(COCO, "annotations", segmentation=[outline])
+        (folder / "masks/all.json").write_text(json.dumps(about))
+        assert np.count_nonzero(only(folder, spacing=SPACING).mask) == expected
 
 
 COCO = {

@@ -3,6 +3,8 @@
 import json
 import os
 import string
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from typer.testing import CliRunner
 from fusqa.cli import app
 from fusqa.cohorts.checking import check
 from fusqa.cohorts.cohort import Cohort
-from fusqa.cohorts.folders import ENDINGS
+from fusqa.cohorts.folders import ENDINGS, files_by_name
 from fusqa.cohorts.formats import write_image
 from fusqa.cohorts.manifest import COLUMNS as CELLS
 from fusqa.cohorts.manifest import read_rows, row_problems, table_problems
@@ -108,6 +110,44 @@ def test_what_has_no_partner_or_two_is_told_and_the_others_go_on(folder):
     said = faults(folder, spacing=SPACING)
     assert "masks/a.png: has the name of masks/a.nii; keep one" in said[0]
     assert "images/lonely.png: has no mask" in said[1] and "masks/orphan.png: has no image" in said[2]
+
+
+def test_a_name_that_two_patients_have_pairs_nothing(tmp_path):
+    """An image without a mask and a mask without an image are two faults, and no pair."""
+    for patient in ("p1", "p2", "p3"):
+        write_image(tmp_path / f"images/{patient}/scan.png", GREY)
+        write_image(tmp_path / f"masks/{patient.replace('3', '4')}/scan.png", MASK)
+    said = faults(tmp_path, spacing=SPACING)
+    assert len(said) == 2
+    assert "images/p3/scan.png: has no mask" in said[0] and "masks/p4/scan.png: has no image" in said[1]
+
+
+def test_a_folder_whose_files_are_not_seen_is_a_fault(folder, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside")
+    for name in ("images", "masks"):
+        (folder / name).rename(outside / name)
+        (folder / name).mkdir()
+        (folder / name / "p1").symlink_to(outside / name)
+    given = Input.open(folder, FETUS, spacing=SPACING)
+    assert [problem.file for problem in given.problems] == ["images/p1/"] and given.rows == ()
+    assert "is a link to a folder; put the folder itself in its place" in str(given.problems[0])
+    with pytest.raises(CohortError, match="masks/p1/: is a link to a folder"):
+        files_by_name(folder)
+
+
+def test_a_folder_that_may_not_be_read_is_a_fault():
+    """Nothing is forbidden to root, who asks as somebody else."""
+    own = os.geteuid()
+    with tempfile.TemporaryDirectory() as made:
+        os.chmod(made, 0o755)
+        write_image(Path(made) / "masks/a.png", MASK)
+        (Path(made) / "masks/p1").mkdir(mode=0o000)
+        try:
+            os.seteuid(own or 65534)
+            (problem,) = Input.open(made, FETUS).problems
+        finally:
+            os.seteuid(own)
+    assert str(problem) == "masks/p1/: cannot be read (Permission denied); allow it to be read, or take it away"
 
 
 @pytest.mark.parametrize("how", ["link", "folder"])

@@ -39,9 +39,10 @@ def test_the_measured_body_leaves_out_the_fluid():
     [
         (np.zeros((4, 4, 3), np.uint8), r"\(4, 4, 3\) uint8"),
         (np.zeros((4, 4), np.int64), "int64"),
+        (np.zeros((0, 5), np.uint8), r"\(0, 5\) uint8"),
         (np.array([[0, 5, 255]], np.uint8), r"\[5, 255\].*1 head, 2 body, 3 palate, 4 gap"),
     ],
-    ids=["three channels", "wide integers", "unknown labels"],
+    ids=["three channels", "wide integers", "no pixel", "unknown labels"],
 )
 def test_a_mask_of_no_scheme_is_refused_with_the_fix(mask, said):
     with pytest.raises(ValueError, match=said):

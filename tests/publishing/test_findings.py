@@ -68,6 +68,8 @@ def test_numbers_come_from_the_results(study, tmp_path):
         ({"within": {"poor": [0, 3]}}, r"poor is 3\.25, not within \(0\.0, 3\.0\)"),
         ({"figures": {"good": {"result": "risk", "at": ["days", "best"]}}}, "not in the edition: 'best'"),
         ({"figures": {"good": line(score="shape")}}, "2 lines with {'score': 'shape'}, and a figure is of one"),
+        ({"figures": {"good": {"result": "risk", "at": ["share", "best"]}}}, "'best' of what has no entries"),
+        ({"figures": {"good": {"result": "risk", "at": ["days", {"site": "B"}]}}}, "a line .* of what is no table"),
         ({"says": "{best:.1f} days"}, r"\['best'\] are none of its figures"),
         ({"rising": [["gap", "good"]], "figures": FIGURES | {"gap": line(score="none")}}, "nan < good 1.5 does not"),
         ({"figures": {"good": line(score="dash")}}, "'–' is no number"),

@@ -31,10 +31,12 @@ def test_a_failed_notebook_is_named_with_its_cause_and_its_log(tmp_path):
     for name, outputs in (("review", [error]), ("risk", [])):
         cells = [nbformat.v4.new_markdown_cell("# T"), nbformat.v4.new_code_cell("1", outputs=outputs)]
         nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.failed.ipynb")
-    first, second = failures(tmp_path)
+    (folder / "written.failed.ipynb").write_text('{"cells": [')  # its process was killed while it wrote
+    first, second, third = failures(tmp_path)
     assert first.startswith("failed: review on hc18: ValueError: no such row\n")
     assert f"log: {tmp_path / 'hc18/logs/review'}.log" in first
     assert "risk on hc18: it was ended from outside" in second
+    assert "written on hc18: it was ended from outside" in third
 
 
 def test_nothing_is_said_before_there_is_an_estimate(tmp_path):

@@ -151,6 +151,8 @@ def test_a_cohort_without_masks_says_so(cohort, tmp_path):
 def test_what_cannot_be_trained_is_told_before_it_takes_time(cohort, predictions, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/card.json").write_text("{}")
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used/history.csv").write_text("mine")
     perfect = tmp_path / "perfect"
     for case in Cohort.open(cohort):
         write_image(perfect / f"{case.case}.png", case.mask)
@@ -165,6 +167,7 @@ def test_what_cannot_be_trained_is_told_before_it_takes_time(cohort, predictions
         ("m", ("--predictions", predictions), "leave out --predictions"),
         ("m", (*errors, "--predictions", perfect), "masks are good, so nothing can be learnt"),
         ("full", (), "holds a model already"),
+        ("used", (), "holds history.csv, which would be lost; give another folder"),
         ("m", ("--profile", "nosuch"), "no profile 'nosuch'"),
     ):
         done = train(cohort, tmp_path / out, *more)
