@@ -145,6 +145,8 @@ class Cohort(Input):
     def folds(self, k: int, seed: int = 0) -> np.ndarray:
         """Give every case its fold in a `k`-fold cross-validation, ``(N,)`` ``int``; a patient lies in one fold.
 
+        The patients whom :meth:`split` holds out, which are those of the same order, are spread over all folds.
+
         Raises
         ------
         ValueError
@@ -154,7 +156,7 @@ class Cohort(Input):
             raise ValueError(f"{k} folds cannot be cross-validated; give 2 or more")
         order = patient_order(self.table["patient"], seed)
         _require_patients(len(order), k)
-        fold = {patient: rank * k // len(order) for rank, patient in enumerate(order)}
+        fold = {patient: rank % k for rank, patient in enumerate(order)}
         return self.table["patient"].map(fold).to_numpy(int)
 
     def stack(self, size: int) -> tuple[np.ndarray, np.ndarray]:

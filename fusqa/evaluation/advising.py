@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
+from fusqa.evaluation.comparison import NOT_APART, ONE_TRAINING
 from fusqa.evaluation.looking import OTHER, OWN, TELLING
 from fusqa.evaluation.risk import risk_coverage
 from fusqa.evaluation.unseen import UNSEEN
@@ -160,8 +161,9 @@ def _one_thing(study: Study) -> str:
     ):
         pairs = list(lines)
         apart = max(abs(float(line["Δ AUROC"].split()[0])) for line in pairs)
-        clear = sum(line["verdict on AUROC"] != "not told apart" for line in pairs)
-        said.append(f"{what}, AUROC up to {apart:.2f} apart, clear in {clear} of {len(pairs)} pairs")
+        verdicts = [line["verdict on AUROC"] for line in pairs if line["verdict on AUROC"] != ONE_TRAINING]
+        clear = f"clear in {len(verdicts) - verdicts.count(NOT_APART)} of {len(verdicts)} pairs"
+        said.append(f"{what}, AUROC up to {apart:.2f} apart, {clear if verdicts else ONE_TRAINING}")
     return f"on the balanced test set: {'; '.join(said)}"
 
 
@@ -172,7 +174,7 @@ def _without_a_model(study: Study) -> str:
     simple = max((name for name in of if name not in MODELS.values()), key=of.get)
     model = max((name for name in of if name in models), key=of.get)
     best = f"best of the baselines: {simple}, AUROC {of[simple]:.2f}"
-    return f"{best}; best quality network: {model}, {of[model]:.2f}"
+    return f"{best}; best quality network: {model}, {of[model]:.2f}; both chosen on these masks"
 
 
 def _wrong_image(study: Study) -> str:

@@ -42,6 +42,7 @@ __all__ = [
 
 
 SIGNIFICANT = 0.05  # of p, corrected
+NOT_APART, ONE_TRAINING = "not told apart", "one training each"  # in place of a verdict
 # A bootstrap cannot find a p below two in its number of draws. Multiplied by the number of comparisons, that must stay
 # well below SIGNIFICANT: here it is 0.01.
 DRAWS_PER_COMPARISON = 200
@@ -437,7 +438,8 @@ def compare(rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str, str]]) -
 
     The differences, their intervals and p are of all seeds that both rows were trained with, McNemar's test is of the
     first of them. Of so many comparisons some would seem clear by chance: p is corrected for their number (Holm 1979),
-    and decides the verdict.
+    and decides the verdict. Two rows with one training each are not told apart: their difference may be that of the
+    trainings, which redrawn patients do not show. Their p is left out.
     """
     lines, areas = [], []
     draws = draws_for(len(pairs))
@@ -449,13 +451,14 @@ def compare(rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str, str]]) -
         only, only_other, p = mcnemar(*(first.called == first.good for first, *_ in scored))
         shown = {"AUROC": differences["auroc"], "balanced accuracy": differences["balanced_accuracy"]}
         lines.append(
-            {"differ in": what, "first": ours.title, "second": theirs.title}
+            {"differ in": what, "first": ours.title, "second": theirs.title, "trainings": len(shared)}
             | {f"Δ {name}": "{:+.3f}\n{:+.2f} to {:+.2f}".format(*values[:3]) for name, values in shown.items()}
             | {"only first right,\nonly second": f"{only}, {only_other}", "McNemar p": printed_p(p)}
         )
         areas.append(differences["auroc"])
-    corrected = holm([area.p for area in areas])
-    verdicts = [_verdict(area.value, p) for area, p in zip(areas, corrected, strict=True)]
+    corrected = holm([area.p if line["trainings"] > 1 else math.nan for area, line in zip(areas, lines, strict=True)])
+    verdicts = [ONE_TRAINING if line["trainings"] == 1 else _verdict(area.value, p)
+                for line, area, p in zip(lines, areas, corrected, strict=True)]  # fmt: skip
     return pd.DataFrame(lines).assign(**{"p, Holm": [printed_p(p) for p in corrected], "verdict on AUROC": verdicts})
 
 
@@ -468,5 +471,5 @@ def _of_seeds(row: TrainedRow, seeds: list[int]) -> list[Scored]:
 def _verdict(difference: float, p: float) -> str:
     """Which of two models is better, by their difference and its p."""
     if p >= SIGNIFICANT or math.isnan(p):
-        return "not told apart"
+        return NOT_APART
     return "first is better" if difference > 0 else "second is better"

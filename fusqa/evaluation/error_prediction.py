@@ -32,13 +32,13 @@ FAILURES = {"|error| > 5 mm": ("delta_mm", 5.0), "|ΔGA| > 7 days": ("delta_days
 
 
 def measured_cases(row: TrainedRow, name: str, true_mm: Mapping[str, float]) -> pd.DataFrame:
-    """Return the measurable masks of a scored set, with what a row says of them.
+    """Return the measurable masks of a scored set, with what the first training of a row says of them.
 
     Parameters
     ----------
     row : TrainedRow
-        A row that was run, of any target. The masks of all its trainings are pooled; intervals by patient allow for
-        that.
+        A row that was run, of any target. Each seed has segmenters of its own, and some rows were trained with the
+        first seed only: what is set beside each other here is about the same masks.
     name : str
         Name of the scored set.
     true_mm : mapping of str to float
@@ -50,8 +50,8 @@ def measured_cases(row: TrainedRow, name: str, true_mm: Mapping[str, float]) -> 
         The columns of the table of scores, and ``true_mm``. ``predicted_mm`` is above zero where the mask is said to
         measure too long.
     """
-    parts = [table[(table["set"] == name) & table["delta_mm"].notna()] for table in row.tables]
-    known = pd.concat(parts, ignore_index=True)
+    table = row.tables[0]
+    known = table[(table["set"] == name) & table["delta_mm"].notna()].reset_index(drop=True)
     return known.assign(true_mm=known["case"].map(true_mm))
 
 

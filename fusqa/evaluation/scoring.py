@@ -146,7 +146,9 @@ def figure(value: float | None, interval: Sequence[float | None], sd: float = ma
 
 
 def printed_p(p: float) -> str:
-    """Format a p-value with three decimals; one that would print as zero as below the smallest."""
+    """Format a p-value with three decimals; one that would print as zero as below the smallest, none as a dash."""
+    if math.isnan(p):
+        return "–"
     return "<0.001" if p < 0.0005 else f"{p:.3f}"
 
 

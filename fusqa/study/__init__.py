@@ -26,7 +26,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "results": ["Study", "editions", "published"],
         "retraining": ["segmenter_network"],
         "rows": ["RECIPES", "REFERENCE_NETWORK", "SEGMENTER_TITLES", "Row", "row_named", "title_of"],
-        "sets": ["ALTERED", "AT_A", "AT_B", "ERRORS", "PLACED_A", "PLACED_B", "own_sets"],
+        "sets": ["ALTERED", "AT_A", "AT_B", "ERRORS", "PLACED_A", "PLACED_B", "good_as_learnt", "own_sets"],
         "size": ["larger"],
         "segmentation": ["contour_level", "segment", "segmenter_arguments", "train_segmenter", "varied_uncertainty"],
         "training": ["answers", "evidence_of", "fit_familiarity", "model_card", "network_arguments", "train"],

@@ -19,7 +19,7 @@ from fusqa.masks.label_images import resize_image, resize_labels
 from fusqa.models.learner import Resident, pictures
 from fusqa.study.material import AlteredSet, ErrorSet, load_masks
 from fusqa.study.results import Study
-from fusqa.study.sets import ALTERED, AT_A, AT_B, ERRORS
+from fusqa.study.sets import ACCEPTED_DAYS, ALTERED, AT_A, AT_B, ERRORS
 
 __all__ = [
     "Pairs",
@@ -32,7 +32,6 @@ __all__ = [
 ]
 
 _EFFECT = ["delta_mm", "delta_days"]
-ACCEPTED_DAYS = 3.0  # our choice: within the standard deviation of the dating equation
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +151,8 @@ def altered_pairs(cohort: Cohort, altered: AlteredSet) -> Pairs:
 def error_pairs(cohort: Cohort, errors: ErrorSet, size: int) -> Pairs:
     """Pair the segmenter's errors on `cohort`'s cases with the images, degraded or not, that led to them.
 
-    A mask is good if the review accepts it *and* its error of the age is at most :data:`ACCEPTED_DAYS`.
+    A mask is good if the review accepts it *and* its error of the age is at most
+    :data:`fusqa.study.sets.ACCEPTED_DAYS`.
     """
     chosen = errors.table["case"].isin(cohort.table["case"]).to_numpy()
     table = errors.table[chosen].reset_index(drop=True)

@@ -517,6 +517,17 @@ def test_splits_do_not_hang_on_the_order_of_rows(folder):
     assert dict(zip(after.table["case"], after.folds(3), strict=True)) == folds
 
 
+@pytest.mark.parametrize("k", [2, 3])
+def test_patients_who_are_held_out_lie_in_every_fold(tmp_path, k):
+    """Else out-of-fold masks of them would all be by one network, of those that draw site B."""
+    cohort = write(tmp_path, made_up_cases([f"p{number}" for number in range(40)]))
+    held_out = set(cohort.split(0.2, 3)[1].table["case"])
+    folds = pd.Series(cohort.folds(k, 3), index=cohort.table["case"])
+    counts = folds[list(held_out)].value_counts()
+    assert len(counts) == k and counts.max() - counts.min() <= 1
+    assert folds.value_counts().max() - folds.value_counts().min() <= 1
+
+
 def test_another_process_splits_alike(folder):
     program = (
         "import sys; from fusqa.cohorts.cohort import Cohort; print(Cohort.open(sys.argv[1]).folds(3, 5).tolist())"

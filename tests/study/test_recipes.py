@@ -13,8 +13,9 @@ from fusqa.models.learner import predict
 from fusqa.models.networks import TOPOLOGIES, quality_model
 from fusqa.simulator.cases import draw_case
 from fusqa.study.material import AlteredSet, ErrorSet
-from fusqa.study.pairs import ACCEPTED_DAYS, error_pairs, learning_pairs
+from fusqa.study.pairs import error_pairs, learning_pairs
 from fusqa.study.rows import RECIPES, grid
+from fusqa.study.sets import ACCEPTED_DAYS, AT_A, AT_B, ERRORS, good_as_learnt
 
 
 def scans(count=6, size=96):
@@ -72,6 +73,16 @@ def test_good_means_accepted_and_right(cohort):
     assert pairs.table["good"].tolist() == [True, False, False, True, False, False]
     assert ACCEPTED_DAYS < 5
     assert pairs.images.shape == (6, 1, 32, 32) and pairs.masks.shape == (6, 32, 32)
+
+
+def test_a_prediction_is_good_in_the_sense_that_the_model_learnt():
+    table = pd.DataFrame(
+        [(AT_B, True, 1.0), (AT_B, True, 9.0), (AT_A, True, np.nan), (AT_B, False, 0.0), (ERRORS, True, 1.0)],
+        columns=["set", "good", "delta_days"],
+    )
+    assert good_as_learnt(table, RECIPES["paper"]).tolist() == table["good"].tolist()
+    for recipe in ("errors", "both", "blind"):
+        assert good_as_learnt(table, RECIPES[recipe]).tolist() == [True, False, False, False, True]
 
 
 def test_pairs_hold_the_cases_asked_for_and_no_others(cohort):
