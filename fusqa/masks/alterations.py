@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from fusqa.masks.dating import EQUATIONS
-from fusqa.masks.label_images import dice
+from fusqa.masks.label_images import SQUARE_3X3, dice
 from fusqa.masks.labels import FETUS, HEAD, Scheme
 from fusqa.masks.length import check_spacing
 from fusqa.masks.measurement import measured_mm
@@ -28,7 +28,6 @@ __all__ = ["GOOD", "POOR", "POOR_RECIPES", "SEVERITIES", "Altered", "altered_mas
 GOOD, POOR = "good", "poor"
 SLIGHT_MASKS = 4
 SLIGHT_STEPS = (1, 2, 3)  # pixels by which a label changes, the next where one pixel gives too few masks
-SQUARE_3X3 = np.ones((3, 3), np.uint8)
 
 Box = tuple[slice, slice]
 EVERYWHERE = (slice(None), slice(None))
