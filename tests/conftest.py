@@ -20,6 +20,11 @@ from typer.testing import CliRunner
 ROOT = Path(__file__).resolve().parents[1]
 SMOKE = ROOT / "tests/smoke.yaml"
 
+# What the command prints is read as text: neither coloured, as Typer does on GitHub, nor broken at a narrow screen.
+for name in ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS"):
+    os.environ.pop(name, None)
+os.environ["COLUMNS"] = "200"
+
 # The project looks for real data in data/ and in FUSQA_DATA alone; the tests look beside the checkout, too.
 if (ROOT.parent / "shared/data/hc18").is_dir():
     os.environ.setdefault("FUSQA_DATA", str(ROOT.parent / "shared/data"))
@@ -163,6 +168,7 @@ def kill_and_resume(build: Path) -> dict[Path, int]:
         while not masks.exists() and run.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(3)  # another job is in the midst of its work now
+        assert run.poll() is None, (build / "killed.log").read_text()
         os.killpg(run.pid, signal.SIGKILL)
         assert run.wait() == -signal.SIGKILL, (build / "killed.log").read_text()
     (build / "smoke/simulated/results/.part-of-a-table.csv").write_text("half")  # few kills fall into such a moment

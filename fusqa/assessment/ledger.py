@@ -24,7 +24,7 @@ from fusqa.models.checkpoints import Card
 __all__ = ["Ledger", "Progress", "TableBusy", "ledger", "ledger_path", "measured", "rounded", "run_key", "write_table"]
 
 RECORDS = b"2"  # counts the changes of what a record holds: an unfinished run with other records starts again
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t")
 """First characters of a cell that a spreadsheet would run as a formula."""
 
 Result = TypeVar("Result")
@@ -187,8 +187,13 @@ def write_table(records: Iterable[Mapping[str, Any]], names: Sequence[str], out:
 
 
 def _cell(value: Any) -> Any:
-    """A value as a cell: sentences joined, yes or no, and an apostrophe before what a spreadsheet would run."""
+    """A value as a cell: sentences joined, yes or no, and an apostrophe before what a spreadsheet would run.
+
+    A carriage return is written out: Python's writer does not quote it, and readers end the row at it.
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = "; ".join(value) if isinstance(value, list) else value
-    return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text
+    if not isinstance(text, str):
+        return text
+    return ("'" * text.startswith(_FORMULA) + text).replace("\r", "\\r")

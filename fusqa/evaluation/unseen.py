@@ -97,11 +97,11 @@ def _holes(request: _Request) -> np.ndarray:
 
 
 def _island(request: _Request) -> np.ndarray:
-    """A disc of one label away from the body, as when other tissue is mistaken for the fetus."""
+    """A disc of one label off the body, as when other tissue is mistaken for the fetus: farther away, and larger."""
     row, col = request.centre + (0.6 + 0.3 * request.severity) * request.length * request.direction()
     height, width = request.mask.shape
     centre = int(np.clip(col, 0, width - 1)), int(np.clip(row, 0, height - 1))
-    out, radius = request.mask.copy(), max(1, round(0.03 * request.length))
+    out, radius = request.mask.copy(), max(1, round((0.02 + 0.06 * request.severity) * request.length))
     return cv2.circle(out, centre, radius, request.scheme.id(request.solid_label()), cv2.FILLED)
 
 

@@ -35,7 +35,8 @@ class VaryGreyLevels(Callback):
         images, *others = self.xb
         chosen = torch.rand(len(images), generator=self.chance) < VARIED
         varied = images.clone()
-        varied[chosen] = degrade(images[chosen].cpu(), self.chance).to(images.device)
+        if chosen.any():
+            varied[chosen] = degrade(images[chosen].cpu(), self.chance).to(images.device)
         self.learn.xb = (varied, *others)
 
 

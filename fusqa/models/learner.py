@@ -49,8 +49,9 @@ __all__ = [
 
 PREDICTED = 64  # samples that are predicted at a time
 
-# Adam with decoupled weight decay and fastai's defaults, in PyTorch's fused form: fastai's own goes over the weights
-# several times, which takes an eighth of a ResNet-18 step at 64 px and a third of an AlexNet or VGG-16 step.
+# Adam with decoupled weight decay, of norms and biases too, and fastai's other defaults, in PyTorch's fused form:
+# fastai's own goes over the weights several times, which takes an eighth of a ResNet-18 step at 64 px and a third of an
+# AlexNet or VGG-16 step.
 ADAM = partial(OptimWrapper, opt=partial(torch.optim.AdamW, betas=(0.9, 0.99), eps=1e-5, fused=True))
 
 

@@ -105,6 +105,17 @@ class Siamese(_TwoStreams):
 
     towers = 1
 
+    def features(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return the features that decide the answer, ``(B, 2 width)``.
+
+        In training, images and masks go through the CNN as one batch: normalised each by its own statistics, they would
+        be trained by other ones than the running mean of both, by which they are judged.
+        """
+        if not self.training:
+            return super().features(image, mask)
+        of_both = self.cnns[0](torch.cat([self.encode(image, None), self.encode(None, mask)]))
+        return torch.cat(of_both.chunk(2), 1)
+
 
 class Synergic(_TwoStreams):
     """Two CNNs with weights of their own, one for the image and one for the mask."""

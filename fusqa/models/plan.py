@@ -40,6 +40,11 @@ class Training(BaseModel):
         """Samples of one round; at least one batch."""
         return max(self.batch, self.budget // self.rounds)
 
+    @property
+    def seen(self) -> int:
+        """Samples seen in the end: only whole batches, and rounds of one length, are trained."""
+        return self.rounds * (self.of_a_round // self.batch) * self.batch
+
 
 class Bar(BaseModel):
     """What a training must show to count as learnt; all three are chosen.

@@ -78,6 +78,7 @@ def publish(name: str, build: Path, place: Path = PLACE) -> Publication:
         if not any(made.glob("*/*.json")):
             raise PublishingError(f"{study} holds no results; run: make study PROFILE={shlex.quote(name)}")
         code = _one_state(made, name)
+        _require_plans(made, profile, name)
         shutil.copy(Profile.file(name), made / f"{profile.name}.yaml")
         replaced = _keep(edition, made, profile, code)
         _require_small(made, place)
@@ -232,6 +233,18 @@ def _one_state(made: Path, name: str) -> str:
             f"delete those of the other states and run: make study PROFILE={shlex.quote(name)}"
         )
     return next(iter(files))
+
+
+def _require_plans(made: Path, profile: Profile, name: str) -> None:
+    """Raise :class:`PublishingError` where a quality model was trained by other settings than the profile has now."""
+    for file in sorted(made.glob("*/quality__*.json")):
+        found = _read(file)
+        plan = found.get("plan")  # of what was run
+        if plan and plan != profile.training(row_named(found["row"])).model_dump():
+            raise PublishingError(
+                f"{file.relative_to(made)} was trained by other settings than those of the profile; delete it and run: "
+                f"make study PROFILE={shlex.quote(name)}"
+            )
 
 
 def _states(edition: Path) -> dict[Path, str | None]:

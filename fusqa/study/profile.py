@@ -254,6 +254,8 @@ class Profile(_Strict):
         with _naming(path):
             trainings = {name: profile.quality_with(changes) for name, changes in changed.items()}
         _require_one_size(path, "quality models", {"quality": profile.quality, **trainings})
+        if profile.quality.size % 8:
+            raise ValueError(f"{path}: quality: size {profile.quality.size} is no multiple of 8, the side of the maps")
         if "other" not in profile.requests:
             raise ValueError(f"{path}: requests need an entry 'other', for the rules without one of their own")
         return profile
@@ -324,7 +326,7 @@ def _require_models(path: Path, profile: Profile) -> None:
 def _require_early(path: Path, profile: Profile) -> None:
     """Raise ValueError where a grade asks for a segmenter after more samples than it is trained with."""
     for cohort, plan in profile.cohorts.items():
-        least = min(profile.segmenters[name].budget for name in plan.segmenters)
+        least = min(profile.segmenters[name].seen for name in plan.segmenters)
         if late := [grade.samples for grade in plan.grades if (grade.samples or 0) > least]:
             raise ValueError(f"{path}: {cohort}: grades after {late} samples; a segmenter is trained with {least} only")
 

@@ -226,6 +226,16 @@ def test_names_are_text_in_a_spreadsheet_and_in_a_browser(cohort, model, tmp_pat
     assert "<img src=x" not in page and "&lt;img src=x onerror=alert(1)&gt;" in page
 
 
+@pytest.mark.parametrize(("begin", "written"), [*((one, f"'{one}") for one in "=+-@\t"), ("\r", "\\r")])
+def test_no_text_is_a_formula_and_numbers_stay_numbers(tmp_path, begin, written):
+    from fusqa.assessment.ledger import write_table
+
+    row = {"case": f"{begin}cmd", "length_mm": -1.5, "faults": [f"{begin}a", "b"]}
+    write_table([row], list(row), tmp_path / "x.csv")
+    (read,) = csv.DictReader((tmp_path / "x.csv").open(newline=""))
+    assert read == {"case": f"{written}cmd", "length_mm": "-1.5", "faults": f"{written}a; b"}
+
+
 def test_the_report_is_one_file_that_can_be_sorted_and_filtered(cohort, model, tmp_path):
     sync_api = pytest.importorskip("playwright.sync_api")
     chromium = find_browser()
@@ -576,6 +586,8 @@ def test_what_is_unlike_the_training_pairs_gets_a_warning(cohort, model, tmp_pat
     save_model(loaded.model, tmp_path / "model", replace(loaded.card), known)
     knowing = Assessor.load(tmp_path / "model")
     near = sorted(verdict.unfamiliar for verdict in knowing(cohort))
+    told = {verdict.unfamiliar: any("unlike what" in one for one in verdict.warnings) for verdict in knowing(cohort)}
+    assert all(warned == (unfamiliar >= 0.99) for unfamiliar, warned in told.items()) and not all(told.values())
     assert near[0] < near[-2] < 1  # the last is the farthest pair itself: rounding decides on which side of it it falls
     for name in whole.table["image"]:
         write_image(cohort / name, 255 - read_image(cohort / name).pixels)

@@ -359,7 +359,7 @@ def test_any_mask_is_measured_or_told(tmp_path, drawn, row_mm, col_mm):
         return
     try:
         found = describe(case.mask, case.spacing, FETUS)
-    except ValueError as error:  # nothing to measure
-        assert ";" in str(error) or str(error)
+    except ValueError:  # nothing to measure
+        assert not np.isin(case.mask, [FETUS.id(name) for name in FETUS.solid]).any()
     else:
         assert 0 < found.mm <= 2 * (ROWS * row_mm + COLUMNS * col_mm)

@@ -78,6 +78,25 @@ def test_variants_of_an_image_are_undone_before_they_are_averaged():
     assert mean[0, 1, :, :4].min() > 0.99 and mean[0, 1, :, 4:].max() < 0.01
 
 
+def test_variants_are_six_images_of_which_half_are_mirrored():
+    shown = []
+
+    class Looks(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.none = nn.Parameter(torch.zeros(1))
+
+        def forward(self, x):
+            shown.append(x.clone())
+            return torch.cat([x, x], 1)
+
+    image = torch.arange(16, dtype=torch.uint8).repeat(16, 1)[None, None] * 8 + 40  # darker on the left
+    list(variants(Looks(), image))
+    images = [one[0, 0] for one in torch.cat(shown)[:, None]]
+    assert len(images) == VARIANTS == len({one.numpy().tobytes() for one in images})
+    assert sum(bool(one[0, 0] > one[0, -1]) for one in images) == VARIANTS // 2
+
+
 def test_a_mask_that_fits_its_image_fits_the_references_better():
     """Registration is rough: on most cases, not on all, the right mask does better than one turned upside down."""
     cases = [draw_case("A", 0, i) for i in range(14)]

@@ -43,7 +43,7 @@ def test_an_error_grows_with_its_severity(made, name):
     dice = of[[f"dice_{label}" for label in FETUS.solid[:2]]].mean().mean(axis=1)
     worse = of["delta_mm"].agg(lambda mm: mm.abs().mean())
     assert dice.is_monotonic_decreasing or worse.is_monotonic_increasing
-    assert dice.iat[-1] < 0.999 or worse.iat[-1] > worse.iat[0]
+    assert dice.iat[-1] < dice.iat[0] - 0.005 or worse.iat[-1] > worse.iat[0] + 0.5
 
 
 def test_a_thin_spur_ruins_the_length_and_hardly_the_dice(made):

@@ -53,6 +53,28 @@ def test_spread_is_from_the_smallest_to_the_largest_age_and_needs_two_equations(
 
 
 @pytest.mark.parametrize(
+    ("key", "low", "high"),
+    [  # mm
+        ("intergrowth-21st", 15, 95),
+        ("robinson-1975", 6, 84),
+        ("hadlock-1992", 2, 121),
+        ("verburg-2008", 20, 65),
+        ("sahota-2009", 5, 100),
+        ("intergrowth-21st-hc", 95, 350),
+    ],
+)
+def test_an_equation_holds_to_both_ends_of_its_range_and_no_further(key, low, high):
+    assert np.isfinite(gestational_age([low, high], key).days).all()
+    for outside in (low - 0.1, high + 0.1):
+        with pytest.raises(ValueError, match="mm"):
+            gestational_age(outside, key)
+
+
+def test_the_spread_of_hadlock_s_ages_is_half_of_eight_per_cent():
+    assert gestational_age(60, "hadlock-1992").sd == pytest.approx(0.04 * gestational_age(60, "hadlock-1992").days)
+
+
+@pytest.mark.parametrize(
     ("key", "mm", "days"),
     [
         # worked out by hand from the printed formulas

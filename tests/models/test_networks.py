@@ -51,6 +51,21 @@ def test_siamese_shares_its_tower_and_synergic_has_two():
     assert synergic == 2 * tower + 2 * 512 + 1
 
 
+def test_a_siamese_network_is_trained_by_the_statistics_that_judge_it():
+    """One batch norm for images and masks: its running statistics are those of both together."""
+    torch.manual_seed(0)
+    model, (image, mask) = quality_model("siamese", "resnet18", False), pair()
+    image, mask = image.repeat(8, 1, 1, 1), mask.repeat(8, 1, 1)
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0
+    with torch.inference_mode():
+        trained = model.train().features(image, mask)
+        judged = model.eval().features(image, mask)
+    # batches of 16 and 32 maps: variances with and without Bessel's correction differ by a few per cent
+    torch.testing.assert_close(trained, judged, rtol=0.1, atol=0.05 * float(judged.abs().max()))
+
+
 @pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_the_logit_depends_on_image_and_mask(topology):
     torch.manual_seed(0)

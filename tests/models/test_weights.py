@@ -52,6 +52,11 @@ def zoo():
         server.shutdown()
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
 @pytest.fixture
 def weights(tmp_path):
     """Weights of a file's own digits, and how they are called at a URL."""

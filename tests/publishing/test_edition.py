@@ -10,12 +10,15 @@ import pytest
 from conftest import SMOKE, publishing
 from sklearn import metrics as sk
 
+from fusqa.cohorts.cohort import patient_order
 from fusqa.evaluation.comparison import TrainedRow, table_3, trained_rows
 from fusqa.evaluation.scoring import CONFUSION
 from fusqa.evaluation.unseen import UNSEEN
+from fusqa.metrics import best_threshold
 from fusqa.publishing.editions import publish
 from fusqa.study.results import published
-from fusqa.study.sets import AT_B
+from fusqa.study.rows import RECIPES
+from fusqa.study.sets import AT_B, own_sets
 from fusqa.study.shelf import PLACE
 
 COMMIT = "0123456789" * 4
@@ -114,6 +117,9 @@ def require_derived(edition):
                 require_row(line, rows[line["model"]], threshold)
             else:
                 assert line[CONFUSION] == "not run"  # a row of which the edition's profile runs none
+    require_held_out(edition)
+    for row in rows.values():
+        require_threshold(row)
     scores = edition.table("gestational_age")
     for cases, lines in edition.result("gestational_age")["errors"].items():
         for line in lines:
@@ -124,6 +130,38 @@ def require_derived(edition):
     first = edition.seeded("review")
     review, criteria = edition.table(first), edition.result(first)["criteria"]
     assert criteria["masks"]["poor at site B"] == (~review.query("site == 'B'")["good"]).sum()
+
+
+def require_held_out(edition):
+    """Nobody is judged whom a network was trained on: patients are counted, and not what a notebook says of them."""
+    share, review = edition.profile.validation, edition.table(edition.seeded("review"))
+    held_out = patients_held_out(review.loc[review["site"] == "A", "patient"], share, edition.seed)
+    for path in edition.path("results").glob("segmentation__*.json"):
+        result = json.loads(path.read_text())
+        at_a = pd.read_csv(path.with_suffix(".csv"), dtype={"patient": str}).query("site == 'A'")
+        seen = at_a.loc[at_a["fold"] != result["best_fold"], "patient"]
+        trained_on = (~seen.isin(patients_held_out(seen, share, edition.seed))).sum()
+        learnt = result["learnt"]
+        assert learnt["samples"] / learnt["epochs"] == pytest.approx(trained_on), path
+    for path in edition.path("results").glob("quality__*[0-9].csv"):
+        table = pd.read_csv(path, dtype={"patient": str})
+        judged = set(table.loc[table["set"].str.endswith(", validation"), "patient"])
+        assert judged <= held_out and (judged or table.empty), path
+
+
+def patients_held_out(patients, share, seed):
+    """Those who train nothing, as the docstring of ``Cohort.split`` has it."""
+    order = patient_order(patients, seed)
+    return set(order[: min(max(round(share * len(order)), 1), len(order) - 1)])
+
+
+def require_threshold(row: TrainedRow):
+    """The threshold of a training is chosen on masks of site A, of the kind that it learnt from."""
+    for table, result in zip(row.tables if row.row else (), row.results, strict=False):
+        recipe = RECIPES[row.row.recipe]
+        known = table[table["set"].isin(own_sets(recipe))]
+        chosen = best_threshold(known[recipe.truth], known["probability"])
+        assert result["thresholds"]["validation"] == pytest.approx(chosen, abs=2e-6), row.title
 
 
 def require_scores(edition):

@@ -137,6 +137,7 @@ def test_the_page_of_the_command_has_every_verb_and_what_each_help_says():
     for verb in verbs:
         said = CliRunner().invoke(app, [*verb.split(), "--help"], env={"COLUMNS": "200"}).output
         options = set(re.findall(r"--[a-z-]+", said))
+        assert "--help" in options
         section = written.partition(f"# `fusqa {verb}`\n")[2].partition("\n#")[0]
         assert options <= set(re.findall(r"--[a-z-]+", section)), verb
 

@@ -43,7 +43,9 @@ def test_nothing_is_said_before_there_is_an_estimate(tmp_path):
     assert Progress(tmp_path / "estimate.csv", 2).line() is None
 
 
-def test_a_line_tells_what_is_done_and_what_is_left_and_is_not_repeated(study):
+def test_a_line_tells_what_is_done_and_what_is_left_and_is_not_repeated(study, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
     progress = Progress(study / "estimate.csv", 2)
     assert progress.line() == (
         "study: estimate for this machine: 2 min with 2 at once; 1 of 3 jobs done, 0 s so far, about 2 min left"

@@ -20,8 +20,10 @@ from fusqa.publishing.inserts import profile_table
 from fusqa.publishing.shrinking import shrunk
 from fusqa.publishing.tools import PublishingError, put_in_place
 from fusqa.study.material import load_masks, save_masks
+from fusqa.study.profile import Profile
 from fusqa.study.results import Study, published
 from fusqa.study.results import editions as editions_of
+from fusqa.study.rows import row_named
 from fusqa.study.shelf import edition_folders
 from fusqa.study.size import larger
 
@@ -72,6 +74,17 @@ def place(tmp_path) -> Path:
 
 def names(folder: Path) -> list[str]:
     return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+def test_a_model_of_other_settings_is_not_published_as_of_these(build, place):
+    plan = Profile.read(SMOKE).training(row_named("single-resnet18-scratch")).model_dump()
+    about = {"row": "single-resnet18-scratch", "status": "run"}
+    for budget in (plan["budget"], 2 * plan["budget"]):
+        result(build / "smoke/simulated", ROW, plan=plan | {"budget": budget}, **about)
+        if budget == plan["budget"]:
+            publish(str(SMOKE), build, place)
+    with pytest.raises(PublishingError, match=f"simulated/{ROW}.json was trained by other settings than those of"):
+        publish(str(SMOKE), build, place)
 
 
 def test_results_and_chapters_are_published_with_their_profile(build, place):

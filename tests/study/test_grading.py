@@ -88,9 +88,11 @@ def test_a_mixture_that_is_none_is_refused(grades, said):
         CohortPlan(A=8, B=8, segmenters=("unet",), rows=(), grades=grades)
 
 
-def test_a_grade_beyond_the_end_of_a_training_is_refused(tmp_path):
+@pytest.mark.parametrize(("samples", "rounds"), [(1_000_000, 8), (4800, 7)])  # 7 rounds of whole batches end at 4760
+def test_a_grade_beyond_the_end_of_a_training_is_refused(tmp_path, samples, rounds):
     settings = yaml.safe_load(Profile.file("quick").read_text(encoding="utf-8"))
-    settings["cohorts"]["hc18"]["grades"] = [{"share": 0.5}, {"share": 0.5, "samples": 1_000_000}]
+    settings["cohorts"]["hc18"]["grades"] = [{"share": 0.5}, {"share": 0.5, "samples": samples}]
+    settings["segmenters"]["unet"] |= {"budget": 4800, "rounds": rounds, "batch": 8}
     (tmp_path / "late.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"late.yaml: hc18: grades after \[1000000\] samples"):
+    with pytest.raises(ValueError, match=rf"late.yaml: hc18: grades after \[{samples}\] samples"):
         Profile.read(tmp_path / "late.yaml")

@@ -14,8 +14,9 @@ from fusqa.assessment.verdicts import Assessor
 from fusqa.cli import app
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.formats import read_mask, write_image
+from fusqa.metrics import best_threshold
 from fusqa.simulator.cases import simulate
-from fusqa.study.rows import grid, row_named
+from fusqa.study.rows import RECIPES, grid, row_named
 
 SMOKE = "tests/smoke.yaml"
 
@@ -60,6 +61,8 @@ def test_a_model_of_one_s_own_judges_as_its_card_says(cohort, predictions, tmp_p
     assert card["metrics"][card["training"]["chosen_on"]] == pytest.approx(
         roc_auc_score(kept["good"], kept["probability"])
     )
+    truth = RECIPES[row_named(row).recipe].truth
+    assert card["threshold"] == pytest.approx(best_threshold(kept[truth], kept["probability"]), abs=2e-6)
     whole = Cohort.open(cohort)
     trained_on = whole.table[~whole.table["patient"].isin(kept["patient"])]
     assert card["training"]["patients"] == trained_on["patient"].nunique() > 0

@@ -93,7 +93,7 @@ case $action in
     wait_for_node
     ;;
   kill-node)  # as if its power had failed: the daemon and whatever ran under it
-    mapfile -t steps < <(pgrep -f slurmstepd)
+    mapfile -t steps < <(pgrep -f '^([^ ]*/)?slurmstepd')
     groups=$(ps -o pgid= --ppid "${steps[*]}" || true)
     # these first and at once: one that lived on would report how its job ended, and the node be left completing it
     kill -9 "$(cat "$folder/slurmd.pid")" "${steps[@]}" 2>/dev/null || true
