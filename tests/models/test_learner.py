@@ -124,6 +124,27 @@ def test_training_learns_and_keeps_the_best_round():
     assert loss == pytest.approx(history["valid_loss"].min(), abs=1e-4)
 
 
+class Ruin(Callback):
+    """Turns every answer round at the end of the last round, before that is validated."""
+
+    def after_train(self):
+        if self.epoch == self.n_epoch - 1:
+            with torch.no_grad():
+                self.model.head.weight.mul_(-5)
+
+
+def test_a_last_round_that_is_worse_is_not_kept():
+    reproducible(0, threads=1)
+    images, masks, good = squares()
+    samples, model = resident(images, masks, good), quality_model("single", "resnet18", False, classes=2)
+    plan = PLAN.model_copy(update={"budget": 480, "rounds": 3})
+    history = fit(make_learner(model, nn.BCEWithLogitsLoss(), samples, samples, plan, 0, callbacks=[Ruin()]))
+    assert history["valid_loss"].idxmin() < 2
+    answer = predict(model, pictures(images), torch.from_numpy(masks))
+    loss = nn.functional.binary_cross_entropy_with_logits(answer, torch.from_numpy(good.astype(np.float32)))
+    assert loss.item() == pytest.approx(history["valid_loss"].min(), abs=1e-4)
+
+
 def test_same_seed_same_bits_and_another_seed_others():
     (first, history), (second, _), (other, _) = trained(0), trained(0), trained(1)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))

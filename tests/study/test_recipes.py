@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+import fusqa.study.training
 from fusqa.cohorts.writing import write_cohort
 from fusqa.evaluation.paper import PRINTED
 from fusqa.masks.labels import FETUS
@@ -14,8 +15,10 @@ from fusqa.models.networks import TOPOLOGIES, quality_model
 from fusqa.simulator.cases import draw_case
 from fusqa.study.material import AlteredSet, ErrorSet
 from fusqa.study.pairs import error_pairs, learning_pairs
+from fusqa.study.profile import Profile
 from fusqa.study.rows import RECIPES, grid
 from fusqa.study.sets import ACCEPTED_DAYS, AT_A, AT_B, ERRORS, good_as_learnt
+from fusqa.study.training import train
 
 
 def scans(count=6, size=96):
@@ -100,6 +103,46 @@ def test_errors_survive_the_disk(cohort, tmp_path):
     np.testing.assert_array_equal(loaded.images, made.images)
     np.testing.assert_array_equal(loaded.masks, made.masks)
     pd.testing.assert_frame_equal(loaded.table, made.table, check_dtype=False)
+
+
+@pytest.fixture
+def shown(cohort, monkeypatch):
+    """What a training by a recipe would show to its network, as (images, masks, targets) of all samples."""
+
+    class Enough(Exception):
+        pass
+
+    def caught(recipe):
+        seen = []
+
+        def recorded(model, loss, training, validation, *_, **__):
+            seen.extend(one.__getitems__(range(len(one))) for one in (training, validation))
+            raise Enough
+
+        monkeypatch.setattr(fusqa.study.training, "make_learner", recorded)
+        pairs = learning_pairs({"errors": errors(cohort)}, cohort, 64)
+        plan = Profile.read("quick").quality
+        with pytest.raises(Enough):
+            train(torch.nn.Identity(), RECIPES[recipe], pairs, pairs, plan, 0, torch.device("cpu"))
+        return seen
+
+    return caught
+
+
+def test_a_network_is_trained_on_what_its_recipe_sees_and_adds(shown):
+    for images, masks, targets in shown("errors"):
+        assert images.any() and masks.any() and targets.tolist() == [1, 0, 0, 1, 0, 0]
+    for images, masks, _ in shown("blind"):
+        assert not images.any() and masks.any()
+    for images, masks, _ in shown("maskless"):
+        assert images.any() and not masks.any()
+    for recipe in ("exchanged", "mismatched"):
+        for images, masks, targets in shown(recipe):
+            assert len(targets) > 6 and (targets == 0).sum() > 4, recipe
+            pairs = {
+                (image.numpy().tobytes(), mask.numpy().tobytes()) for image, mask in zip(images, masks, strict=True)
+            }
+            assert len(pairs) > 6, recipe  # more than the masks with their own images
 
 
 def test_who_sees_no_image_cannot_use_it(cohort):
