@@ -89,6 +89,9 @@ def test_settings_are_those_of_the_run():
         "learnt": PROFILE.learnt.model_dump(),
         "threads": PROFILE.threads,
     }
+    # a training on a segmenter's errors learns from all segmenters of its cohort: a restored review asks for the same
+    review = CHAPTERS["review"].settings_of(PROFILE, "simulated", {"seed": 0})
+    assert review["cohorts.simulated.segmenters"] == PROFILE.cohorts["simulated"].segmenters
     sizes = {"cohorts.hc18.A": 16, "cohorts.hc18.B": 16}
     assert CHAPTERS["cohorts"].settings_of(PROFILE, "hc18", {}) == {"seeds.0": PROFILE.seeds[0]} | sizes
 
