@@ -112,7 +112,7 @@ def checkout(tmp_path) -> Checkout:
     folder = tmp_path / "checkout"
     for part in ("fusqa", "notebooks", "profiles", "workflow"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    for part in ("book", "results", "_config.yml", "CHANGELOG.md"):
+    for part in ("book", "results", "_config.yml", "CHANGELOG.md", "CITATION.cff"):
         (folder / part).symlink_to(ROOT / part)
     shutil.copy(ROOT / "_toc.yml", folder)
     return Checkout(folder)

@@ -251,7 +251,7 @@ def test_a_chapter_of_models_that_have_not_learnt_concludes_nothing(unlearnt, ch
     )
     said = r"No model of .* has learnt its task"
     edition = published("simulated")
-    shown = f"published edition “{edition.profile.name}”" if edition and chapter == "ten_minutes" else said
+    shown = f"of the edition “{edition.profile.name}”" if edition and chapter == "ten_minutes" else said
     assert re.search(shown, printed, re.IGNORECASE), printed
     result = unlearnt.result(chapter)
     for part in TOLD.get(chapter, ()):
