@@ -162,7 +162,7 @@ def _files(folder: Path, where: str, deep: bool) -> Iterator[str]:
 
 
 def _closed(folder: Path, where: str) -> Iterator[Problem]:
-    """Yield the folders within whose files are not seen: links, which might lead anywhere, and forbidden ones."""
+    """Yield the inner folders whose files are not seen: links, which might lead anywhere, and forbidden ones."""
     refused: list[OSError] = []
     for at, folders, _ in os.walk(folder / where, onerror=refused.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
