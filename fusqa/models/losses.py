@@ -9,6 +9,7 @@ __all__ = [
     "ReconstructionLoss",
     "SegmentationLoss",
     "average_mask",
+    "in_layers",
     "one_hot",
     "soft_dice_loss",
     "unpacked",
@@ -81,10 +82,15 @@ class ReconstructionLoss(nn.Module):
         return F.mse_loss(probability, hot) + soft_dice_loss(probability, hot)
 
 
-def unpacked(bits: Tensor, layers: int) -> Tensor:
-    """Turn pixels with one bit per layer, ``(B, H, W)`` uint8, into floats 0 and 1 ``(B, layers, H, W)``."""
+def in_layers(bits: Tensor, layers: int) -> Tensor:
+    """Turn pixels with one bit per layer, ``(B, H, W)`` uint8, into 0 and 1 ``(B, layers, H, W)`` uint8."""
     places = torch.arange(layers, device=bits.device, dtype=torch.uint8).view(-1, 1, 1)
-    return (bits.unsqueeze(1) >> places & 1).float()
+    return bits.unsqueeze(1) >> places & 1
+
+
+def unpacked(bits: Tensor, layers: int) -> Tensor:
+    """Turn them into floats 0 and 1 ``(B, layers, H, W)``, which take four times the memory."""
+    return in_layers(bits, layers).float()
 
 
 class ErrorMapLoss(nn.Module):

@@ -14,7 +14,7 @@ from fusqa.masks.label_images import wrong_pixels
 from fusqa.masks.labels import Scheme
 from fusqa.models.error_mapper import ErrorMapper
 from fusqa.models.learner import Resident, computes_in, fit, make_learner, predict
-from fusqa.models.losses import ErrorMapLoss
+from fusqa.models.losses import ErrorMapLoss, in_layers
 from fusqa.models.plan import Bar, Training
 from fusqa.study.learning import Evidence, evidence
 from fusqa.study.material import AlteredSet, ErrorSet
@@ -55,8 +55,7 @@ class Checked:
 
     def wrong(self) -> np.ndarray:
         """Wrong pixels of each structure, ``(M, classes - 1, S, S)`` bool."""
-        places = torch.arange(self.scheme.classes - 1, dtype=torch.uint8).view(-1, 1, 1)
-        return (self.bits.unsqueeze(1) >> places & 1).bool().numpy()  # as `unpacked`, in a quarter of its memory
+        return in_layers(self.bits, self.scheme.classes - 1).bool().numpy()
 
     def where(self, chosen: np.ndarray) -> Self:
         """Keep the masks that a boolean array ``(M,)`` chooses."""

@@ -294,32 +294,27 @@ def test_a_segmentation_object_is_read_by_the_names_of_its_segments(folder):
 
 
 def plane(z):
-    position = Dataset()
+    view, position = Dataset(), Dataset()
     position.ImagePositionPatient = [0, 0, z]
-    return {"PlanePositionSequence": Sequence([position])}
+    view.PlanePositionSequence = Sequence([position])
+    return view
 
 
 def moment(frame):
-    source, derived = Dataset(), Dataset()
+    view, source, derived = Dataset(), Dataset(), Dataset()
     source.ReferencedSOPInstanceUID, source.ReferencedFrameNumber = "1.2.3", frame
     derived.SourceImageSequence = Sequence([source])
-    return {"DerivationImageSequence": Sequence([derived])}
+    view.DerivationImageSequence = Sequence([derived])
+    return view
 
 
 @pytest.mark.parametrize("view", [plane, moment])
 def test_segments_of_two_slices_or_moments_make_no_mask(folder, view):
-    def views(*numbers):
-        made = [Dataset() for _ in numbers]
-        for one, number in zip(made, numbers, strict=True):
-            for keyword, value in view(number).items():
-                setattr(one, keyword, value)
-        return made
-
     dicom(folder / "images/0001.dcm", GREY, PixelSpacing=list(SPACING))
     segments = {1: "head", 2: "body"}
-    segmentation(folder / "masks/0001.dcm", segments, {1: 1, 2: 2}, views(12, 12))
+    segmentation(folder / "masks/0001.dcm", segments, {1: 1, 2: 2}, [view(12), view(12)])
     assert set(np.unique(only(folder).mask)) == {0, 1, 2}
-    segmentation(folder / "masks/0001.dcm", segments, {1: 1, 2: 2}, views(0, 12))
+    segmentation(folder / "masks/0001.dcm", segments, {1: 1, 2: 2}, [view(0), view(12)])
     (fault,) = said(folder)
     assert "shows segments of more than one slice or moment; export the one" in fault
 
