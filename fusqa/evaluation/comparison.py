@@ -394,6 +394,7 @@ RIVALS = {
         ("recipe", "both-labels", "paper-labels"),
         ("recipe", "both-labels", "errors"),
         ("recipe", "both-signed", "signed"),
+        ("recipe", "both-dice", "dice"),
     ),
     "how the mask enters": (
         ("recipe", "paper", "paper-labels"),

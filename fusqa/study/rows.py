@@ -158,6 +158,7 @@ RECIPES = {
     "reviewed": Recipe(_ERRORS, LABELS, target="reviewed"),
     "both-reviewed": Recipe(_BOTH, LABELS, target="reviewed"),
     "dice": Recipe(_ERRORS, LABELS, target="dice"),
+    "both-dice": Recipe(_BOTH, LABELS, target="dice"),
     "signed": Recipe(_ERRORS, LABELS, target="delta_mm"),
     "signed-blind": Recipe(_ERRORS, LABELS, sees=(MASK,), target="delta_mm"),
     "signed-mismatched": Recipe(_ERRORS, LABELS, mismatched=0.5, target="delta_mm"),
