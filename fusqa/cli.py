@@ -8,6 +8,7 @@ Modules are imported by the verb that needs them, so that ``fusqa --help`` answe
 import io
 import logging
 import re
+import shlex
 import socket
 import sys
 import warnings
@@ -86,6 +87,13 @@ def _require_no_input(read: Container[Path], *outputs: Path | None) -> None:
     for path in filter(None, outputs):
         if path.resolve() in read:
             raise ValueError(f"{path} is among the files that are read, and would be lost; give another name")
+
+
+def _model_files(model: Path) -> set[Path]:
+    """Files of a model, given by its folder or its published name."""
+    from fusqa.study.shelf import model_folder
+
+    return {file.resolve() for file in model_folder(model).iterdir()}
 
 
 def _version(wanted: bool) -> None:
@@ -243,8 +251,8 @@ def segment(
         cases = open_images(cohort, *_given(segmenter.card.scheme, None, spacing))
         faulty = write_masks(segmenter, cases, out, _bar_over(cases))
     typer.echo(f"{out}: {len(cases) - faulty} masks, {faulty} cases without one; {TABLE} lists them")
-    options = " ".join(["--spacing", *spacing]) if spacing else ""
-    typer.echo(f"Judge them: fusqa assess {cohort} --predictions {out} --model QUALITY_MODEL {options}".rstrip())
+    judged = ["fusqa", "assess", str(cohort), "--predictions", str(out), "--model", "QUALITY_MODEL"]
+    typer.echo(f"Judge them: {shlex.join([*judged, *(['--spacing', *spacing] if spacing else [])])}")
     if faulty:
         typer.echo("The column 'faults' says why.")
         raise typer.Exit(PROBLEMS)
@@ -289,7 +297,7 @@ def assess(
         assessor = Assessor.load(model)
         given = cohort, *_given(scheme or assessor.card.scheme, labels, spacing)
         cases = Input.open(*given)
-        read = cases.files()
+        read = cases.files() | _model_files(model)
         if predictions:
             cases = with_masks(open_images(*given), predictions)
             read |= cases.files() | {(predictions / TABLE).resolve()}
@@ -354,7 +362,7 @@ def train(
             lambda cases: _bar(cases, desc="masks"),
         )  # fmt: skip
     typer.echo(result)
-    typer.echo(f"Use it: fusqa assess COHORT --model {out} --out scores.csv --report report.html")
+    typer.echo(f"Use it: fusqa assess COHORT --model {shlex.quote(str(out))} --out scores.csv --report report.html")
 
 
 @app.command()
@@ -369,6 +377,7 @@ def export(
     with _mistakes():
         _require_files(out)
         assessor = Assessor.load(model)
+        _require_no_input(_model_files(model), out)
         apart = export(assessor.model, assessor.card, out)
     typer.echo(f"{out}: probabilities differ from the model's by {apart:.1g} at most; the card is in its metadata")
 

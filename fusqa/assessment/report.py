@@ -14,7 +14,7 @@ from fusqa.assessment.ledger import Ledger
 from fusqa.assessment.marking import Marker
 from fusqa.assessment.promise import Promise
 from fusqa.cohorts.manifest import legible
-from fusqa.cohorts.reading import Input
+from fusqa.cohorts.reading import Case, Input
 from fusqa.figures.page_images import MARKED, encoded, line_between, thumbnail
 from fusqa.files import whole
 from fusqa.masks.labels import Scheme
@@ -33,7 +33,7 @@ SHOWN = {
 }  # fmt: skip
 NUMBERS = {
     "probability": "{:.3f}", "length_mm": "{:.1f}", "ga_days": "{:.1f}", "ga_sd_days": "{:.1f}",
-    "within_mm": "{:.2f}", "within_days": "{:.2f}", "unfamiliar": "{:.2f}",
+    "within_mm": "{:.3f}", "within_days": "{:.3f}", "unfamiliar": "{:.2f}",
 }  # fmt: skip
 RIGHT = (
     "Right within: no farther than that from an expert's length. It holds as far as the measured patients are like the "
@@ -137,6 +137,15 @@ def _joined(value: Any) -> str:
     return "; ".join(value) if isinstance(value, list) else str(value)
 
 
+def _seen(case: Case, line: bool, marked: bool) -> str:
+    """What a thumbnail shows, in words."""
+    extras = ["the measured line"] * line + ["what the error map marks as wrong"] * marked
+    name = html.escape(case.case)
+    if case.image is None:
+        return f"Mask {name}" + " with " * line + "".join(extras)
+    return f"Image {name} with " + ", ".join(["its mask", *extras])
+
+
 def _pictures(
     verdicts: Ledger, promise: Promise, order: Sequence[tuple[float, int, int]], cases: Input, marker: Marker | None
 ) -> Iterator[str]:
@@ -160,6 +169,6 @@ def _pictures(
         yield (
             f"<figure class='{entry['verdict']}'><img loading='lazy' "
             f"src='{encoded(thumbnail(case, cases.scheme, HEIGHT, line, marked))}' "
-            f"alt='Image {name} with its mask and the measured line'><figcaption><b>{name}</b>: {entry['verdict']}, "
+            f"alt='{_seen(case, line is not None, marked is not None)}'><figcaption><b>{name}</b>: {entry['verdict']}, "
             f"{trust}<br>{html.escape(promise.sentence(entry))}<br>{why}</figcaption></figure>\n"
         )

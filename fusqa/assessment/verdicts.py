@@ -187,7 +187,7 @@ class Assessor:
         low, high = self.card.training.get("length_mm") or (None, None)
         if low is not None and not low <= found.mm <= high:
             warnings.append(
-                f"{found.mm:.1f} mm is outside the lengths that the model was trained on, {low:.0f} to {high:.0f} mm"
+                f"{found.mm:.1f} mm is outside the lengths that the model was trained on, {low:.1f} to {high:.1f} mm"
             )
         return replace(blank, found=found, reasons=reasons, warnings=tuple(warnings))
 

@@ -40,6 +40,7 @@ __all__ = [
     "unfamiliarity",
 ]
 
+MOST_COST = 2.5  # relative to no model; a dearer model is of no use
 SETTLED = 0.1  # share accepted from which on a risk curve sets the scale; a steeper start is cut off
 MOST_CURVES = 7  # in one panel, besides those that all panels share: more cannot be told apart
 
@@ -250,7 +251,7 @@ def forest(table: pd.DataFrame, label: str) -> Figure:
         part = table[table["run"] == run]
         at = np.array([models.index(model) for model in part["model"]]) + 0.3 * (number - (len(runs) - 1) / 2)
         axis.hlines(at, part["low"], part["high"], color=colour, linewidth=1.5)
-        axis.plot(part["value"], at, "os"[number % 2], color=colour, markersize=5, label=run)
+        axis.plot(part["value"], at, "osD^v"[number % 5], color=colour, markersize=5, label=run)
     _legend_below(figure, axis, 3)
     return figure
 
@@ -371,7 +372,10 @@ def risk_curves(
     for axis, (risk, found) in zip(axes[0], curves.items(), strict=True):
         # the first few masks make a curve jump: the scale is that of where it has settled
         settled = [curve.risk[curve.coverage >= SETTLED].max(initial=0.0) for curve in found.values()]
-        axis.set(title=risk, ylim=(0, 1.1 * max(settled) or None))
+        highest = 1.1 * max(settled)
+        steep = any(curve.risk.max(initial=0.0) > highest > 0 for curve in found.values())
+        cut = f"\n(above {highest:.2g} not drawn)" if steep else ""
+        axis.set(title=f"{risk}{cut}", ylim=(0, highest or None))
     for axis in axes[-1]:
         axis.set_xlabel("share accepted")
     return figure
@@ -392,11 +396,13 @@ def costs(ratios: np.ndarray, spent: Mapping[str, Mapping[str, np.ndarray]]) -> 
         for title, values in models.items():
             axis.plot(ratios, values, linewidth=1.4, label=title)
         axis.axhline(1, color="0.3", linestyle=":")
-        axis.set(xscale="log", ylim=(0, 2.5))
+        axis.set(xscale="log", ylim=(0, MOST_COST))
         axis.set_title(group, fontsize=9)
         _legend_beside(axis)
     figure.supxlabel("cost of a poor mask accepted / of a good mask rejected", fontsize=9)
-    figure.supylabel("cost, relative to no model", fontsize=9)
+    dearest = max(values.max() for models in spent.values() for values in models.values())
+    cut = f"; above {MOST_COST} not drawn" if dearest > MOST_COST else ""
+    figure.supylabel(f"cost, relative to no model{cut}", fontsize=9)
     return figure
 
 

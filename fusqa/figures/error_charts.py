@@ -54,7 +54,7 @@ def dated_within(left: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
     """
     figure, axes = panels(len(left), 3, aspect=1.1, height=2.9, sharey=True)
     for axis, (name, ways) in zip(axes, left.items(), strict=True):
-        for (title, days), dash in zip(ways.items(), ("-", ":", "-", "--"), strict=False):
+        for (title, days), dash in zip(ways.items(), ("-", ":", "-.", "--"), strict=False):
             sns.ecdfplot(x=days, ax=axis, label=title, linestyle=dash)
         axis.axvline(7, color="0.5", linestyle=":", linewidth=1)
         axis.set(xlim=(0, MOST_DAYS), ylim=(0, 1), xlabel="days", ylabel="")

@@ -157,7 +157,7 @@ def show_threshold(
     data = {
         "bins": BINS,
         "good": good.astype(int).tolist(),
-        "days": [None if np.isnan(value) else round(float(value), 1) for value in days],
+        "days": [None if np.isnan(value) else round(float(value), 3) for value in days],
         "models": {
             name: {
                 # not rounded, so that a score near a threshold stays on its side
@@ -195,7 +195,7 @@ def show_gallery(
     caption : str
         What the cases are.
     """
-    known = [None if np.isnan(value) else round(float(value), 2) for value in days]
+    known = [None if np.isnan(value) else float(value) for value in days]  # rounded once, where it is printed
     items = []
     for case, accepted, error in zip(cases, good, known, strict=True):
         verdict = "good" if accepted else "poor"

@@ -43,7 +43,7 @@ from fusqa.publishing.lessons import handout, lesson_table, lessons, slides
 from fusqa.publishing.pages import absent_page, add_edition, add_findings, add_origin, page
 from fusqa.publishing.quizzes import quiz, quizzes
 from fusqa.publishing.students import write_students
-from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, jupyter_book, put_in_place
+from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, alone, jupyter_book, put_in_place
 from fusqa.study.catalogue import COHORTS
 from fusqa.study.chapters import PUBLISHED, read_chapters, result_files
 from fusqa.study.profile import Profile
@@ -81,9 +81,7 @@ def bind_study(name: str, source: Path, build: Path) -> Path:
         named = ", ".join(file.partition("/")[2] for file in missing)
         found = f"not executed: {named} (looked in {study.folder / FIRST / 'notebooks'})"
         raise PublishingError(f"{found}; run: make book PROFILE={shlex.quote(profile.name)}")
-    assemble(root, sources, out / "source")
-    bind(out / "source", out / "html")
-    return out / "html" / "index.html"
+    return _bound(root, sources, out)
 
 
 def bind_edition(name: str | None, source: Path, build: Path) -> Path:
@@ -111,9 +109,15 @@ def bind_edition(name: str | None, source: Path, build: Path) -> Path:
         names = ", ".join(folder.name for folder in edition_folders(FIRST, place))
         known = f"editions on simulated fetuses are {names}" if names else "there is none yet"
         raise PublishingError(f"no edition {name or ''} in {place}: {known}")
-    out = root / build / "read"
-    assemble(root, sources, out / "source")
-    bind(out / "source", out / "html")
+    return _bound(root, sources, root / build / "read")
+
+
+def _bound(root: Path, sources: Mapping[str, Source], out: Path) -> Path:
+    """Lay out and build a book in `out`, one call at a time; return its first page."""
+    out.mkdir(parents=True, exist_ok=True)
+    with alone(out, "binding a book"):
+        assemble(root, sources, out / "source")
+        bind(out / "source", out / "html")
     return out / "html" / "index.html"
 
 

@@ -7,9 +7,7 @@ result files (JSON, CSV and small arrays), its executed chapters made small, the
 are left alone.
 """
 
-import fcntl
 import json
-import os
 import shlex
 import shutil
 import tempfile
@@ -23,7 +21,7 @@ from zipfile import ZIP_LZMA
 from fusqa.files import write_bytes, write_csv
 from fusqa.publishing.restoring import COHORT, cohort_table, files_of, is_restorable
 from fusqa.publishing.shrinking import shrunk
-from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, put_in_place
+from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, alone, put_in_place
 from fusqa.study.chapters import read_chapters, result_files, result_names, result_of
 from fusqa.study.learning import LEARNT, verdict_of
 from fusqa.study.material import load_masks, save_masks
@@ -98,19 +96,13 @@ def _alone(place: Path) -> Iterator[None]:
 
     Where that one was about to replace an edition, the edition is put back.
     """
-    folder = os.open(place, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with alone(place, "publishing"):
         for scratch in place.glob(f"{SCRATCH}*"):
             for older in scratch.glob(f"{BEFORE}/*"):
                 if not (place / older.name).exists():
                     older.rename(place / older.name)
             shutil.rmtree(scratch)
         yield
-    except BlockingIOError:
-        raise PublishingError(f"another call is publishing in {place}; wait for its end") from None
-    finally:
-        os.close(folder)
 
 
 def _lay_out(study: Path, made: Path, profile: Profile, cohort: str) -> None:

@@ -24,29 +24,33 @@ class Progress:
     Parameters
     ----------
     estimate : Path
-        Table that :mod:`fusqa.publishing.estimation` writes; it appears while the study runs.
+        Table that :mod:`fusqa.publishing.estimation` writes; it appears, or is written anew, while the study runs.
     at_once : int
-        Processors that work on the study.
+        Jobs that run side by side.
     """
 
     def __init__(self, estimate: Path, at_once: int):
         self.estimate, self.at_once, self.begin = estimate, at_once, time.time()
         self.seconds: dict[Path, float] = {}
+        self.written: float | None = None  # when the estimate was, by its file
         self.counted: set[Path] | None = None  # files that the last line counted
 
     def line(self) -> str | None:
         """Return what there is to say since the last call, if anything."""
-        if not self.seconds:
-            if not self.estimate.is_file():
-                return None
+        written = _written(self.estimate)
+        if written is None:
+            return None
+        if written != self.written:
             with self.estimate.open(encoding="utf-8", newline="") as rows:
                 self.seconds = {self.estimate.parent / r["file"]: float(r["seconds"]) for r in csv.DictReader(rows)}
-        done = {file for file in self.seconds if file.is_file()}
+            self.written, self.counted = written, None
+        times = {file: _written(file) for file in self.seconds}
+        done = {file for file, time_of in times.items() if time_of is not None}
         if done == self.counted:
             return None
         first, self.counted = self.counted is None, done
         left = sum(self.seconds[file] for file in self.seconds.keys() - done)
-        ran = sum(self.seconds[file] for file in done if file.stat().st_mtime >= self.begin)
+        ran = sum(self.seconds[file] for file in done if times[file] >= self.begin)
         elapsed = time.time() - self.begin
         rate = self.at_once if first else (ran + TRUSTED * self.at_once) / (elapsed + TRUSTED)
         said = f"{len(done)} of {len(self.seconds)} jobs done, {_span(elapsed)} so far, about {_span(left / rate)} left"
@@ -69,6 +73,14 @@ def failures(study: Path) -> list[str]:
         cause = f"{errors[0]['ename']}: {errors[0]['evalue']}" if errors else "it was ended from outside"
         said.append(f"failed: {name} on {cohort.name}: {cause}\n  outputs: {left}\n  log: {cohort / 'logs' / name}.log")
     return said
+
+
+def _written(file: Path) -> float | None:
+    """When a file was written; None where there is none, as while the job that makes it anew is at work."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return None
 
 
 def _span(seconds: float) -> str:

@@ -6,6 +6,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from fusqa.files import write_bytes
+from fusqa.publishing.tools import PublishingError
 
 __all__ = ["SOLUTION", "student", "write_students"]
 
@@ -32,11 +33,20 @@ def student(notebook: NotebookNode) -> NotebookNode:
 
 
 def write_students(notebooks: Path, folder: Path) -> list[Path]:
-    """Write the student's copy of every notebook of a folder into another; return their paths, sorted."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    """Write the student's copy of every notebook of a folder into another; return their paths, sorted.
+
+    Raises
+    ------
+    PublishingError
+        Before anything is written, where a notebook of that name lies there with other content: somebody's answers.
+    """
+    copies = {}
     for source in sorted(notebooks.glob("*.ipynb")):
-        text = nbformat.writes(student(nbformat.read(source, as_version=4))) + "\n"
-        write_bytes(folder / source.name, text.encode())
-        written.append(folder / source.name)
-    return written
+        copies[folder / source.name] = (nbformat.writes(student(nbformat.read(source, as_version=4))) + "\n").encode()
+    for place, content in copies.items():
+        if place.exists() and place.read_bytes() != content:
+            raise PublishingError(f"{place} exists and is another notebook; remove it, or give another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    for place, content in copies.items():
+        write_bytes(place, content)
+    return list(copies)

@@ -1,11 +1,14 @@
-"""The programs that publishing calls, and the error that says in words what is missing."""
+"""The programs that publishing calls, what keeps two calls apart, and the error that says in words what is missing."""
 
+import fcntl
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["DRAWN_AGAIN", "WEAKER", "PublishingError", "jupyter_book", "put_in_place", "run"]
+__all__ = ["DRAWN_AGAIN", "WEAKER", "PublishingError", "alone", "jupyter_book", "put_in_place", "run"]
 
 WEAKER = "weaker.npz"
 DRAWN_AGAIN = ("errors.npz", WEAKER)
@@ -16,6 +19,23 @@ MINUTES = 60  # that a program may take
 
 class PublishingError(RuntimeError):
     """Something cannot be bound, printed or published; the message says what is missing and what to do."""
+
+
+@contextmanager
+def alone(folder: Path, doing: str) -> Iterator[None]:
+    """Let one call at a time work in a folder, which must exist; another one raises :class:`PublishingError`.
+
+    The lock ends with the process that holds it, so a killed one locks nobody out.
+    """
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PublishingError(f"another call is {doing} in {folder}; wait for its end") from None
+        yield
+    finally:
+        os.close(held)
 
 
 def put_in_place(made: Path, place: Path, aside: Path) -> None:

@@ -29,7 +29,7 @@ def unpack(edition: Path, build: Path, images: int) -> Path:
     build : Path
         Where studies are kept.
     images : int
-        How many images of site A to draw, whole patients; a class seldom needs all.
+        How many images of site A to draw; a class seldom needs all.
 
     Raises
     ------

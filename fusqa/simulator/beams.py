@@ -89,11 +89,11 @@ def fill(plane: np.ndarray, outline: np.ndarray, value: int) -> None:
 
 
 def patches(rng: np.random.Generator, beams: Beams, along_mm: float, across_mm: float) -> np.ndarray:
-    """Smooth random field of unit variance with the given grain, ``(SAMPLES, BEAMS)`` float32."""
+    """Smooth random field with a standard deviation of about 1.2 and the given grain, ``(SAMPLES, BEAMS)`` float32."""
     rows = max(4, round(SAMPLES * beams.step_mm / along_mm))
     columns = max(4, round(BEAMS * float(beams.pitch_mm.mean()) / across_mm))
     coarse = rng.standard_normal((rows, columns), np.float32)
-    return cv2.resize(coarse, (BEAMS, SAMPLES), interpolation=cv2.INTER_CUBIC) * 1.4  # what interpolation smooths off
+    return cv2.resize(coarse, (BEAMS, SAMPLES), interpolation=cv2.INTER_CUBIC) * 1.4  # interpolation smooths
 
 
 def blur(plane: np.ndarray, along: float, across: float) -> np.ndarray:

@@ -80,7 +80,8 @@ class Fetus:
     Attributes
     ----------
     head, body, palate, gap : numpy.ndarray
-        Outlines of the four labelled structures; the gap still overlaps its neighbours, which are painted over it.
+        Outlines of the four labelled structures; the gap still overlaps its neighbours, which a mask
+        takes from it.
     organs, limbs : tuple of Part
         What is seen inside the fetus and beside it, from the bottom layer to the top.
     skull, bones, limb_bones : tuple of numpy.ndarray

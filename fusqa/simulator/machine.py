@@ -160,7 +160,10 @@ def haze(intensity: np.ndarray, machine: Machine, beams: Beams, rng: np.random.G
 
 
 def compress(intensity: np.ndarray, machine: Machine, rng: np.random.Generator) -> np.ndarray:
-    """Log compression to grey 0–255, ``(SAMPLES, BEAMS)`` float32; at a gain of 0 dB mean tissue is mid-grey."""
+    """Log compression to grey 0–255, ``(SAMPLES, BEAMS)`` float32.
+
+    At a gain of 0 dB and a gamma of 1, mean tissue is mid-grey.
+    """
     span, gain, gamma, smooth = (
         rng.uniform(*pair) for pair in (machine.dynamic_range_db, machine.gain_db, machine.gamma, machine.smoothing)
     )

@@ -258,6 +258,10 @@ def test_the_report_is_one_file_that_can_be_sorted_and_filtered(cohort, model, t
         assert page.locator("tbody tr:visible").count() == good
         assert page.locator("figure:visible").count() == good
         page.locator("#verdict").select_option("")
+        page.locator("#text").fill("C3")
+        found = [page.locator(which).all_inner_texts() for which in ("tr:visible td:nth-child(2)", "figure:visible b")]
+        assert found == [["c3"], ["c3"]]
+        page.locator("#text").fill("")
         page.get_by_role("button", name="length, mm").click()
         lengths = [float(text) for text in page.locator("tbody td:nth-child(5)").all_inner_texts()]
         assert lengths == sorted(lengths)
@@ -373,14 +377,18 @@ def test_a_full_disk_is_told_and_leaves_no_half_file(cohort, model, small_disk, 
 
 
 def test_no_output_may_take_the_place_of_what_is_read_or_of_another_output(cohort, model, tmp_path):
-    before = {path: path.read_bytes() for path in cohort.rglob("*") if path.is_file()}
-    image = cohort / Cohort.open(cohort).table["image"][0]
-    for out, more in ((cohort / "cases.csv", ()), (tmp_path / "s.csv", ("--report", image))):
+    before = {path: path.read_bytes() for folder in (cohort, model) for path in folder.rglob("*") if path.is_file()}
+    image, card = cohort / Cohort.open(cohort).table["image"][0], model / "card.json"
+    for out, *more in (
+        [cohort / "cases.csv"],
+        [model / "weights.safetensors"],
+        *([tmp_path / "s.csv", option, path] for option, path in (("--report", image), ("--json", card))),
+    ):
         done = assess(cohort, model, out, *more)
         assert done.exit_code == 2 and "is among the files that are read, and would be lost" in done.output
     done = assess(cohort, model, tmp_path / "x", "--json", tmp_path / "x")
     assert done.exit_code == 2 and "are the same file; give each output a name of its own" in done.output
-    assert {path: path.read_bytes() for path in cohort.rglob("*") if path.is_file()} == before
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_a_call_that_is_refused_leaves_nothing_behind(model, tmp_path):
@@ -491,10 +499,12 @@ def test_an_error_map_beside_the_model_marks_what_is_wrong_in_the_report(cohort,
 
     assert Marker.beside(tmp_path / "models/quality", "fetus") is None
     plain = page()
+    assert "alt='Image c3 with its mask, the measured line'" in plain
     save_error_map(beside, bias=-5.0)
     marked = Marker.beside(tmp_path / "models/quality", "fetus").marked(case)
     assert marked[case.mask > 0].mean() > 0.9 and marked[case.mask == 0].mean() < 0.1  # whatever was drawn
     assert "by the error map" in page()
+    assert "alt='Image c3 with its mask, the measured line, what the error map marks as wrong'" in page()
     save_error_map(beside, bias=5.0)
     marked = Marker.beside(tmp_path / "models/quality", "fetus").marked(case)
     assert marked.shape == case.mask.shape and marked.all()
@@ -525,7 +535,8 @@ def test_an_autoencoder_judges_masks_without_pictures(cohort, model, autoencoder
     small = torch.from_numpy(Cohort.open(cohort).stack(SIZE)[1])
     expected = 1 - anomaly_ratio(small, predict(loaded.model, small))
     np.testing.assert_allclose([float(row["probability"]) for row in rows], expected, atol=1e-5)
-    assert (tmp_path / "r.html").read_text().count("<figure") == len(NAMES)
+    report = (tmp_path / "r.html").read_text()
+    assert report.count("<figure") == len(NAMES) and "alt='Mask 0 with the measured line'" in report
     assert assess(masks / "0.png", autoencoder, tmp_path / "one.csv", "--spacing", "0.15").exit_code == 0
     (one,) = read_scores(tmp_path / "one.csv")
     assert one == next(row for row in rows if row["case"] == "0")

@@ -62,6 +62,9 @@ def test_it_answers_as_the_model_does(folder, tmp_path):
     about = session.get_modelmeta().custom_metadata_map
     assert json.loads(about["card"])["sha256"] == assessor.card.sha256
     assert float(about["threshold"]) == assessor.card.threshold
+    done = CliRunner().invoke(app, ["export", str(folder), str(folder / "weights.safetensors")])
+    assert done.exit_code == 2 and "would be lost; give another name" in done.output
+    assert Assessor.load(folder).card == assessor.card
 
 
 def test_probes_have_every_label():

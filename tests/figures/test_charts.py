@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from fusqa.evaluation.risk import expected_cost, risk_coverage
-from fusqa.figures.charts import MOST_CURVES, costs, errors_by_verdict, risk_curves, roc_curves
+from fusqa.figures.charts import MOST_COST, MOST_CURVES, costs, errors_by_verdict, risk_curves, roc_curves
 from fusqa.study.rows import RECIPES
 
 TITLES = [f"Quality model, {recipe.title}" for recipe in RECIPES.values()]
@@ -78,6 +78,15 @@ def test_costs_have_one_panel_per_group():
     panels = [axis for axis in costs(ratios, spent).axes if axis.get_lines()]
     assert [axis.get_title() for axis in panels] == list(GROUPS)
     assert [names(axis) for axis in panels] == list(GROUPS.values())
+
+
+def test_a_chart_says_what_it_does_not_draw():
+    for worst, said in ((MOST_COST, False), (MOST_COST + 0.1, True)):
+        figure = costs(np.array([0.1, 10.0]), {"": {"one": np.array([0.5, worst])}})
+        assert (f"above {MOST_COST} not drawn" in figure.get_supylabel()) is said
+    for first, said in ((0.0, False), (9.0, True)):
+        found = {"days": {"a score": risk_coverage(np.r_[first, np.ones(19)], -np.arange(20.0))}}
+        assert ("not drawn)" in risk_curves(found).axes[0].get_title()) is said
 
 
 def test_errors_have_one_line_per_model():

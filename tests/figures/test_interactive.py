@@ -5,7 +5,7 @@ import pandas as pd
 
 from fusqa.cohorts.reading import Case
 from fusqa.figures import interactive
-from fusqa.figures.interactive import altered_frame, show_threshold
+from fusqa.figures.interactive import altered_frame, show_gallery, show_threshold
 from fusqa.masks.labels import HEAD
 from fusqa.masks.measurement import measured_mm
 
@@ -33,3 +33,14 @@ def test_a_score_next_to_the_threshold_stays_on_its_side(monkeypatch):
     model = data["models"]["one"]
     assert [p >= model["thresholds"]["validation"] for p in model["probability"]] == [True, False]
     assert "<td>1</td><td>0</td>" in body and "<td>0</td><td>1</td>" in body
+
+
+def test_an_error_is_rounded_once(monkeypatch):
+    published = []
+    monkeypatch.setattr(interactive, "_publish", lambda kind, body, data, caption: published.append((body, data)))
+    mask = np.zeros((40, 60), np.uint8)
+    mask[10:30, 10:50] = 1
+    case = Case("one", "p", "A", mask, mask, (0.5, 0.5))
+    show_gallery([case, case], HEAD, [True, False], [0.548, np.nan], {"one": [0.5, 0.4]}, "two masks")
+    ((body, data),) = published
+    assert "0.5 days" in body and "not measurable" in body and data["days"] == [0.548, None]

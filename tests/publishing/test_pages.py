@@ -1,6 +1,7 @@
 """From executed notebooks, commands and results to what a reader of the book sees."""
 
 import re
+import shutil
 import subprocess
 import sys
 
@@ -125,6 +126,21 @@ def test_students_get_the_same_notebooks_without_answers(tmp_path):
         assert answers and not set(answers) & set(kept)
         assert set(kept) == {cell.source for cell in full.cells} - set(answers) | {"# Your answer"}
         assert student(mine) == mine
+
+
+def test_nobody_s_answers_are_written_over(tmp_path):
+    first, *others = (write_students(ROOT / "notebooks", tmp_path), write_students(ROOT / "notebooks", tmp_path))[0]
+    first.write_text(first.read_text().replace("# Your answer", "1 + 1"))
+    others[0].unlink()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(PublishingError, match=f"{first.name} exists and is another notebook; remove it"):
+        write_students(ROOT / "notebooks", tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    mine = tmp_path / "originals"
+    mine.mkdir()
+    shutil.copy(ROOT / "notebooks/cohorts.ipynb", mine)
+    with pytest.raises(PublishingError, match=r"cohorts\.ipynb exists"):
+        write_students(mine, mine)
 
 
 # What pages take from the code ----------------------------------------------------------------------------------------

@@ -64,6 +64,15 @@ def test_the_time_left_follows_the_pace_of_this_run_and_not_of_the_estimate(stud
     assert 10 <= left <= 14  # (100 + 60) s of work in 1060 s, 100 s are left: 11 min
 
 
+def test_an_estimate_that_is_made_anew_counts(study):
+    progress = Progress(study / "estimate.csv", 1)
+    assert progress.line().startswith("study: estimate for this machine: 5 min with 1 at once; 1 of 3 jobs done")
+    (study / "estimate.csv").unlink()  # as Snakemake does before it runs a job again
+    assert progress.line() is None
+    pd.DataFrame({"file": ["a", "d"], "seconds": [100, 600]}).to_csv(study / "estimate.csv", index=False)
+    assert progress.line().startswith("study: estimate for this machine: 12 min with 1 at once; 1 of 2 jobs done")
+
+
 def test_every_job_of_a_study_has_an_estimate_and_leaves_the_file_it_names(small_study):
     profile = Profile.read(SMOKE)
     table = pd.read_csv(small_study.folder / "estimate.csv").set_index("file")["seconds"]

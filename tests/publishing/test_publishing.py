@@ -1,8 +1,6 @@
 """What `make publish` keeps of a study: one state of the code, an edition that grows, chapters made small."""
 
-import fcntl
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -15,10 +13,11 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from fusqa.files import write_json
 from fusqa.publishing import editions, tools
+from fusqa.publishing.binding import bind_edition
 from fusqa.publishing.editions import publish
 from fusqa.publishing.inserts import profile_table
 from fusqa.publishing.shrinking import shrunk
-from fusqa.publishing.tools import PublishingError, put_in_place
+from fusqa.publishing.tools import PublishingError, alone, put_in_place
 from fusqa.study.material import load_masks, save_masks
 from fusqa.study.profile import Profile
 from fusqa.study.results import Study, published
@@ -141,12 +140,17 @@ def test_what_a_killed_publication_left_is_put_right(build, place):
 
 def test_two_do_not_publish_at_once(build, place):
     place.mkdir()
-    other = os.open(place, os.O_RDONLY)
-    fcntl.flock(other, fcntl.LOCK_EX)
-    with pytest.raises(PublishingError, match="another call is publishing"):
+    with alone(place, "publishing"), pytest.raises(PublishingError, match="another call is publishing"):
         publish(str(SMOKE), build, place)
-    os.close(other)
     publish(str(SMOKE), build, place)
+
+
+def test_two_do_not_bind_one_book_at_once(tmp_path):
+    place = tmp_path / "read"
+    place.mkdir()
+    with alone(place, "reading"), pytest.raises(PublishingError, match=f"another call is binding a book in {place}"):
+        bind_edition(None, ROOT, tmp_path)
+    assert not list(place.iterdir())
 
 
 def test_results_of_chapters_that_the_profile_goes_without_are_not_published(build, place):
