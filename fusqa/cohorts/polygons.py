@@ -10,11 +10,10 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import cv2
 import numpy as np
 
 from fusqa.cohorts.stored import StoredImage, UnfitFile, require_size
-from fusqa.masks.label_images import SQUARE_3X3
+from fusqa.masks.label_images import filled_polygon
 
 __all__ = ["annotated_images", "file_and_member", "is_annotation", "polygon_image", "polygon_mask"]
 
@@ -190,22 +189,8 @@ def _filled(shape: Shape, size: tuple[int, int]) -> np.ndarray:
         right, bottom = np.clip(np.floor(outline.max(axis=0)) + 1, 0, size).astype(int)
         if left < right and top < bottom:
             part = layer[top:bottom, left:right]
-            part |= _inside(outline - (left, top), part.shape)
+            part |= filled_polygon(outline - (left, top), part.shape)
     return layer
-
-
-def _inside(outline: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Fill one polygon, ``(H, W)`` ``uint8``."""
-    fraction = 8  # bits behind the point, OpenCV's `shift`
-    whole = np.rint(outline * 2**fraction).astype(np.int32)
-    filled, line = np.zeros((2, *shape), np.uint8)
-    cv2.fillPoly(filled, [whole], 1, shift=fraction)
-    cv2.polylines(line, [whole], True, 1, shift=fraction)
-    # OpenCV fills the pixels that the line crosses as well: half a pixel too much all round.
-    exact = np.float32(whole) / 2**fraction
-    for y, x in np.argwhere(filled & cv2.dilate(line, SQUARE_3X3)).tolist():
-        filled[y, x] = cv2.pointPolygonTest(exact, (x, y), False) >= 0
-    return filled
 
 
 def member_stem(name: str) -> str:

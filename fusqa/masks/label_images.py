@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-__all__ = ["dice", "resize_image", "resize_labels", "to_native", "wrong_pixels"]
+__all__ = ["dice", "filled_polygon", "resize_image", "resize_labels", "shrink_labels", "to_native", "wrong_pixels"]
 
 SQUARE_3X3 = np.ones((3, 3), np.uint8)
 
@@ -53,6 +53,38 @@ def wrong_pixels(mask: np.ndarray, reference: np.ndarray, classes: int) -> np.nd
     return wrong
 
 
+def filled_polygon(outline: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Fill a polygon: every pixel whose centre lies inside or on the line.
+
+    Parameters
+    ----------
+    outline : (n, 2) float
+        Its corners (column, row); whole numbers are the centres of pixels.
+    shape : (int, int)
+        Height and width of the mask.
+
+    Returns
+    -------
+    (H, W) uint8
+        One inside, zero outside.
+
+    Examples
+    --------
+    >>> filled_polygon(np.array([(0.5, 0.5), (3.4, 0.5), (3.4, 1.6), (0.5, 1.6)]), (3, 5)).tolist()
+    [[0, 0, 0, 0, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 0]]
+    """
+    fraction = 8  # bits behind the point, OpenCV's `shift`
+    whole = np.rint(outline * 2**fraction).astype(np.int32)
+    filled, line = np.zeros((2, *shape), np.uint8)
+    cv2.fillPoly(filled, [whole], 1, shift=fraction)
+    cv2.polylines(line, [whole], True, 1, shift=fraction)
+    # OpenCV fills the pixels that the line crosses as well: half a pixel too much all round.
+    exact = np.float32(whole) / 2**fraction
+    for y, x in np.argwhere(filled & cv2.dilate(line, SQUARE_3X3)).tolist():
+        filled[y, x] = cv2.pointPolygonTest(exact, (x, y), False) >= 0
+    return filled
+
+
 def resize_image(image: np.ndarray, size: int) -> np.ndarray:
     """Squeeze an ultrasound image to a square of `size` pixels; each is the mean of the old ones that it covers.
 
@@ -65,9 +97,27 @@ def resize_image(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def resize_labels(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Resize a label image to `shape` (rows, columns); every pixel takes the label of the nearest old one."""
+    """Resize a label image to `shape` (rows, columns); every pixel takes the label of the nearest old one.
+
+    Where a side shrinks by an even number, four old ones are equally near: see :func:`shrink_labels`.
+    """
     # INTER_NEAREST would take a corner of each new pixel, and so shift the labels against the image.
     return cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+def shrink_labels(mask: np.ndarray, size: int, classes: int) -> np.ndarray:
+    """Shrink a small label image to a square of `size` pixels; every pixel takes the label that covers most of it.
+
+    Between grids whose sides are in a ratio such as 2, the nearest old pixel is one of four at the same distance, and
+    always the same one: :func:`resize_labels` would shift the labels by a quarter of a new pixel against their image.
+    """
+    if size >= len(mask):
+        return resize_labels(mask, (size, size))
+    layers = [np.float32(mask == label) for label in range(classes)]
+    shares = np.stack([cv2.resize(layer, (size, size), interpolation=cv2.INTER_AREA) for layer in layers])
+    low, high = shares.argmax(0), classes - 1 - shares[::-1].argmax(0)
+    odd = np.indices((size, size)).sum(0) % 2 == 1  # ties go to either label in turn, so that none grows or shrinks
+    return np.where(odd, high, low).astype(np.uint8)
 
 
 def to_native(probability: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

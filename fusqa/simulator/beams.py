@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from fusqa.masks.label_images import filled_polygon
+
 __all__ = ["BEAMS", "SAMPLES", "Beams", "View", "blur", "fill", "patches"]
 
 BEAMS, SAMPLES = 320, 512  # the grid of the machine: scan lines and echo samples along each
@@ -84,8 +86,8 @@ class Beams:
 
 
 def fill(plane: np.ndarray, outline: np.ndarray, value: int) -> None:
-    """Paint a closed outline (column, row) onto `plane`, with sixteenths of a pixel."""
-    cv2.fillPoly(plane, [np.round(outline * 16).astype(np.int32)], value, shift=4)
+    """Paint a closed outline (column, row) onto `plane`: every point that lies inside it."""
+    plane[filled_polygon(outline, plane.shape) > 0] = value
 
 
 def patches(rng: np.random.Generator, beams: Beams, along_mm: float, across_mm: float) -> np.ndarray:

@@ -16,8 +16,9 @@ from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.reading import Case
 from fusqa.cohorts.writing import write_cohort
 from fusqa.masks.dating import gestational_age
+from fusqa.masks.label_images import filled_polygon
 from fusqa.masks.labels import FETUS
-from fusqa.simulator.beams import View, fill
+from fusqa.simulator.beams import View
 from fusqa.simulator.fetus import Build, Fetus, Pose, draw_fetus
 from fusqa.simulator.growth import CRL_MM
 from fusqa.simulator.hospitals import SITES, Site
@@ -117,9 +118,7 @@ def draw_mask(fetus: Fetus, view: View, palate: bool) -> np.ndarray:
     """Label image ``(H, W)`` uint8 of the drawn fetus, in the scheme FETUS."""
 
     def layer(outline: np.ndarray) -> np.ndarray:
-        plane = np.zeros(view.shape, np.uint8)
-        fill(plane, view.pixels(outline), 1)
-        return plane.astype(bool)
+        return filled_polygon(view.pixels(outline), view.shape).astype(bool)
 
     layers = {"body": layer(fetus.body), "head": layer(fetus.head)}
     wedge = largest_piece(layer(fetus.gap) & ~layers["body"] & ~layers["head"])

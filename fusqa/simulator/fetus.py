@@ -300,7 +300,8 @@ def _assemble(
     crown, rump = farthest_pair(head, body)
     organs = [Part(p.tissue, tuck(p.outline, pose.curl)) for p in trunk_parts(trunk, pose)]
     organs += [Part(p.tissue, place(p.outline)) for p in head_parts(profile, pose)]
-    organs += [Part("nape", nape(build.nape * grown.nape_mm / length, place))]
+    drawn = float(np.hypot(*(crown - rump)))  # what becomes `length` mm
+    organs += [Part("nape", nape(build.nape * grown.nape_mm * drawn / length, place))]
     limbs, limb_bones = limb_parts(pose, grown.limbs)
     bones = [place(np.linspace(first, last, 8)) for first, last, planes in anatomy.HEAD_BONES if pose.sees(planes)]
     return Fetus(

@@ -227,9 +227,11 @@ def _deposit(
     tissue, wet = ground
     if face.wet:
         strength = strength * wet[row, column]
+    there = np.ones(len(row), bool)  # what lies outside its tissue is hidden: it neither echoes nor casts a shadow
     if face.ground:
-        strength = strength * (tissue[row, column] == TISSUE_NUMBER[face.ground])
+        there = tissue[row, column] == TISSUE_NUMBER[face.ground]
+        strength = strength * there
     np.maximum.at(amplitude, (row, column), strength.astype(np.float32))
     if face.shadow_db:
-        loss = max(0.0, face.shadow_db + harder) * facing**2
+        loss = max(0.0, face.shadow_db + harder) * facing**2 * there
         np.maximum.at(shade, (row, column), loss.astype(np.float32))

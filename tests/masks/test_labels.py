@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fusqa.masks.label_images import shrink_labels
 from fusqa.masks.labels import FETUS, HEAD, SCHEMES
 
 
@@ -54,3 +55,23 @@ def test_what_one_scheme_knows_another_may_not():
     FETUS.require(mask)
     with pytest.raises(ValueError, match="scheme 'head'"):
         HEAD.require(mask)
+
+
+@pytest.mark.parametrize(("old", "new"), [(128, 64), (96, 64), (192, 64)])
+def test_labels_that_shrink_stay_where_their_image_is(old, new):
+    rows, columns = np.mgrid[:old, :old] + 0.5
+    mask = np.uint8(np.hypot(rows - 0.41 * old, columns - 0.57 * old) < 0.2 * old)
+    small = shrink_labels(mask, new, 2)
+    centre = (np.argwhere(small) + 0.5).mean(axis=0)
+    np.testing.assert_allclose(centre, [0.41 * new, 0.57 * new], atol=0.1)
+    assert small.sum() == pytest.approx(mask.sum() * (new / old) ** 2, rel=0.02)
+    assert small.dtype == np.uint8 and small.shape == (new, new)
+
+
+def test_thin_labels_do_not_lose_by_shrinking():
+    shares = []
+    for angle in np.radians(np.arange(5, 90, 10)):
+        rows, columns = np.mgrid[:128, :128] - 63.7
+        strip = np.uint8(np.abs(np.cos(angle) * rows + np.sin(angle) * columns) < 1.3) * 3
+        shares.append((shrink_labels(strip, 64, 5) == 3).sum() * 4 / (strip == 3).sum())
+    assert np.mean(shares) == pytest.approx(1, abs=0.05)

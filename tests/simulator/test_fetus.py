@@ -1,8 +1,10 @@
 """Anatomy as drawn: it grows, it turns, and what the plane does not meet is not there."""
 
+import cv2
 import numpy as np
 import pytest
 
+from fusqa.masks.label_images import filled_polygon
 from fusqa.simulator import anatomy
 from fusqa.simulator.beams import View
 from fusqa.simulator.fetus import Build, Pose, draw_fetus
@@ -75,6 +77,17 @@ def test_head_and_nape_turn_together():
         surface = fetus.surface
         gap = np.hypot(*(nape[:, None] - surface[None]).transpose(2, 0, 1)).min(axis=1)
         assert np.median(gap) < 3.5
+
+
+@pytest.mark.parametrize("pose", [Pose(), Pose(flexion=30.0, curl=0.8), Pose(flexion=-30.0)])
+def test_the_nape_is_as_thick_as_it_is_asked_for(pose):
+    fetus = draw_fetus(Build(nape=1.3), pose, 60.0)
+    nape = next(part.outline for part in fetus.organs if part.tissue == "nape")
+    pixel = 0.02  # mm
+    outline = (nape - nape.min(axis=0)) / pixel + 1
+    inside = filled_polygon(outline, tuple(np.int32(outline.max(axis=0))[::-1] + 2))
+    widest = 2 * pixel * cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max()
+    assert widest == pytest.approx(1.3 * proportions(60.0).nape_mm, rel=0.05)
 
 
 @pytest.mark.parametrize("site", SITES)

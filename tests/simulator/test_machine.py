@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fusqa.simulator.beams import BEAMS, SAMPLES, View
+from fusqa.simulator.beams import BEAMS, SAMPLES, Beams, View
 from fusqa.simulator.hospitals import SITES
 from fusqa.simulator.machine import receive, scan
 from fusqa.simulator.overlays import OVERLAYS, indices
 from fusqa.simulator.shapes import ellipse
-from fusqa.simulator.tissue import Part, Slice
+from fusqa.simulator.tissue import TISSUE_NUMBER, Part, Slice, mirrors
 
 NOWHERE = np.array([[-90.0, -90.0], [-91.0, -90.0]])  # a curve outside every image
 VIEW = View((420, 586), 0.16, np.array([46.9, -70.0]), 50.0, np.radians(34.0))
@@ -66,6 +66,15 @@ def test_bone_is_bright_and_casts_a_shadow():
     assert image[row - 6 : row + 7, 260:326].max(axis=0).mean() > 150
     assert mean(image, 47, 40, 5) < mean(without, 47, 40, 5) - 10
     assert mean(image, 12, 40, 4) == pytest.approx(mean(without, 12, 40, 4), abs=10)  # beside it, nothing
+
+
+def test_a_bone_that_is_hidden_casts_no_shadow():
+    bone = np.stack([np.linspace(30, 60, 50), np.full(50, 30.0)], axis=1)
+    scene, beams = Slice((), (("limb bone", bone),)), Beams.over(VIEW)
+    for name, seen in (("limb", True), ("trunk", False)):
+        tissue = np.full((SAMPLES, BEAMS), TISSUE_NUMBER[name], np.uint8)
+        echo, shadow = mirrors(scene, tissue, beams, np.random.default_rng(0))
+        assert echo.any() == seen and shadow.any() == seen, name
 
 
 def test_bone_that_turns_away_from_the_beam_is_dim():
