@@ -27,7 +27,15 @@ from fusqa.study.profile import Profile
 from fusqa.study.provenance import origin
 from fusqa.study.rows import RECIPES, Recipe, Row
 from fusqa.study.sets import own_sets
-from fusqa.study.training import answers, evidence_of, fit_familiarity, model_card, network_arguments, train
+from fusqa.study.training import (
+    answers,
+    evidence_of,
+    fit_familiarity,
+    learnt_from,
+    model_card,
+    network_arguments,
+    train,
+)
 
 TABLES = "validation.csv", "history.csv"  # written beside the model
 
@@ -136,7 +144,8 @@ def train_on(
     report = classification_report(table["good"], probability, table["patient"], threshold, seed=seed).as_dict()
     about = origin(row.result(seed), profile, str(cohort.info["source"]), seed)
     auroc = {own: report["auroc"]}
-    card = model_card(row, cohort.scheme, plan.size, threshold, auroc, training, _lengths(parts[0]), about)
+    learnt_pairs = learnt_from(recipe, training, seed)
+    card = model_card(row, cohort.scheme, plan.size, threshold, auroc, learnt_pairs, _lengths(parts[0]), about)
     for name, rows in zip(TABLES, (table, history), strict=True):
         write_csv(out / name, rows)
     save_model(model, out, card, fit_familiarity(model, recipe, training, validation))

@@ -1,7 +1,7 @@
 """Where a length gets its systematic error: the contour, the network's grid, the network, or the way it is measured.
 
 Every case is measured in several ways, from its reference mask to a network's prediction. What the mean error gains
-from one way to the next belongs to that step.
+from one way to the next of the same contour belongs to that step.
 """
 
 from collections.abc import Mapping

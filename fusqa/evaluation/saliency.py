@@ -52,7 +52,7 @@ def grad_cam(model: nn.Module, layer: nn.Module, image: Tensor, mask: Tensor) ->
     model : nn.Module
         A quality network of topology "single".
     layer : nn.Module
-        Its last convolutional stage.
+        One of its convolutional stages.
     image : (1, S, S) uint8
         Ultrasound image.
     mask : (S, S) uint8

@@ -80,6 +80,8 @@ class Effect:
     ----------
     dice : dict
         Dice of each label between altered mask and reference, NaN where the label is in neither.
+    length_mm : float
+        The length measured on the altered mask; NaN where it cannot be.
     delta_mm, delta_days : float
         Change of the measured length and of the gestational age by the scheme's equation (its bare formula, outside
         its range too); NaN where one of the masks cannot be measured.
@@ -88,6 +90,7 @@ class Effect:
     """
 
     dice: dict[str, float]
+    length_mm: float
     delta_mm: float
     delta_days: float
     criteria_lost: tuple[str, ...]
@@ -130,6 +133,7 @@ class Altered:
         overlap = dice(self.reference, self.mask, self.scheme.classes)
         return Effect(
             dice=dict(zip(self.scheme.names, overlap.tolist(), strict=True)),
+            length_mm=after,
             delta_mm=after - before,
             delta_days=float(days(after) - days(before)),
             criteria_lost=tuple(name for name in met if name not in still_met),

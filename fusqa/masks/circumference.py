@@ -111,7 +111,8 @@ def fit_head_ellipse(mask: np.ndarray, spacing: tuple[float, float]) -> Ellipse:
     """Fit an ellipse to a filled head or to its outline; parameters and errors as :func:`head_circumference`.
 
     An outline is fitted by all of its pixels, so a gap in it does no harm. A filled head is fitted by the line between
-    its outermost pixels and the background, half a pixel outside the former; holes are filled first. The image's border
+    its outermost pixels and the background, half a pixel outside the former; holes are filled first, and stray islands
+    are left out: a few points far away would bend the whole ellipse. The image's border
     is not part of the outline: a head that it cuts is fitted by the rest of its edge.
 
     Notes
@@ -178,9 +179,16 @@ def _edge_points(head: np.ndarray) -> np.ndarray:
     rows = slice(max(top - 1, 0), top + height + 1)
     cols = slice(max(left - 1, 0), left + width + 1)
     crop = np.ascontiguousarray(head[rows, cols])
-    contours, _ = cv2.findContours(crop, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    contours = _without_islands(cv2.findContours(crop, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0])
     points = _pixels(crop) if _is_outline(crop, contours) else _rim(crop, contours)
     return points + np.array([rows.start, cols.start])
+
+
+def _without_islands(contours: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+    """Keep the piece that encloses most of the area; all pieces where none does, as of an outline with gaps."""
+    areas = [cv2.contourArea(contour) for contour in contours]
+    largest = int(np.argmax(areas))
+    return [contours[largest]] if 2 * areas[largest] > sum(areas) else contours
 
 
 def _is_outline(head: np.ndarray, contours: Sequence[np.ndarray]) -> bool:

@@ -73,7 +73,7 @@ def contour_length(
         )
     pixel = np.divide(shape, whole.shape)  # of the network's grid, in pixels of the image
     if scheme is HEAD:
-        points, _ = _edge(_without_holes(whole, level), level)
+        points, _ = _edge(_largest_whole(whole, level), level)
         ellipse = ellipse_through((points + 0.5) * pixel - 0.5, spacing)
         return Length(ellipse.perimeter_mm, ellipse.ends)
     points, inside = _edge(np.pad(whole, 1), level)  # a fetus at the border ends where the image does
@@ -98,12 +98,13 @@ def _edge(field: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(points), np.concatenate(inside)
 
 
-def _without_holes(field: np.ndarray, level: float) -> np.ndarray:
-    """Raise a field (h, w) to one wherever it is below `level` and enclosed by what is above."""
+def _largest_whole(field: np.ndarray, level: float) -> np.ndarray:
+    """Keep the largest piece of a field (h, w) above `level`, without its holes: zero on islands, one in holes."""
     above = np.uint8(field >= level)
     contours, _ = cv2.findContours(above, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    filled = cv2.drawContours(np.zeros_like(above), contours, -1, 1, cv2.FILLED)
-    return np.where(filled > above, 1.0, field)
+    largest = max(contours, key=cv2.contourArea)
+    filled = cv2.drawContours(np.zeros_like(above), [largest], -1, 1, cv2.FILLED)
+    return np.where(filled > above, 1.0, np.where(filled < above, 0.0, field))
 
 
 def _hull(points: np.ndarray) -> np.ndarray:

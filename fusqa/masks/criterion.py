@@ -129,6 +129,8 @@ class Rule:
         The value that is required; fields of :class:`Thresholds` in braces.
     find : callable
         ``find(shown, thresholds) -> Finding``; raises ``Unmeasurable`` where there is nothing to measure.
+    decisive : bool
+        Whether a mask that fails it against a reference is poor, however many others it meets.
     """
 
     name: str
@@ -137,6 +139,7 @@ class Rule:
     wanted: str
     source: str
     find: Callable[[Any, Thresholds], Finding]
+    decisive: bool = False
 
     def ask(self, shown: Any) -> Criterion:
         """Answer the question for one mask."""

@@ -90,7 +90,8 @@ def _inside_image(head: HeadView, limits: Thresholds) -> Finding:
 HEAD_RULES = (
     Rule("one_piece", "One piece", "of the area", "≥ {piece_share:g}", "chosen", _one_piece),
     Rule("no_holes", "No holes", "of the area", "≤ {hole_share:g}", "chosen", _no_holes),
-    Rule("elliptic", "Elliptic", "Dice", "≥ {ellipse_dice:g}", "chosen", _elliptic),
+    # The only one that sees the truth: the others hold of any smooth oval, wherever it lies.
+    Rule("elliptic", "Elliptic", "Dice", "≥ {ellipse_dice:g}", "chosen", _elliptic, decisive=True),
     Rule("axis_ratio", "Axis ratio", "", "{axis_ratio[0]:g} – {axis_ratio[1]:g}", _HADLOCK, _axis_ratio),
     Rule("inside_image", "Inside the image", "of the outline", "≥ {inside_share:g}", "chosen", _inside_image),
 )

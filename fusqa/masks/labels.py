@@ -45,7 +45,8 @@ class Scheme:
     equation : str
         Default dating equation, a key of :data:`fusqa.masks.dating.EQUATIONS`.
     review_minimum : int
-        How many image criteria a mask must meet to be reviewed as good.
+        How many image criteria a mask must meet to be reviewed as good; some may have to be among them
+        (:attr:`fusqa.masks.criterion.Rule.decisive`).
     """
 
     name: str

@@ -214,6 +214,7 @@ def _warnings(mask: np.ndarray, scheme: Scheme) -> Iterator[str]:
     left, top, width, height = cv2.boundingRect(body)
     pieces = cv2.connectedComponents(body[top : top + height, left : left + width], connectivity=8)[0] - 1
     if pieces > 1:
-        yield f"what is measured lies in {pieces} pieces: an island makes the length too large"
+        told = "only the largest is measured" if scheme is HEAD else "an island makes the length too large"
+        yield f"what is measured lies in {pieces} pieces: {told}"
     if body[[0, -1]].any() or body[:, [0, -1]].any():
         yield "what is measured touches the edge of the image: part of it may be outside"

@@ -30,7 +30,7 @@ class Review:
     met, of : int
         Number of criteria met, and of all criteria.
     good : bool
-        ``met`` is at least the scheme's ``review_minimum``.
+        ``met`` is at least the scheme's ``review_minimum``, and against a reference every decisive criterion is met.
     criteria : dict
         The criteria by name, as :func:`criteria` returns them.
     """
@@ -103,8 +103,11 @@ def review(
     """Count the criteria that `mask` meets; a mask without anything to measure meets none.
 
     Parameters and errors are those of :func:`criteria`. Source of the rule "at least four of seven": Cengiz, Almakky
-    & Yaqub, MIDL 2023; for the head, four of five is chosen.
+    & Yaqub, MIDL 2023; for the head, four of five is chosen, and against a reference it must also agree with the true
+    head: a person who sees the image would not accept an oval beside it, or a much smaller one.
     """
     answers = criteria(mask, spacing, scheme, reference, measured)
     met = sum(answer.met for answer in answers.values())
-    return Review(met, len(answers), met >= scheme.review_minimum, answers)
+    decisive = [rule.name for rule in RULES[scheme.name] if rule.decisive and reference is not None]
+    good = met >= scheme.review_minimum and all(answers[name].met for name in decisive)
+    return Review(met, len(answers), good, answers)

@@ -29,7 +29,15 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "sets": ["ALTERED", "AT_A", "AT_B", "ERRORS", "PLACED_A", "PLACED_B", "good_as_learnt", "own_sets"],
         "size": ["larger"],
         "segmentation": ["contour_level", "segment", "segmenter_arguments", "train_segmenter", "varied_uncertainty"],
-        "training": ["answers", "evidence_of", "fit_familiarity", "model_card", "network_arguments", "train"],
+        "training": [
+            "answers",
+            "evidence_of",
+            "fit_familiarity",
+            "learnt_from",
+            "model_card",
+            "network_arguments",
+            "train",
+        ],
         "weaker": ["few_cases", "weaker_masks", "weaker_result"],
     },
 )

@@ -14,7 +14,7 @@ import pandas as pd
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.reading import Case
 from fusqa.files import whole
-from fusqa.masks.alterations import GOOD, altered_masks, replay
+from fusqa.masks.alterations import GOOD, Effect, altered_masks, replay
 from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.label_images import dice, resize_labels
 from fusqa.masks.labels import Scheme
@@ -66,7 +66,8 @@ class AlteredSet(Stored):
         Ten per case, made on the image's own grid and then resized.
     table : DataFrame
         One row per mask: ``case``, ``patient``, ``name``, ``good``,
-        ``dice_<label>``, ``delta_mm``, ``delta_days``, ``criteria_lost``, ``recipe`` (JSON).
+        ``dice_<label>``, ``delta_mm``, ``delta_days`` (against the reference mask), ``error_mm``, ``error_days``
+        (against the true length), ``criteria_lost``, ``recipe`` (JSON).
     """
 
     masks: np.ndarray
@@ -85,6 +86,7 @@ class AlteredSet(Stored):
                     | {"good": altered.quality == GOOD}
                     | {f"dice_{label}": value for label, value in effect.dice.items()}
                     | {"delta_mm": effect.delta_mm, "delta_days": effect.delta_days}
+                    | _true_error(effect, case, cohort.scheme)
                     | {"criteria_lost": " ".join(effect.criteria_lost), "recipe": json.dumps(altered.recipe)}
                 )
         return cls(np.stack(masks), pd.DataFrame(rows))
@@ -183,6 +185,15 @@ def prediction_record(case: Case, predicted: np.ndarray, scheme: Scheme) -> dict
         | {name: criterion.met for name, criterion in verdict.criteria.items()}
         | {"met": verdict.met, "good": verdict.good}
     )
+
+
+def _true_error(effect: Effect, case: Case, scheme: Scheme) -> dict[str, float]:
+    """Error of an altered mask's length and date; against the reference mask where the true length is not known."""
+    if case.measure_mm is None:
+        return {"error_mm": effect.delta_mm, "error_days": effect.delta_days}
+    days = EQUATIONS[scheme.equation].days
+    error_days = float(days(effect.length_mm) - days(case.measure_mm))
+    return {"error_mm": effect.length_mm - case.measure_mm, "error_days": error_days}
 
 
 def balanced_sample(good: np.ndarray, per_class: int, seed: int) -> np.ndarray:

@@ -81,7 +81,7 @@ def placed_pairs(cohort: Cohort, size: int, seed: int) -> Pairs:
     """Cross the reference masks of a cohort, of :data:`CASES` cases at most."""
     part = cohort.at_most(CASES)
     images, masks = part.stack(size)
-    truth = {"good": True, "reviewed": True, "delta_mm": 0.0, "delta_days": 0.0, "dice": 1.0, "test": False}
+    truth = {"good": True, "reviewed": True, "delta_mm": np.nan, "delta_days": np.nan, "dice": 1.0, "test": False}
     named = part.table[["case", "patient", "measure_mm"]].rename(columns={"measure_mm": "true_mm"})
     table = named.reset_index(drop=True).assign(name="reference", **truth)
     made = mismatched(Pairs(pictures(images), torch.arange(len(part)), torch.from_numpy(masks), table), seed)

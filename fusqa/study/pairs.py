@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fusqa.cohorts.cohort import Cohort
-from fusqa.masks.label_images import resize_image, resize_labels
+from fusqa.masks.label_images import resize_image, resize_labels, shrink_labels
 from fusqa.models.learner import Resident, pictures
 from fusqa.study.material import AlteredSet, ErrorSet, load_masks
 from fusqa.study.results import Study
@@ -49,7 +49,8 @@ class Pairs:
     table : DataFrame
         One row per mask: ``case``, ``patient``, ``name`` (what the mask is), ``good`` (by construction, by review and
         date, or by review), ``reviewed`` (the same without the date),
-        ``delta_mm``, ``delta_days`` (its effect on the measurement), ``dice`` (with the reference mask, mean over
+        ``delta_mm``, ``delta_days`` (error against the true length, or against the reference mask where that is not
+        known), ``dice`` (with the reference mask, mean over
         labels), ``test`` (drawn for the balanced test set).
     """
 
@@ -142,8 +143,12 @@ def altered_pairs(cohort: Cohort, altered: AlteredSet) -> Pairs:
         pictures(cohort.stack(size)[0]),
         torch.tensor([number[case] for case in part.table["case"]]),
         torch.from_numpy(part.masks),
-        part.table[["case", "patient", "name", "good", *_EFFECT]].assign(
-            reviewed=part.table["good"], dice=_mean_dice(part.table), test=False
+        part.table[["case", "patient", "name", "good"]].assign(
+            delta_mm=part.table["error_mm"],  # of the true length, as a segmenter's errors
+            delta_days=part.table["error_days"],
+            reviewed=part.table["good"],
+            dice=_mean_dice(part.table),
+            test=False,
         ),
     )
 
@@ -158,7 +163,7 @@ def error_pairs(cohort: Cohort, errors: ErrorSet, size: int) -> Pairs:
     table = errors.table[chosen].reset_index(drop=True)
     accepted = table["good"].astype(bool) & (table["delta_days"].abs() <= ACCEPTED_DAYS)
     resized = [resize_image(image, size) for image in errors.images[chosen]]
-    masks = [resize_labels(mask, (size, size)) for mask in errors.masks[chosen]]
+    masks = [shrink_labels(mask, size, cohort.scheme.classes) for mask in errors.masks[chosen]]
     return Pairs(
         pictures(np.stack(resized)),
         torch.arange(len(table)),

@@ -16,7 +16,7 @@ from fusqa.study.pairs import learning_pairs, study_material
 from fusqa.study.results import Study
 from fusqa.study.rows import RECIPES, Row
 from fusqa.study.segmentation import contour_level, train_segmenter
-from fusqa.study.training import fit_familiarity, model_card, network_arguments, train
+from fusqa.study.training import fit_familiarity, learnt_from, model_card, network_arguments, train
 
 __all__ = ["quality_network", "segmenter_network"]
 
@@ -67,5 +67,6 @@ def _train_row(study: Study, row: Row, seed: int, device: torch.device, name: st
     threshold = result["thresholds"]["validation"]
     auroc = {at: report["auroc"] for at, report in result["reports"]["validation"].items()}
     lengths, origin = parts[0].table["measure_mm"], study.provenance(name, seed)
-    card = model_card(row, study.scheme, plan.size, threshold, auroc, shown[0], lengths, origin)
+    learnt_pairs = learnt_from(recipe, shown[0], seed)
+    card = model_card(row, study.scheme, plan.size, threshold, auroc, learnt_pairs, lengths, origin)
     save_model(model, study.path(f"models/{name}"), card, fit_familiarity(model, recipe, *shown))

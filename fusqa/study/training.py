@@ -27,6 +27,7 @@ __all__ = [
     "answers",
     "evidence_of",
     "fit_familiarity",
+    "learnt_from",
     "model_card",
     "network_arguments",
     "train",
@@ -60,7 +61,7 @@ def train(
 
     `validation` chooses the round and has no other influence.
     """
-    learnt = [_learnt_from(recipe, pairs, seed) for pairs in (training, validation)]
+    learnt = [learnt_from(recipe, pairs, seed) for pairs in (training, validation)]
     shown = (pairs.only(recipe.sees).labelled(recipe.target, device) for pairs in learnt)
     order, table, answer = None, learnt[0].table, ANSWERS[recipe.answer]
     verdict = table[recipe.truth]
@@ -71,8 +72,8 @@ def train(
     return fit(make_learner(model, answer.loss(), *shown, plan, seed, order=order, callbacks=varied, metrics=metrics))
 
 
-def _learnt_from(recipe: Recipe, pairs: Pairs, seed: int) -> Pairs:
-    """Pairs as a recipe learns from them: with those that it adds, and without those whose target is not known."""
+def learnt_from(recipe: Recipe, pairs: Pairs, seed: int) -> Pairs:
+    """Return pairs as a recipe learns from them: with those that it adds, without those whose target is not known."""
     more = with_mismatched(pairs.exchanged(recipe.exchanged, seed), recipe.mismatched, seed)
     return more.with_known(recipe.target)
 
@@ -106,12 +107,12 @@ def evidence_of(
     The loss of a constant answer is that on the validation pairs that chose the round, exchanged ones included.
     """
     answer = ANSWERS[recipe.answer]
-    constant, floor = constant_loss(_learnt_from(recipe, validation, seed).table[recipe.target], answer)
+    constant, floor = constant_loss(learnt_from(recipe, validation, seed).table[recipe.target], answer)
     scored = validation.table.assign(good=validation.table[recipe.truth], probability=probability)
     return evidence(
         history,
         plan,
-        len(training.masks),
+        len(learnt_from(recipe, training, seed).masks),
         constant,
         bar=bar,
         floor=floor,
@@ -151,7 +152,7 @@ def model_card(
     auroc : dict
         Name of a set of pairs to the area under the ROC curve on it.
     training : Pairs
-        The pairs that it was trained on.
+        The pairs that it was trained on, from :func:`learnt_from`.
     lengths_mm : Series
         True lengths in the training images.
     provenance : dict

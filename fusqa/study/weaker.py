@@ -16,10 +16,10 @@ from fusqa.study.segmentation import segment, train_segmenter
 __all__ = ["few_cases", "weaker_masks", "weaker_result", "with_weaker_images"]
 
 CASES = 24  # of site B; enough to see a trend
-FEW_PATIENTS = 8
-SHARE = 8  # of a network's budget that it has when it is stopped early
-WEAKER_BUDGETS = 1 + 2  # in such shares: stopped early, and twice as long on few patients
-AS_IT_IS, EARLY, FEW, DEGRADED = "as it is", "stopped early", f"{FEW_PATIENTS} patients", "degraded images"
+FEW_PATIENTS = 8  # one of them chooses the round
+SHARE = 8  # of a network's budget that it has when it is trained briefly
+WEAKER_BUDGETS = 1 + 2  # in such shares: trained briefly, and twice as long on few patients
+AS_IT_IS, EARLY, FEW, DEGRADED = "as it is", "trained briefly", "few patients", "degraded images"
 SEGMENTERS = (AS_IT_IS, EARLY, FEW, DEGRADED)  # as result files name them
 
 
@@ -39,7 +39,7 @@ def weaker_masks(
     """Segment :func:`few_cases` as the study does, and worse.
 
     The column ``segmenter`` of the table says by what: the trained network on the images as they are and on degraded
-    ones, and the same network stopped early, or trained on few patients.
+    ones, and the same network trained briefly, or on few patients.
     """
     site_a, few = study.site("A"), few_cases(study)
     patients = site_a.table["patient"]

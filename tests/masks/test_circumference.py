@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import ellipe
 
-from fusqa.masks.circumference import fit_head_ellipse, head_circumference
+from fusqa.masks.circumference import Ellipse, fit_head_ellipse, head_circumference
 from fusqa.masks.labels import HEAD
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import measure
@@ -134,3 +134,12 @@ def test_hc_of_real_outlines_is_the_published_one(real_data):
         assert ellipse.perimeter_mm == pytest.approx(published, abs=0.1), path.name
         filled = np.uint8(ellipse.fill(line.shape))
         assert head_circumference(filled, (mm, mm)).mm == pytest.approx(published, abs=0.3), path.name
+
+
+def test_islands_do_not_bend_the_ellipse():
+    for axes in ((60, 47), (30, 24)):  # beside specks a small head must not be taken for a drawn line
+        head = Ellipse((200, 200), axes, 20, (0.3, 0.3)).fill((420, 800)).astype(np.uint8)
+        alone = head_circumference(head, (0.3, 0.3))
+        for place in ((740, 30), (30, 400), (780, 410)):
+            cv2.circle(head, place, 2, 1, cv2.FILLED)
+        assert head_circumference(head, (0.3, 0.3)).mm == pytest.approx(alone.mm)

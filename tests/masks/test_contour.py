@@ -105,3 +105,14 @@ def test_what_cannot_be_meant_is_refused(whole):
         contour_length(fetus(whole), SHAPE, SPACING, level=1.0)
     with pytest.raises(ValueError, match="centimetres"):
         contour_length(fetus(whole), SHAPE, (0.02, 0.02))
+
+
+def test_islands_do_not_bend_a_head_between_pixels():
+    rows, columns = np.mgrid[:64, :128]
+    field = 1 / (1 + np.exp((np.hypot((rows - 30) / 1.2, columns - 35) - 18) / 0.7))
+    island = 1 / (1 + np.exp((np.hypot(rows - 50, columns - 115) - 3) / 0.7))
+    alone, both = (
+        contour_length(np.float32([1 - shown, shown]), (128, 256), (0.4, 0.4), HEAD).mm
+        for shown in (field, np.maximum(field, island))
+    )
+    assert both == pytest.approx(alone, abs=1e-3)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from fusqa.masks.circumference import Ellipse
 from fusqa.masks.criterion import THRESHOLDS
 from fusqa.masks.labels import FETUS, HEAD
 from fusqa.masks.reviewing import RULES, criteria, review
@@ -363,3 +364,15 @@ def test_axis_ratio_is_measured_in_millimetres():
     squeezed = cv2.resize(head(), (200, 300), interpolation=cv2.INTER_NEAREST_EXACT)
     found = criteria(squeezed, (0.2, 0.4), HEAD)
     assert found["axis_ratio"].value == pytest.approx(96 / 120, abs=0.01)
+
+
+def test_an_oval_beside_the_head_is_not_accepted():
+    head, shape = Ellipse((100, 120), (60, 47), 0, (0.5, 0.5)), (200, 260)
+    true = head.fill(shape).astype(np.uint8)
+    beside = replace(head, centre=(120, 150)).fill(shape).astype(np.uint8)
+    smaller = replace(head, axes_mm=(45, 35)).fill(shape).astype(np.uint8)
+    assert review(true, (0.5, 0.5), HEAD, true).good
+    for wrong in (beside, smaller):
+        verdict = review(wrong, (0.5, 0.5), HEAD, true)
+        assert verdict.met == 4 and not verdict.good and not verdict.criteria["elliptic"].met
+        assert review(wrong, (0.5, 0.5), HEAD).good  # nobody who sees the mask alone can tell

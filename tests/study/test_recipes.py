@@ -9,6 +9,7 @@ import fusqa.study.training
 from fusqa.cohorts.writing import write_cohort
 from fusqa.evaluation.paper import PRINTED
 from fusqa.masks.labels import FETUS
+from fusqa.masks.measurement import measured_mm
 from fusqa.models.degradation import degrade
 from fusqa.models.learner import predict
 from fusqa.models.networks import TOPOLOGIES, quality_model
@@ -18,7 +19,7 @@ from fusqa.study.pairs import error_pairs, learning_pairs
 from fusqa.study.profile import Profile
 from fusqa.study.rows import RECIPES, grid
 from fusqa.study.sets import ACCEPTED_DAYS, AT_A, AT_B, ERRORS, good_as_learnt
-from fusqa.study.training import train
+from fusqa.study.training import evidence_of, learnt_from, train
 
 
 def scans(count=6, size=96):
@@ -221,3 +222,21 @@ def test_both_materials_are_one_after_the_other(cohort):
     shown = [part.images[part.image_of] for part in (pairs, first, second)]
     assert torch.equal(shown[0], torch.cat(shown[1:]))
     assert pairs.table["good"].tolist() == [*first.table["good"], *second.table["good"]]
+
+
+def test_an_error_counts_from_the_true_length_in_every_material(cohort):
+    pairs = learning_pairs({"altered": AlteredSet.make(cohort, 32, 0)}, cohort, 32)
+    own = pairs.table[pairs.table["name"] == "unaltered"].set_index("case")["delta_mm"]
+    known = {case.case: measured_mm(case.mask, case.spacing, FETUS) - case.measure_mm for case in cohort}
+    assert own.to_dict() == pytest.approx(known) and own.abs().min() > 0  # a mask ends between pixels
+
+
+def test_masks_that_a_recipe_adds_count_as_masks_that_it_learnt_from(cohort):
+    pairs = learning_pairs({"errors": errors(cohort)}, cohort, 64)
+    learnt = learnt_from(RECIPES["exchanged"], pairs, 0)
+    assert len(learnt.masks) > len(pairs.masks)
+    history = pd.DataFrame({"samples": [48, 96], "train_loss": 0.6, "valid_loss": 0.6, "auroc": 0.5})
+    plan, cpu = Profile.read("quick").quality, torch.device("cpu")
+    asked = RECIPES["exchanged"], plan, history, pairs, pairs, np.full(len(pairs.masks), 0.5), cpu, 0
+    found = evidence_of(*asked, Profile.read("quick").learnt)
+    assert found.epochs == pytest.approx(96 / len(learnt.masks))
