@@ -123,7 +123,7 @@ def test_json_and_report_say_the_same(measured, model, tmp_path):
     assert page.count("of such masks are right within ±") == good
     assert page.count("with masks called poor must be measured") == len(rows) - good
     some = next(row for row in rows if row["within_mm"])
-    assert f"<td>{float(some['within_mm']):.2f}</td><td>{float(some['within_days']):.2f}</td>" in page
+    assert f"<td>{float(some['within_mm']):.3f}</td><td>{float(some['within_days']):.3f}</td>" in page
 
 
 def test_too_few_measured_patients_are_no_promise(measured, model, tmp_path):
