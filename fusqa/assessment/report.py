@@ -139,11 +139,9 @@ def _joined(value: Any) -> str:
 
 def _seen(case: Case, line: bool, marked: bool) -> str:
     """What a thumbnail shows, in words."""
-    extras = ["the measured line"] * line + ["what the error map marks as wrong"] * marked
-    name = html.escape(case.case)
-    if case.image is None:
-        return f"Mask {name}" + " with " * line + "".join(extras)
-    return f"Image {name} with " + ", ".join(["its mask", *extras])
+    kind, own = ("Image", ["its mask"]) if case.image is not None else ("Mask", [])
+    extras = own + ["the measured line"] * line + ["what the error map marks as wrong"] * marked
+    return f"{kind} {html.escape(case.case)}" + (f" with {', '.join(extras)}" if extras else "")
 
 
 def _pictures(
