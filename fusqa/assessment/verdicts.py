@@ -29,6 +29,7 @@ from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import Measurement, describe
 from fusqa.models.checkpoints import Card, load_familiarity, load_kind
 from fusqa.models.familiarity import UNFAMILIAR, Familiarity
+from fusqa.models.networks import folded
 from fusqa.problems import CohortError, Problem
 from fusqa.study.shelf import PLACE, model_folder
 
@@ -105,7 +106,7 @@ class Assessor:
 
     def __init__(self, model: nn.Module, card: Card, familiarity: Familiarity | None = None):
         self.model, self.card, self.familiarity = model, card, familiarity
-        self._wrapped = WRAPPERS[card.kind](model, card)
+        self._wrapped = WRAPPERS[card.kind](folded(model), card)
 
     @classmethod
     def load(cls, folder: str | Path, place: Path = PLACE) -> "Assessor":

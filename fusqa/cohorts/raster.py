@@ -19,6 +19,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_COLOURS = {0: "grey", 2: "colour", 3: "palette", 4: "grey with transparency", 6: "colour with transparency"}
 _NAMEABLE = ("JPEG", "GIF", "BMP", "TIFF", "WEBP", "JPEG2000", "ICO", "PPM")  # what may lie under another name
 _PNG_HEADER = 33  # bytes, up to the checksum of the first chunk
+_PNG_REMARKS = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")  # chunks in which programs keep an orientation
 
 LOSSLESS_TIFF = {
     "raw",
@@ -66,8 +67,10 @@ def png(path: Path, save_as: str) -> StoredImage:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.shape != (height, width):
         raise UnfitFile("has pixels that cannot be decoded", again)
+    if not any(chunk in data for chunk in _PNG_REMARKS):
+        return StoredImage(pixels)
     with Image.open(BytesIO(data), formats=["PNG"]) as file:
-        file.load()  # an eXIf chunk may stand behind the pixels
+        file.load()  # decodes the pixels again, but remarks may stand behind them
         turn = _orientation(file)
     return _turned(Image.fromarray(pixels), turn)
 

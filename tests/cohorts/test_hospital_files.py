@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matplotlib.path import Path as Polygon
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -100,6 +101,26 @@ def test_a_picture_is_turned_as_viewers_show_it(folder, ending, more, orientatio
         held.save(folder / f"{name}/0001{kind}", exif=exif, **options)
     case = only(folder, spacing=SPACING)
     assert np.abs(case.image.astype(int) - smooth).max() <= (3 if ending == ".jpg" else 0)
+    np.testing.assert_array_equal(case.mask, MASK)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("chunk", ["XML:com.adobe.xmp", "Raw profile type exif"])
+def test_a_png_is_turned_as_its_text_says(folder, chunk, packed):
+    """Programs older than the chunk eXIf keep the orientation in texts, some of them packed."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    words = {
+        "XML:com.adobe.xmp": '<x tiff:Orientation="6"/>',
+        "Raw profile type exif": f"\nexif\n{len(exif.tobytes()):8}\n{exif.tobytes().hex()}\n",
+    }
+    for name in ("images", "masks"):
+        texts = PngInfo()
+        adder = texts.add_itxt if chunk.startswith("XML") else texts.add_text
+        adder(chunk, words[chunk], zip=packed)
+        Image.fromarray(np.ascontiguousarray(np.rot90(MASK, 1))).save(folder / f"{name}/0001.png", pnginfo=texts)
+    case = only(folder, spacing=SPACING)
+    np.testing.assert_array_equal(case.image, MASK)
     np.testing.assert_array_equal(case.mask, MASK)
 
 

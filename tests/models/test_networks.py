@@ -16,7 +16,7 @@ from fusqa.models.losses import (
     soft_dice_loss,
     unpacked,
 )
-from fusqa.models.networks import TOPOLOGIES, Autoencoder, anomaly_ratio, quality_model
+from fusqa.models.networks import TOPOLOGIES, Autoencoder, anomaly_ratio, folded, quality_model
 from fusqa.models.segmenters import SEGMENTERS, FetalTransUNet
 from fusqa.study.rows import SEGMENTER_TITLES as TITLES
 
@@ -64,6 +64,19 @@ def test_a_siamese_network_is_trained_by_the_statistics_that_judge_it():
         judged = model.eval().features(image, mask)
     # batches of 16 and 32 maps: variances with and without Bessel's correction differ by a few per cent
     torch.testing.assert_close(trained, judged, rtol=0.1, atol=0.05 * float(judged.abs().max()))
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_folded_batch_normalisations_change_no_answer(topology):
+    torch.manual_seed(0)
+    model, given = quality_model(topology, "resnet18", False), pair(batch=4)
+    with torch.inference_mode():
+        for _ in range(3):  # running statistics that differ from 0 and 1
+            model.train()(*given)
+        quick = folded(model.eval())
+        torch.testing.assert_close(quick(*given), model(*given), rtol=0, atol=1e-5)
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in quick.modules())
+    assert any(isinstance(layer, torch.nn.BatchNorm2d) for layer in model.modules())
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
