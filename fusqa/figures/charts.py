@@ -317,7 +317,7 @@ def sweeps(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
     for axis, (name, title) in zip(axes, titles.items(), strict=True):
         for model, part in models:
             curve = part[part["name"].isin(["none", name])].sort_values("severity")
-            axis.plot(curve["days"], curve["probability"], "o-", markersize=3, label=model)
+            axis.plot(curve["days"], curve["probability"], marker="o", markersize=3, label=model)
         axis.set(title=title, ylim=(0, 1))
         axis.set_xlabel("mean |ΔGA| / days", fontsize=8)
     for axis in axes[::4]:
