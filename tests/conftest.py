@@ -56,13 +56,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [*waiting, *rest[:middle], *study, *rest[middle:]]
 
 
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """Folder with ``hc18/`` and ``crl_case/``: real pictures, which the project may read and not hold."""
+def _real(name: str) -> Path:
+    """Folder of real images, which the project may read and not hold."""
     folder = Path(os.environ.get("FUSQA_DATA", ROOT / "data"))
-    if not (folder / "hc18").is_dir() or not (folder / "crl_case").is_dir():
-        pytest.skip(f"no hc18/ and crl_case/ in {folder}: set FUSQA_DATA to the folder that holds them")
-    return folder
+    if not (folder / name).is_dir():
+        pytest.skip(f"no {name}/ in {folder}: set FUSQA_DATA to the folder that holds it")
+    return folder / name
+
+
+@pytest.fixture(scope="session")
+def real_hc18() -> Path:
+    """HC18 as unpacked."""
+    return _real("hc18")
+
+
+@pytest.fixture(scope="session")
+def real_case() -> Path:
+    """One real first-trimester case, ``image.png`` and ``mask.png`` with an expert's four labels."""
+    return _real("crl_case")
 
 
 PROCESSORS = {

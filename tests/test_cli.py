@@ -274,8 +274,8 @@ def test_masks_that_cannot_be_measured(tmp_path):
         assert name in said and words in said
 
 
-def test_measure_the_real_case(real_data):
-    found = json.loads(fusqa("measure", real_data / "crl_case/mask.png", "--spacing", 0.1, 0.15).stdout)
+def test_measure_the_real_case(real_case):
+    found = json.loads(fusqa("measure", real_case / "mask.png", "--spacing", 0.1, 0.15).stdout)
     assert found["mm"] == pytest.approx(60.06, abs=0.01) and found["warnings"] == []
     assert all(area > 0 for area in found["areas_mm2"].values()) and found["good"]
 

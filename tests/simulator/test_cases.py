@@ -253,8 +253,8 @@ def test_sites_differ_as_machines_do(drawn):
     assert light["D"] > 1.3 * light["A"]
 
 
-def test_site_a_has_the_grey_levels_of_a_real_image(real_data):
-    image, mask = (cv2.imread(str(real_data / "crl_case" / f"{name}.png"), 0) for name in ("image", "mask"))
+def test_site_a_has_the_grey_levels_of_a_real_image(real_case):
+    image, mask = (cv2.imread(str(real_case / f"{name}.png"), 0) for name in ("image", "mask"))
     cases = [draw_case("A", 11, index) for index in range(12)]
     for label in (HEAD, BODY):
         real = np.percentile(image[mask == label], [25, 50, 75])
