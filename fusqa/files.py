@@ -21,9 +21,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from pydantic_core import to_jsonable_python
 
-__all__ = ["ROOT", "no_room_named", "remove_unfinished", "to_json", "whole", "write_bytes", "write_csv", "write_json"]
+__all__ = [
+    "ROOT",
+    "no_room_named",
+    "remove_unfinished",
+    "significant",
+    "to_json",
+    "whole",
+    "write_bytes",
+    "write_csv",
+    "write_json",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 """Folder of the project: notebooks, profiles and results lie there."""
@@ -106,6 +117,18 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 def write_csv(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
     """Write a table to `path` without its index, whole or not at all: UTF-8, LF, numbers in full precision."""
     write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
+
+
+def significant(values: ArrayLike) -> np.ndarray:
+    """Round to seven significant digits, as many as single precision has.
+
+    A fixed number of decimals would make equal what differs: all small probabilities, whose order counts.
+
+    >>> significant([1.23456789e-9, 123.456789])
+    array([1.234568e-09, 1.234568e+02])
+    """
+    values = np.asarray(values, float)
+    return np.array([float(f"{value:.7g}") for value in values.ravel()]).reshape(values.shape)
 
 
 def to_json(value: Any) -> str:

@@ -176,8 +176,8 @@ class SeedsReport:
     mean, sd : dict of str to float
         Mean and standard deviation of every figure over the trainings; the standard deviation of one training is NaN.
     intervals : dict of str to (float, float)
-        95 % percentile interval of the mean: bootstrap by patient, the same for all trainings, and by training where
-        there are several.
+        95 % percentile interval of the mean: bootstrap by patient, the same for all trainings, and wider by what a few
+        trainings leave open where there are several.
     """
 
     seeds: int
@@ -191,7 +191,7 @@ class SeedsReport:
 def report_over_seeds(trainings: Sequence[Scored]) -> SeedsReport:
     """Compare the probabilities of several trainings of one model with the truth, each on its own cases."""
     values = _each(trainings, [np.ones((1, len(one.good))) for one in trainings])
-    drawn = _redrawn(_each(trainings, _joint_weights(trainings)), _drawn_trainings(len(trainings), DRAWS))
+    drawn = _each(trainings, _joint_weights(trainings))
     counts = np.mean([_cells(one.good, one.called).sum(0) for one in trainings], axis=0)
     return SeedsReport(
         seeds=len(trainings),
@@ -199,7 +199,7 @@ def report_over_seeds(trainings: Sequence[Scored]) -> SeedsReport:
         collapsed=sum(bool(one.called.all() or not one.called.any()) for one in trainings),
         mean={name: float(v.mean()) for name, v in values.items()},
         sd={name: float(v.std(ddof=1)) if v.size > 1 else float("nan") for name, v in values.items()},
-        intervals={name: interval(v) for name, v in drawn.items()},
+        intervals={name: interval(_over_trainings(v, values[name][0]).clip(0, 1)) for name, v in drawn.items()},
     )
 
 
@@ -218,7 +218,7 @@ class Difference(NamedTuple):
 def difference(ours: Sequence[Scored], theirs: Sequence[Scored], draws: int = DRAWS) -> dict[str, Difference]:
     """Difference between two models: of every figure, with its 95 % interval.
 
-    The bootstrap draws the same patients for both models, and of both the trainings of the same seeds, so that
+    The bootstrap draws the same patients for both models, and trainings of the same seed are subtracted, so that
     difficulties which they share cancel: a patient's, and those of the masks that one seed's segmenter drew.
 
     Parameters
@@ -236,17 +236,14 @@ def difference(ours: Sequence[Scored], theirs: Sequence[Scored], draws: int = DR
     for one, other in zip(ours, theirs, strict=True):
         if not (np.array_equal(one.good, other.good) and np.array_equal(one.patients, other.patients)):
             raise ValueError("both models must be scored on the same cases, in the same order")
-    weights, taken = _joint_weights(ours, draws), _drawn_trainings(len(ours), draws)
-    means, drawn = [], []
-    for trainings in (ours, theirs):
-        whole = _each(trainings, [np.ones((1, len(one.good))) for one in trainings])
-        means.append({name: v.mean() for name, v in whole.items()})
-        drawn.append(_redrawn(_each(trainings, weights), taken))
-    apart = {name: drawn[0][name] - drawn[1][name] for name in MERITS}
-    return {
-        name: Difference(float(means[0][name] - means[1][name]), *interval(values), _two_sided(values))
-        for name, values in apart.items()
-    }
+    once, weights = [np.ones((1, len(one.good))) for one in ours], _joint_weights(ours, draws)
+    found, drawn = ([_each(trainings, of_cases) for trainings in (ours, theirs)] for of_cases in (once, weights))
+    apart = {}
+    for name in MERITS:
+        (each,), redrawn = (values[0][name] - values[1][name] for values in (found, drawn))
+        moved = _over_trainings(redrawn, each)
+        apart[name] = Difference(float(each.mean()), *interval(moved), _two_sided(moved))
+    return apart
 
 
 def _two_sided(values: np.ndarray) -> float:
@@ -291,14 +288,25 @@ def _joint_weights(trainings: Sequence[Scored], draws: int = DRAWS) -> list[np.n
     return np.split(weights, np.cumsum([len(one.patients) for one in trainings])[:-1], axis=1)
 
 
-def _drawn_trainings(trainings: int, draws: int) -> np.ndarray:
-    """Which trainings each draw takes, with replacement, as many as there are: ``(draws, S)``."""
-    return np.random.default_rng(0).integers(trainings, size=(draws, trainings))
+def _over_trainings(drawn: np.ndarray, each: np.ndarray) -> np.ndarray:
+    """Mean of a figure over S trainings in every draw of patients, moved by what other trainings might have given.
 
+    A mean over S trainings is off by its standard error times Student's t with S − 1 degrees of freedom. Redrawing the
+    trainings themselves would do so by far too little where there are two or three.
 
-def _redrawn(values: dict[str, np.ndarray], taken: np.ndarray) -> dict[str, np.ndarray]:
-    """Mean figures ``(draws,)``, in each draw over the trainings that it takes."""
-    return {name: np.take_along_axis(v, taken, 1).mean(1) for name, v in values.items()}
+    Parameters
+    ----------
+    drawn : (draws, S)
+        The figure of each training in each draw.
+    each : (S,)
+        The same with all patients.
+    """
+    trainings = len(each)
+    if trainings == 1:
+        return drawn[:, 0]
+    standard_error = each.std(ddof=1) / np.sqrt(trainings)
+    student = np.random.default_rng(1).standard_t(trainings - 1, len(drawn))  # not the numbers that draw the patients
+    return drawn.mean(1) + standard_error * student
 
 
 def mcnemar(ours: Sequence[bool], theirs: Sequence[bool]) -> tuple[int, int, float]:

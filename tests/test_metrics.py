@@ -186,6 +186,15 @@ def test_the_difference_to_itself_is_zero_and_a_real_one_is_found():
     assert back.value == pytest.approx(-found.value) and back.p < 0.05
 
 
+def test_three_trainings_of_one_sign_are_no_proof():
+    """Gains of 1, 4 and 18 masks: a t test on them has p = .27, and redrawing the three never crosses zero."""
+    wrong = np.arange(160) % 9 == 0
+    better = [GOOD ^ (wrong & (np.cumsum(wrong) <= most)) for most in (17, 14, 0)]
+    found = difference(scored(*better), scored(*[GOOD ^ wrong] * 3))["accuracy"]
+    assert found.value == pytest.approx((1 + 4 + 18) / 3 / 160)
+    assert found.low < 0 < found.high and 0.2 < found.p < 0.5
+
+
 def test_what_a_seed_does_to_both_models_cancels():
     """A segmenter whose masks are hard to judge is hard for both: their difference stays certain."""
     luck = np.linspace(0.0, 0.6, 4)[:, None]  # how much of each seed's probabilities is noise

@@ -294,7 +294,7 @@ def run_differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Text; one line for each row that has learnt in both, the largest difference first.
+        Text; one line for each row that has learnt in both and for each control, the largest difference first.
     """
     both = ours.merge(theirs, on="model", suffixes=("", "_other"))
     apart = both["value"] - both["value_other"]

@@ -18,6 +18,7 @@ from fusqa.evaluation.looking import NO_IMAGE, NO_MASK, OTHER, OWN, SHOWN
 from fusqa.evaluation.saliency import grad_cam, occlusion
 from fusqa.evaluation.scoring import scores
 from fusqa.evaluation.unseen import SEVERITIES, unseen_masks
+from fusqa.files import significant
 from fusqa.models.learner import pictures
 from fusqa.study.learning import CONTROL, LEARNT
 from fusqa.study.material import ErrorSet, Stored
@@ -42,7 +43,6 @@ __all__ = [
 ASKED_OTHERWISE = (ALTERED, AT_B)
 UNSEEN_ERRORS = "unseen errors"
 SAMPLE = 6  # predictions of site B whose maps are averaged: each takes 129 verdicts
-DIGITS = 6  # of a probability
 
 
 def is_examined(row: Row, verdict: str) -> bool:
@@ -121,7 +121,7 @@ def with_other_inputs(
         if pairs.table["patient"].nunique() > 1:
             otherwise |= {OTHER: pairs.with_other_images(seed)}
         for shown, seen in otherwise.items():
-            asked.loc[rows, SHOWN[shown]] = answers(seen)["probability"].double().numpy().round(DIGITS)
+            asked.loc[rows, SHOWN[shown]] = significant(answers(seen)["probability"])
     return asked
 
 
@@ -148,8 +148,8 @@ class Maps(Stored):
 def saliency_maps(model: nn.Module, recipe: Recipe, pairs: Pairs, called: np.ndarray, seed: int) -> Maps:
     """Map what a model of the reference network looks at in a few predictions.
 
-    They are the first that it calls right, the first that it calls wrong, and :data:`SAMPLE` others, drawn once for all
-    models.
+    They are the first that it calls right, the first that it calls wrong, and :data:`SAMPLE` that are drawn at random,
+    the same for all models.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def saliency_maps(model: nn.Module, recipe: Recipe, pairs: Pairs, called: np.nda
     shown, good = pairs.only(recipe.sees), pairs.table["good"].to_numpy(bool)
     few = [int(found[0]) for found in (np.flatnonzero(called == good), np.flatnonzero(called != good)) if len(found)]
     drawn = np.random.default_rng(seed).choice(len(good), min(SAMPLE, len(good)), replace=False).tolist()
-    chosen = [*few, *sorted({*drawn} - {*few})]
+    chosen = [*few, *sorted(drawn)]
     inputs = [(shown.images[shown.image_of[i]], shown.masks[i]) for i in chosen]
     of_image, of_mask = (
         torch.stack(maps) for maps in zip(*(occlusion(model, *given) for given in inputs), strict=True)

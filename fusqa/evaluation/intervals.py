@@ -132,7 +132,8 @@ def prediction_intervals(
         known cases, so that no case gets an interval of no width.
     weighted : bool
         Whether known cases count by :func:`density_ratio`. Where the two kinds of cases hardly overlap, a few known
-        ones get all the weight: with an :func:`effective_number` below 1 / `alpha`, nothing is promised of any case.
+        ones get all the weight: with an :func:`effective_number` below 1 / `alpha` − 1, nothing is promised of any
+        case.
 
     Returns
     -------
@@ -145,7 +146,7 @@ def prediction_intervals(
     middle = float(np.median(hard[0])) or 1.0
     scores = known[error].abs() / (hard[0] + middle)
     weights, own = density_ratio(known, new) if weighted else (None, np.ones(len(new)))
-    if weighted and effective_number(weights) < 1 / alpha:
+    if weighted and effective_number(weights) < 1 / alpha - 1:
         own = np.full(len(new), np.inf)
     radius_mm = radius(scores, alpha, weights, own) * (hard[1] + middle)
     return pd.DataFrame(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from fusqa.files import significant
 from fusqa.metrics import best_threshold, classification_report, mean_interval
 from fusqa.study.sets import ALTERED, AT_B
 
@@ -43,8 +44,7 @@ FIGURES = {
     "balanced_accuracy": "balanced accuracy",
     "auroc": "AUROC",
 }  # fields of fusqa.metrics.Report that tables print
-# digits of the columns of a table of scores
-DIGITS = {"dice": 4, "delta_mm": 3, "delta_days": 3, "probability": 6, "predicted_mm": 3}
+DECIMALS = {"dice": 4, "delta_mm": 3, "delta_days": 3, "predicted_mm": 3}  # of columns of a table of scores
 CONFUSION = "TP FN\nFP TN"  # heading of the confusion matrix, laid out as the matrix is
 
 
@@ -59,7 +59,8 @@ def scores(sets: Mapping[str, Pairs], answers: Callable[[Pairs], Mapping[str, Te
         pairs.table.assign(set=name, **{column: value.double().numpy() for column, value in answers(pairs).items()})
         for name, pairs in sets.items()
     ]
-    return pd.concat(parts, ignore_index=True).round(DIGITS)
+    table = pd.concat(parts, ignore_index=True).round(DECIMALS)
+    return table.assign(probability=significant(table["probability"]))
 
 
 def reports(

@@ -67,7 +67,9 @@ class Familiarity:
         count = min(COMPONENTS, len(training) - 2, training.shape[1] - 1)
         pca = PCA(count, random_state=0).fit(training.numpy().astype(np.float64))
         spread = np.sqrt(np.maximum(pca.explained_variance_, 1e-12))
-        rest = np.sqrt(max(pca.noise_variance_, 1e-12))
+        # scikit-learn shares the rest of the variance among the directions that so few pairs span, and not among all
+        spanned, others = min(training.shape) - count, training.shape[1] - count
+        rest = np.sqrt(max(pca.noise_variance_ * spanned / others, 1e-12))
         arrays = (pca.mean_, pca.components_ / spread[:, None], np.array([rest]))
         fitted = cls(*(torch.from_numpy(np.float32(array)) for array in arrays), torch.zeros(0))
         return cls(fitted.mean, fitted.axes, fitted.rest, fitted.distance(validation).sort().values)

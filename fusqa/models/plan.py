@@ -56,8 +56,8 @@ class Bar(BaseModel):
     explained : float
         For a regression: share of the constant answer's avoidable loss that it must avoid.
     late_gain : float
-        The curve, of the AUROC or of a regression's loss, is flat if the last eighth of the samples brings at most this
-        share of all that was gained.
+        The curve, of the AUROC or of a regression's loss, is flat if the rounds that end in the last eighth of the
+        samples bring at most this share of all that was gained.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

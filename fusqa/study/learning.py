@@ -87,7 +87,7 @@ class Evidence:
 
 
 def is_flat(samples: pd.Series, error: pd.Series, constant: float, late_gain: float) -> bool:
-    """Whether an error gained little in the last eighth of the samples (in the last round at least).
+    """Whether an error gained little in the rounds that end in the last eighth of the samples (in the last at least).
 
     Parameters
     ----------

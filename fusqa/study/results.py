@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from fusqa.cohorts.cohort import Cohort
-from fusqa.files import ROOT, write_csv, write_json
+from fusqa.files import ROOT, significant, write_csv, write_json
 from fusqa.study.catalogue import COHORTS
 from fusqa.study.profile import Profile
 from fusqa.study.provenance import origin
@@ -18,8 +18,6 @@ from fusqa.study.rows import Row, row_named
 from fusqa.study.shelf import PLACE, edition_folders
 
 __all__ = ["Edition", "Study", "editions", "published"]
-
-DECIMALS = 6  # of a result table: a nanometre, a millionth of a probability; all 17 digits double its size
 
 
 class Study:
@@ -99,7 +97,8 @@ class Study:
     def save_table(self, name: str, table: pd.DataFrame) -> Path:
         """Write ``results/<name>.csv``, rounded; the JSON file of the same name carries the provenance."""
         path = self.path(f"results/{name}.csv")
-        write_csv(path, table.round(DECIMALS))
+        rounded = {column: significant(table[column]) for column in table.select_dtypes("floating")}
+        write_csv(path, table.assign(**rounded))  # all 17 digits would double its size
         return path
 
     def can_read(self, result: str) -> bool:

@@ -57,8 +57,8 @@ class Recipe:
     Attributes
     ----------
     material : tuple of {"altered", "errors"}
-        Altered masks, good or poor by construction; or out-of-fold predictions of degraded images, good if the review
-        accepts them and the measurement dates the pregnancy right; or both.
+        Altered masks, good or poor by construction; or out-of-fold predictions, most of degraded images or by weaker
+        networks, good if the review accepts them and the measurement dates the pregnancy right; or both.
     encoding : str
         How the mask enters the network, a key of :data:`fusqa.models.networks.ENCODINGS`.
     sees : tuple of {"picture", "mask"}

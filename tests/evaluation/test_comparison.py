@@ -156,7 +156,7 @@ def test_only_a_clear_difference_is_reported(rows):
 
 
 def test_a_p_is_corrected_for_the_number_of_comparisons_and_a_clear_difference_survives():
-    made = {key: row(key, noise) for key, noise in ((SINGLE, 0.12), (SYNERGIC, 0.32), (SIAMESE, 0.9))}
+    made = {key: row(key, noise, seeds=8) for key, noise in ((SINGLE, 0.12), (SYNERGIC, 0.2), (SIAMESE, 0.9))}
     close, clear = ("topology", SINGLE, SYNERGIC), ("topology", SINGLE, SIAMESE)
     alone, among = compare(made, [close]), compare(made, [clear] + [close] * 29)
     assert list(alone["verdict on AUROC"]) == ["first is better"] and 0 < float(alone["p, Holm"][0]) < 0.05

@@ -46,3 +46,12 @@ def test_a_threshold_calls_the_same_masks_when_the_table_is_read_again(tmp_path)
     again = pd.read_csv(tmp_path / "scores.csv")
     np.testing.assert_array_equal(again["probability"] >= at, made["probability"] >= at)
     assert (again["probability"] == made["probability"]).all()
+
+
+def test_small_probabilities_keep_their_order(tmp_path):
+    """A network that is sure of many poor masks still ranks them; decimals would make all of them zero."""
+    logits = torch.linspace(-30, 10, 81)
+    table = pd.DataFrame({"case": range(81), "patient": range(81), "good": [False] * 40 + [True] * 41})
+    made = scores({ALTERED: SimpleNamespace(table=table)}, lambda pairs: {"probability": logits.sigmoid()})
+    write_csv(tmp_path / "scores.csv", made)
+    assert (pd.read_csv(tmp_path / "scores.csv")["probability"].diff()[1:] > 0).all()

@@ -28,6 +28,15 @@ def test_it_is_mahalanobis_distance_under_the_fitted_covariance(drawn):
     np.testing.assert_allclose(known.distance(drawn[2][:20]), expected, rtol=1e-3)
 
 
+def test_fewer_pairs_than_features_do_not_change_the_scale():
+    """All other directions share the rest of the variance, spanned by pairs or not (Tipping & Bishop 1999)."""
+    points = np.float32(np.random.default_rng(0).normal(size=(256, 512)))
+    variances = np.linalg.svd(points - points.mean(0), compute_uv=False) ** 2 / 255
+    rest = np.sqrt(variances[COMPONENTS:].sum() / (512 - COMPONENTS))
+    known = Familiarity.fit(torch.from_numpy(points), torch.from_numpy(points))
+    assert float(known.rest) == pytest.approx(rest, rel=0.005)
+
+
 def test_points_of_the_same_kind_are_spread_evenly_and_others_are_not(drawn):
     known = Familiarity.fit(drawn[0], drawn[1])
     share = np.sort(known.share(drawn[2]))
