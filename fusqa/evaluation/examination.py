@@ -121,7 +121,7 @@ def with_other_inputs(
         if pairs.table["patient"].nunique() > 1:
             otherwise |= {OTHER: pairs.with_other_images(seed)}
         for shown, seen in otherwise.items():
-            asked.loc[rows, SHOWN[shown]] = significant(answers(seen)["probability"])
+            asked.loc[rows, SHOWN[shown]] = significant(answers(seen)["probability"].double())
     return asked
 
 
