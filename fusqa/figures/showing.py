@@ -27,10 +27,12 @@ DPI = 110  # dots per inch of a figure
 QUALITY = 85  # of a figure stored with losses, chosen: letters show no halo
 PAGE_PX = 790  # width of a page on a wide screen
 LEAST_PX = 9  # the smallest letters that are read there without effort
-sns.set_theme(context="notebook", style="whitegrid", palette="colorblind", font_scale=0.85)
 DASHES = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (2, 1)), (0, (8, 3)))
 # curves differ by more than their colour, in print and for colour-blind readers
-plt.rcParams["axes.prop_cycle"] = cycler(color=sns.color_palette("colorblind"), linestyle=2 * DASHES)
+CURVES = cycler(color=sns.color_palette("colorblind"), linestyle=2 * DASHES)
+sns.set_theme(
+    context="notebook", style="whitegrid", palette="colorblind", font_scale=0.85, rc={"axes.prop_cycle": CURVES}
+)
 
 
 def show(figure: Figure, caption: str, alt: str, source: str = "") -> None:
