@@ -48,9 +48,9 @@ class Pairs:
         Label masks.
     table : DataFrame
         One row per mask: ``case``, ``patient``, ``name`` (what the mask is), ``good`` (by construction, by review and
-        date, or by review), ``reviewed`` (the same without the date),
-        ``delta_mm``, ``delta_days`` (error against the true length, or against the reference mask where that is not
-        known), ``dice`` (with the reference mask, mean over labels), ``test`` (drawn for the balanced test set).
+        date, or by review), ``reviewed`` (the same without the date), ``delta_mm``, ``delta_days`` (error against the
+        true length, or against the reference mask where that is not known), ``dice`` (with the reference mask, mean
+        over labels), ``test`` (drawn for the balanced test set).
     """
 
     images: Tensor

