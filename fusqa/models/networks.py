@@ -180,8 +180,11 @@ def quality_model(
 def folded(model: nn.Module) -> nn.Module:
     """Return a copy of a trained network in which each batch normalisation is part of the convolution before it.
 
-    It answers the same, to within rounding, and cannot be trained. ResNet-18 at 224 pixels takes a tenth less time.
+    It answers the same, to within rounding, and cannot be trained. ResNet-18 at 224 pixels takes a tenth less time. A
+    network without batch normalisation is returned as it is.
     """
+    if not any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules()):
+        return model
     copied = copy.deepcopy(model)
     for name, _ in model.named_modules():
         if re.fullmatch(r"cnn|cnns\.\d+", name):
