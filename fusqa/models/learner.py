@@ -34,6 +34,7 @@ with warnings.catch_warnings():
     from fusqa.models.augmentation import Move  # it loads fastai too
 
 from fusqa.models.plan import Training
+from fusqa.models.small_maps import as_products
 
 __all__ = [
     "AUROC",
@@ -258,7 +259,7 @@ def fit(learn: Learner) -> pd.DataFrame:
 
     The progress bar is cleared at the end, so that none stays in an executed notebook.
     """
-    with learn.no_logging(), _bar(learn):
+    with learn.no_logging(), _bar(learn), as_products(learn.model):
         learn.fit_one_cycle(learn.plan.rounds, learn.plan.rate)
     return history(learn)
 
