@@ -31,7 +31,8 @@ with warnings.catch_warnings():
     from fastai.optimizer import OptimWrapper
     from fastai.torch_core import set_seed
 
-    from fusqa.models.augmentation import Move  # it loads fastai too
+    from fusqa.models.augmentation import Move  # these load fastai too
+    from fusqa.models.batch_statistics import FreshStatistics
 
 from fusqa.models.plan import Training
 from fusqa.models.small_maps import as_products
@@ -246,8 +247,9 @@ def make_learner(
         DataLoader(validation, batch_size=PREDICTED, **gather),
     )
     model = model.to(train.device, memory_format=torch.channels_last)
-    cbs = [ToUnit(), Move(), KeepBest(monitor="valid_loss"), *callbacks]
-    if computes_in(plan.precision, train.device) == "bfloat16":
+    cast = computes_in(plan.precision, train.device) == "bfloat16"
+    cbs = [ToUnit(), Move(), FreshStatistics(cast), KeepBest(monitor="valid_loss"), *callbacks]
+    if cast:
         cbs.append(Precision())
     made = Learner(loaders, model, loss.to(train.device), ADAM, wd=plan.decay, metrics=list(metrics), cbs=cbs)
     made.plan = plan
@@ -294,4 +296,5 @@ def predict(model: nn.Module, *inputs: Tensor | tuple[Tensor, Tensor]) -> Tensor
     model.eval()
     samples = Resident(*inputs, device=device)
     batches = torch.arange(len(samples)).split(PREDICTED)
-    return torch.cat([model(*map(_unit, samples.__getitems__(batch))).cpu() for batch in batches])
+    with as_products(model):
+        return torch.cat([model(*map(_unit, samples.__getitems__(batch))).cpu() for batch in batches])
