@@ -1,26 +1,26 @@
 """Time to quality: processor seconds until a network orders validation patients' altered masks with an AUROC of .90.
 
 ``make bench`` runs it, ``python benchmarks/learning.py resnet18 alexnet`` for some backbones. Each is trained twice in
-this process, one after the other: as this study did at first (batches of 32 in random order, float32), and as the
-profile `overnight` says now. Both see the same images of 64 px on one thread, and their validation is timed with them.
-Seconds depend on the machine, their ratio hardly does.
+this process, one after the other: as this study did at first (batches of 32 in random order, float32, convolutions as
+PyTorch computes them), and as the profile `overnight` says now. Both see the same images of 64 px on one thread, and
+their validation is timed with them. Seconds depend on the machine, their ratio hardly does.
 """
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 import torch
 from fastai.callback.core import Callback
+from fastai.learner import Learner
 from torch import nn
 
-from fusqa.cohorts.cohort import Cohort
-from fusqa.files import ROOT
 from fusqa.models.backbones import BACKBONES
-from fusqa.models.learner import AUROC, Paired, fit, make_learner, reproducible
+from fusqa.models.learner import AUROC, Paired, fit, history, make_learner, reproducible
 from fusqa.models.networks import quality_model
 from fusqa.simulator.cases import simulate
 from fusqa.study.material import AlteredSet
@@ -46,16 +46,23 @@ class Clock(Callback):
 
 
 def parts() -> list[Pairs]:
-    """Altered masks of the training and of the validation patients of a simulated site A, kept for the next call."""
-    folder = ROOT / "build/bench/A"
-    cohort = Cohort.open(folder) if (folder / "cases.csv").exists() else simulate(folder, "A", CASES, SEED)
-    stored = folder.with_suffix(".npz")
-    if not stored.exists():
-        AlteredSet.make(cohort, SIZE, SEED).save(stored)
-    return [altered_pairs(part, AlteredSet.load(stored)) for part in cohort.split(0.1, SEED)]
+    """Altered masks of the training and of the validation patients of a simulated site A."""
+    with TemporaryDirectory() as folder:
+        cohort = simulate(Path(folder) / "A", "A", CASES, SEED)
+        masks = AlteredSet.make(cohort, SIZE, SEED)
+        return [altered_pairs(part, masks) for part in cohort.split(0.1, SEED)]
 
 
-def learning_curve(backbone: str, plan: QualityTraining, pairs: list[Pairs]) -> pd.DataFrame:
+def fit_at_first(learn: Learner) -> pd.DataFrame:
+    """Train as :func:`fusqa.models.learner.fit` did at first: no convolution is computed as a matrix product."""
+    with learn.no_logging(), learn.no_bar():
+        learn.fit_one_cycle(learn.plan.rounds, learn.plan.rate)
+    return history(learn)
+
+
+def learning_curve(
+    backbone: str, plan: QualityTraining, fitted: Callable[[Learner], pd.DataFrame], pairs: list[Pairs]
+) -> pd.DataFrame:
     """Train the single network of a backbone from scratch: samples, processor seconds and AUROC by round."""
     device = reproducible(SEED, 1)
     model, clock = quality_model("single", backbone, False), Clock()
@@ -65,7 +72,7 @@ def learning_curve(backbone: str, plan: QualityTraining, pairs: list[Pairs]) -> 
     made = make_learner(
         model, nn.BCEWithLogitsLoss(), *samples, plan, SEED, order=order, callbacks=[clock], metrics=[AUROC]
     )
-    return fit(made).assign(seconds=clock.seconds)[["samples", "seconds", "auroc"]]
+    return fitted(made).assign(seconds=clock.seconds)[["samples", "seconds", "auroc"]]
 
 
 def rows(backbones: list[str]) -> Iterator[dict]:
@@ -73,10 +80,10 @@ def rows(backbones: list[str]) -> Iterator[dict]:
     pairs, profile = parts(), Profile.read("overnight")
     for backbone in backbones:
         now = profile.training(Row("single", backbone, False)).model_copy(update={"size": SIZE})
-        plans = {"at first": AT_FIRST.model_copy(update=SLOW.get(backbone, {})), "now": now}
+        first = AT_FIRST.model_copy(update=SLOW.get(backbone, {}))
         line, needed = {"backbone": BACKBONES[backbone].title}, {}
-        for name, plan in plans.items():
-            curve = learning_curve(backbone, plan, pairs)
+        for name, plan, fitted in (("at first", first, fit_at_first), ("now", now, fit)):
+            curve = learning_curve(backbone, plan, fitted, pairs)
             there = curve[curve["auroc"] >= WANTED]
             needed[name] = there["seconds"].iloc[0] if len(there) else np.nan
             line |= {f"AUROC {name}": round(curve["auroc"].max(), 3), f"s to {WANTED} {name}": round(needed[name], 1)}

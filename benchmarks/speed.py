@@ -23,7 +23,7 @@ from monai.transforms.utils_morphological_ops import dilate, erode
 from scipy import ndimage
 from scipy.spatial.distance import pdist
 from skimage.measure import regionprops
-from torch import nn
+from torch import Tensor, nn
 
 from fusqa.assessment.onnx_file import export
 from fusqa.assessment.verdicts import Assessor
@@ -36,14 +36,15 @@ from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import FETUS
 from fusqa.models.backbones import BACKBONES
 from fusqa.models.checkpoints import Card, save_model
-from fusqa.models.learner import Resident, fit, make_learner, pictures
+from fusqa.models.learner import Precision, Resident, computes_in, fit, make_learner, pictures
 from fusqa.models.networks import quality_model
 from fusqa.models.plan import Training
 from fusqa.simulator.cases import draw_case, simulate
 from fusqa.study.material import AlteredSet
-from fusqa.study.profile import ROOT
+from fusqa.study.profile import ROOT, Profile
+from fusqa.study.rows import Row
 
-SIZE, BATCH, STEPS = 64, 32, 30
+SIZE, STEPS = 64, 30
 SQUARE = np.ones((3, 3), bool)
 
 
@@ -62,7 +63,7 @@ def row(what: str, ours: float, other: str, theirs: float, unit: float = 1e3) ->
     return {"what": what, "ours ms": ours * unit, "beside": other, "its ms": theirs * unit, "ratio": theirs / ours}
 
 
-def samples(count: int = 256) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def samples(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Images, masks and labels of network size; a few cases repeated."""
     cases = [draw_case("A", 0, index) for index in range(8)]
     images = np.stack([cv2.resize(case.image, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for case in cases])
@@ -72,55 +73,70 @@ def samples(count: int = 256) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def training() -> Iterator[dict]:
-    """A step through our Learner (augmentation included) against a bare loop, and against a DataBlock of PNG files."""
-    images, masks, good = samples()
-    x, y, t = pictures(images), torch.from_numpy(masks), torch.from_numpy(good)
+    """A step as the study trains, augmentation included, against a bare loop, and against a DataBlock of PNG files.
 
-    def through_learner(backbone: str):
-        data = Resident(x, y, t)
-        few = Resident(x[:BATCH], y[:BATCH], t[:BATCH])
-        model = quality_model("single", backbone, False)
-        plan = Training(size=SIZE, budget=BATCH * STEPS, rounds=1, batch=BATCH, rate=1e-3)
-        fit(make_learner(model, nn.BCEWithLogitsLoss(), data, few, plan, seed=0))
-
-    def bare(backbone: str):
-        model = quality_model("single", backbone, False).to(memory_format=torch.channels_last).train()
-        optimiser, loss = torch.optim.Adam(model.parameters(), 1e-3), nn.BCEWithLogitsLoss()
-        for step in range(STEPS):
-            at = torch.arange(BATCH) + BATCH * (step % 8)
-            image = (x[at].float() / 255).contiguous(memory_format=torch.channels_last)
-            optimiser.zero_grad()
-            loss(model(image, y[at]), t[at]).backward()
-            optimiser.step()
-
+    All three have the profile's batch and precision, and validate one batch after the last step.
+    """
+    profile = Profile.read("overnight")
     for backbone in ("resnet18", "efficientnet-lite0", "alexnet"):
-        what = f"training step, {BACKBONES[backbone].title}, {SIZE} px, batch {BATCH}"
-        ours = best(through_learner, 2, backbone) / STEPS
-        yield row(what, ours, "bare PyTorch loop, no augmentation", best(bare, 2, backbone) / STEPS)
-        yield row(what, ours, "fastai DataBlock of PNG files", datablock(backbone, images, masks, good))
+        plan = profile.training(Row("single", backbone, False))
+        plan = plan.model_copy(update={"size": SIZE, "budget": plan.batch * STEPS, "rounds": 1})
+        title = f"training step, {BACKBONES[backbone].title}, {SIZE} px, batch {plan.batch}"
+        what = f"{title}, {computes_in(plan.precision, 'cpu')}"
+        shown = samples(plan.batch * (STEPS + 1))
+        ours = best(through_learner, 2, backbone, plan, *shown) / STEPS
+        yield row(what, ours, "bare PyTorch loop, no augmentation", best(bare, 2, backbone, plan, *shown) / STEPS)
+        yield row(what, ours, "fastai DataBlock of PNG files", datablock(backbone, plan, *shown))
 
 
-def datablock(backbone: str, images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> float:
+def through_learner(backbone: str, plan: Training, images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> None:
+    """Train by our Learner."""
+    columns = pictures(images), torch.from_numpy(masks), torch.from_numpy(good)
+    train, few = Resident(*columns), Resident(*(column[: plan.batch] for column in columns))
+    fit(make_learner(quality_model("single", backbone, False), nn.BCEWithLogitsLoss(), train, few, plan, seed=0))
+
+
+def bare(backbone: str, plan: Training, images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> None:
+    """Train by a loop of plain PyTorch; its last batch stands for the validation."""
+    x, y, t = pictures(images), torch.from_numpy(masks), torch.from_numpy(good)
+    model = quality_model("single", backbone, False).to(memory_format=torch.channels_last).train()
+    optimiser, loss = torch.optim.Adam(model.parameters(), plan.rate), nn.BCEWithLogitsLoss()
+    *batches, last = torch.arange(len(x)).split(plan.batch)
+
+    def answer(at: Tensor) -> Tensor:
+        image = (x[at].float() / 255).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, computes_in(plan.precision, "cpu") == "bfloat16"):
+            return model(image, y[at]).float()
+
+    for at in batches:
+        optimiser.zero_grad()
+        loss(answer(at), t[at]).backward()
+        optimiser.step()
+    with torch.no_grad():
+        answer(last)
+
+
+def datablock(backbone: str, plan: Training, images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> float:
     """Seconds per step of fastai's usual way: one PNG file per image, opened, resized and augmented one by one."""
-    from fastai.vision.all import CategoryBlock, DataBlock, ImageBlock, Learner, RandomSplitter, aug_transforms
+    from fastai.vision.all import CategoryBlock, DataBlock, ImageBlock, IndexSplitter, Learner, aug_transforms
 
     with TemporaryDirectory() as folder:
         for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
-            cv2.imwrite(f"{folder}/{number}.png", np.dstack([image, image, mask * 60]))
+            cv2.imwrite(f"{folder}/{number:05}.png", np.dstack([image, image, mask * 60]))
         block = DataBlock(
             (ImageBlock, CategoryBlock(vocab=["0.0", "1.0"])),
             get_items=lambda path: sorted(Path(path).glob("*.png")),
             get_y=lambda path: str(good[int(path.stem)]),
-            splitter=RandomSplitter(0.125, seed=0),
+            splitter=IndexSplitter(range(plan.batch)),
             batch_tfms=aug_transforms(size=SIZE, max_rotate=10),
         )
-        loaders = block.dataloaders(folder, bs=BATCH, num_workers=0)
+        loaders = block.dataloaders(folder, bs=plan.batch, num_workers=0)
         features, width = BACKBONES[backbone].features(False)
-        learn = Learner(loaders, nn.Sequential(features, nn.Linear(width, 2)), loss_func=nn.CrossEntropyLoss())
+        precision = [Precision()] * (computes_in(plan.precision, "cpu") == "bfloat16")
+        learn = Learner(loaders, nn.Sequential(features, nn.Linear(width, 2)), nn.CrossEntropyLoss(), cbs=precision)
         with learn.no_bar(), learn.no_logging():
             learn.fit(1)
-            steps = len(loaders.train)
-            return best(lambda: learn.fit(1), 2) / steps
+            return best(lambda: learn.fit(1), 2) / len(loaders.train)
 
 
 SCIPY = {
