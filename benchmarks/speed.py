@@ -84,20 +84,21 @@ def training() -> Iterator[dict]:
         title = f"training step, {BACKBONES[backbone].title}, {SIZE} px, batch {plan.batch}"
         what = f"{title}, {computes_in(plan.precision, 'cpu')}"
         shown = samples(plan.batch * (STEPS + 1))
-        ours = best(through_learner, 2, backbone, plan, *shown) / STEPS
-        yield row(what, ours, "bare PyTorch loop, no augmentation", best(bare, 2, backbone, plan, *shown) / STEPS)
+        ours = through_learner(backbone, plan, *shown)
+        yield row(what, ours, "bare PyTorch loop, no augmentation", bare(backbone, plan, *shown))
         yield row(what, ours, "fastai DataBlock of PNG files", datablock(backbone, plan, *shown))
 
 
-def through_learner(backbone: str, plan: Training, images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> None:
-    """Train by our Learner."""
+def through_learner(backbone: str, plan: Training, images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> float:
+    """Seconds per step of our Learner."""
     columns = pictures(images), torch.from_numpy(masks), torch.from_numpy(good)
     train, few = Resident(*columns), Resident(*(column[: plan.batch] for column in columns))
-    fit(make_learner(quality_model("single", backbone, False), nn.BCEWithLogitsLoss(), train, few, plan, seed=0))
+    made = make_learner(quality_model("single", backbone, False), nn.BCEWithLogitsLoss(), train, few, plan, seed=0)
+    return best(fit, 2, made) / STEPS
 
 
-def bare(backbone: str, plan: Training, images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> None:
-    """Train by a loop of plain PyTorch; its last batch stands for the validation."""
+def bare(backbone: str, plan: Training, images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> float:
+    """Seconds per step of a loop of plain PyTorch; its last batch stands for the validation."""
     x, y, t = pictures(images), torch.from_numpy(masks), torch.from_numpy(good)
     model = quality_model("single", backbone, False).to(memory_format=torch.channels_last).train()
     optimiser, loss = torch.optim.Adam(model.parameters(), plan.rate), nn.BCEWithLogitsLoss()
@@ -108,12 +109,15 @@ def bare(backbone: str, plan: Training, images: np.ndarray, masks: np.ndarray, g
         with torch.autocast("cpu", torch.bfloat16, computes_in(plan.precision, "cpu") == "bfloat16"):
             return model(image, y[at]).float()
 
-    for at in batches:
-        optimiser.zero_grad()
-        loss(answer(at), t[at]).backward()
-        optimiser.step()
-    with torch.no_grad():
-        answer(last)
+    def loop() -> None:
+        for at in batches:
+            optimiser.zero_grad()
+            loss(answer(at), t[at]).backward()
+            optimiser.step()
+        with torch.no_grad():
+            answer(last)
+
+    return best(loop, 2) / STEPS
 
 
 def datablock(backbone: str, plan: Training, images: np.ndarray, masks: np.ndarray, good: np.ndarray) -> float:
