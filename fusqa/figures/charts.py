@@ -100,7 +100,7 @@ def curves(history: pd.DataFrame, title: str, constant: float) -> Figure:
     """Training and validation loss against the samples seen, and every further column of `history` below them.
 
     A dotted line marks the loss of a constant answer, ln 2 for as many good as poor masks: what lies on it has learnt
-    nothing. Losses far above it, while batch normalisation lags behind the weights, are cut off.
+    nothing. Losses far above it, as an untrained network may have, are cut off.
     """
     losses = ["train_loss", "valid_loss"]
     further = [column for column in history if column not in ("round", "samples", *losses)]

@@ -108,14 +108,11 @@ class EfficientNetLite:
     sha256: str
 
     def network(self, pretrained: bool) -> "nn.Module":
-        """Build it, with running statistics that a short training can fill."""
+        """Build it."""
         import torch
         from efficientnet_lite_pytorch import EfficientNet
 
-        # The package keeps TensorFlow's running statistics, which follow the data over thousands of steps: a short
-        # training would end in a network that answers every picture alike. PyTorch's usual momentum follows within
-        # tens of steps.
-        network = EfficientNet.from_name(f"efficientnet-lite{self.number}", batch_norm_momentum=0.9)
+        network = EfficientNet.from_name(f"efficientnet-lite{self.number}")
         if pretrained:
             network.load_state_dict(torch.load(self.weights().file, weights_only=True))
         return network
