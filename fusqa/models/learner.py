@@ -296,5 +296,4 @@ def predict(model: nn.Module, *inputs: Tensor | tuple[Tensor, Tensor]) -> Tensor
     model.eval()
     samples = Resident(*inputs, device=device)
     batches = torch.arange(len(samples)).split(PREDICTED)
-    with as_products(model):
-        return torch.cat([model(*map(_unit, samples.__getitems__(batch))).cpu() for batch in batches])
+    return torch.cat([model(*map(_unit, samples.__getitems__(batch))).cpu() for batch in batches])

@@ -48,7 +48,8 @@ def _is_plain(part: nn.Module) -> bool:
 def as_products(network: nn.Module) -> Iterator[None]:
     """Compute the convolutions of `network` over small maps as matrix products, on a processor, as long as this lasts.
 
-    Its weights and their names stay as they are.
+    Its weights and their names stay as they are. It is for the thread that owns the network: of several that ask it at
+    once, one would end the products while another computes, and the last digits would differ from run to run.
     """
     on_processor = next(network.parameters()).device.type == "cpu"
     plain = [part for part in network.modules() if on_processor and _is_plain(part)]

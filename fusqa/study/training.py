@@ -15,6 +15,7 @@ from fusqa.models.checkpoints import Card
 from fusqa.models.familiarity import Familiarity, Features
 from fusqa.models.learner import AUROC, Paired, computes_in, fit, make_learner, predict
 from fusqa.models.plan import Bar
+from fusqa.models.small_maps import as_products
 from fusqa.study.learning import Evidence, evidence
 from fusqa.study.mismatch import with_mismatched
 from fusqa.study.pairs import Pairs
@@ -87,7 +88,8 @@ def answers(model: nn.Module, recipe: Recipe, pairs: Pairs) -> dict[str, Tensor]
         Columns of a table of scores: ``probability``, by which masks are ordered, and what the model says in a unit of
         its own (:attr:`fusqa.models.answers.Answer.values`), such as ``predicted_mm``.
     """
-    output, answer = predict(model, *pairs.only(recipe.sees).inputs()), ANSWERS[recipe.answer]
+    with as_products(model):
+        output, answer = predict(model, *pairs.only(recipe.sees).inputs()), ANSWERS[recipe.answer]
     return {"probability": answer.trust(output)} | {name: of(output) for name, of in answer.values.items()}
 
 

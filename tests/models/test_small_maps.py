@@ -1,9 +1,11 @@
 """Convolutions over small maps as matrix products: the same answers and gradients, and only where they are faster."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from fusqa.models.learner import pictures, predict
 from fusqa.models.networks import quality_model
 from fusqa.models.small_maps import as_products
 
@@ -79,3 +81,9 @@ def test_convolutions_come_back_after_an_error():
     with pytest.raises(RuntimeError, match="stop"), as_products(layer):
         raise RuntimeError("stop")
     assert type(layer) is nn.Conv2d
+
+
+def test_predictions_leave_a_network_alone_that_several_threads_may_ask(convolved):
+    model = quality_model("single", "resnet18", False)
+    predict(model, pictures(np.zeros((2, 64, 64), np.uint8)), torch.zeros(2, 64, 64, dtype=torch.uint8))
+    assert len(convolved) == sum(isinstance(part, nn.Conv2d) for part in model.modules())
