@@ -54,7 +54,10 @@ def parts() -> list[Pairs]:
 
 
 def fit_at_first(learn: Learner) -> pd.DataFrame:
-    """Train as :func:`fusqa.models.learner.fit` did at first: no convolution is computed as a matrix product."""
+    """Train as :func:`fusqa.models.learner.fit` did at first: no convolution is computed as a matrix product.
+
+    The statistics of batch normalisation are fresh as they are now, which was not so at first.
+    """
     with learn.no_logging(), learn.no_bar():
         learn.fit_one_cycle(learn.plan.rounds, learn.plan.rate)
     return history(learn)

@@ -5,7 +5,7 @@ import torch
 from fastai.callback.core import Callback
 from torch import nn
 
-from fusqa.models.batch_statistics import BATCHES, FreshStatistics, batch_norms
+from fusqa.models.batch_statistics import BATCHES, FreshStatistics
 from fusqa.models.learner import Resident, fit, make_learner, pictures, reproducible
 from fusqa.models.plan import Training
 
@@ -36,7 +36,8 @@ class Seen(Callback):
             self.batches.append(self.xb[0].clone())
 
     def before_validate(self):
-        self.norms = [(norm.running_mean.clone(), norm.running_var.clone()) for norm in batch_norms(self.model)]
+        norms = [part for part in self.model.modules() if isinstance(part, nn.BatchNorm2d)]
+        self.norms = [(norm.running_mean.clone(), norm.running_var.clone()) for norm in norms]
         self.convolution = [weight.detach().clone() for weight in self.model[0].parameters()]
 
 
