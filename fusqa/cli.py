@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from fusqa.models.weights import ImageNetWeights
     from fusqa.problems import Problem
 
-__all__ = ["app"]
-
 PROBLEMS, UNUSABLE = 1, 2  # exit status
 PATIENCE_S = 30  # chosen: after so many silent seconds a server counts as unreachable
 

@@ -24,18 +24,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from pydantic_core import to_jsonable_python
 
-__all__ = [
-    "ROOT",
-    "no_room_named",
-    "remove_unfinished",
-    "significant",
-    "to_json",
-    "whole",
-    "write_bytes",
-    "write_csv",
-    "write_json",
-]
-
 ROOT = Path(__file__).resolve().parents[1]
 """Folder of the project: notebooks, profiles and results lie there."""
 

@@ -12,21 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binomtest
 
-__all__ = [
-    "MERITS",
-    "Report",
-    "Scored",
-    "best_threshold",
-    "bootstrap_weights",
-    "classification_report",
-    "difference",
-    "holm",
-    "interval",
-    "mcnemar",
-    "mean_interval",
-    "report_over_seeds",
-]
-
 DRAWS, LEVEL = 1000, 0.95  # of the bootstrap, of its intervals
 MERITS = ("precision", "recall", "accuracy", "f1", "balanced_accuracy", "auroc")
 

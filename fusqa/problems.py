@@ -7,8 +7,6 @@ a bare ``KeyError``: every fault becomes a :class:`Problem`, and an error carrie
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["CohortError", "Problem", "message_and_fix"]
-
 
 @dataclass(frozen=True)
 class Problem:

@@ -10,8 +10,6 @@ import torch
 
 from fusqa.cohorts.manifest import CaseRow
 
-__all__ = ["side_by_side"]
-
 BATCH = 8  # cases that are read, measured and shown to a network together: few enough to stay in the cache
 WORKERS = 8  # most batches at a time: each holds its own images
 

@@ -16,8 +16,6 @@ from fusqa.cohorts.reading import Input
 from fusqa.masks.labels import Scheme
 from fusqa.problems import CohortError, Problem
 
-__all__ = ["mask_of", "open_images", "with_masks"]
-
 
 def open_images(
     path: str | os.PathLike[str],

@@ -21,8 +21,6 @@ from fusqa.files import no_room_named, to_json, whole
 from fusqa.masks.measurement import Measurement
 from fusqa.models.checkpoints import Card
 
-__all__ = ["Ledger", "Progress", "TableBusy", "ledger", "ledger_path", "measured", "rounded", "run_key", "write_table"]
-
 RECORDS = b"2"  # counts the changes of what a record holds: an unfinished run with other records starts again
 _FORMULA = ("=", "+", "-", "@", "\t")
 """First characters of a cell that a spreadsheet would run as a formula."""

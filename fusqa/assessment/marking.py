@@ -13,8 +13,6 @@ from fusqa.masks.label_images import resize_image, resize_labels
 from fusqa.models.checkpoints import Card, load_kind
 from fusqa.models.learner import pictures, predict
 
-__all__ = ["Marker"]
-
 FOLDER = "error_map"  # beside the folder of the quality model, as a study leaves it
 
 

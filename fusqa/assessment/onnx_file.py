@@ -17,8 +17,6 @@ from fusqa.files import to_json, write_bytes
 from fusqa.masks.labels import SCHEMES
 from fusqa.models.checkpoints import Card
 
-__all__ = ["TOLERANCE", "export", "sample"]
-
 TOLERANCE = 1e-4  # chosen: largest difference of a probability; thresholds are read to three digits
 PROBES = 9  # pairs on which both are compared, in batches of unequal size
 

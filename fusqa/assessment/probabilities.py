@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from fusqa.models.checkpoints import Card
 from fusqa.models.networks import anomaly_ratio
 
-__all__ = ["WRAPPERS", "IntactProbability", "QualityProbability"]
-
 
 class _Wrapper(nn.Module):
     """A network that sees what its card says; what it was never shown stays black, whatever is given."""

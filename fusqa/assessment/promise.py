@@ -21,8 +21,6 @@ from fusqa.evaluation.intervals import half_days, radius
 from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import Scheme
 
-__all__ = ["ALPHA", "Promise", "patients_needed"]
-
 ALPHA = 0.1  # chosen: share of the masks that may be farther off than promised
 FEW = 5  # chosen: up to so many cases are told one by one
 SHARE = f"{100 * (1 - ALPHA):.0f} %"

@@ -21,8 +21,6 @@ from fusqa.masks.labels import Scheme
 from fusqa.models.checkpoints import Card
 from fusqa.problems import CohortError
 
-__all__ = ["write_report"]
-
 PICTURES = 200  # of the least trusted masks; more would make the page heavy
 HEIGHT = 170  # pixels of each
 SHOWN = {

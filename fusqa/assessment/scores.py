@@ -10,8 +10,6 @@ from fusqa.assessment.verdicts import Verdict
 from fusqa.files import to_json, whole
 from fusqa.masks.reviewing import RULES
 
-__all__ = ["columns", "record", "write_json_scores"]
-
 
 def columns(scheme: str) -> list[str]:
     """Names of the table's columns for masks of a scheme, in order."""

@@ -37,8 +37,6 @@ from fusqa.models.segmenters import SEGMENTERS
 from fusqa.models.uncertainty import VARIANTS, certainty, variants
 from fusqa.problems import Problem
 
-__all__ = ["COLUMNS", "TABLE", "DrawnMask", "TrainedSegmenter", "record", "write_masks"]
-
 TABLE = "segmented.csv"
 COLUMNS = (
     *("line", "case", "patient", "file", "certainty", "length_mm", "ga_days", "ga_sd_days"),

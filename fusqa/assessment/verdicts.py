@@ -33,8 +33,6 @@ from fusqa.models.networks import folded
 from fusqa.problems import CohortError, Problem
 from fusqa.study.shelf import PLACE, model_folder
 
-__all__ = ["Assessor", "Verdict"]
-
 
 @dataclass(frozen=True)
 class Verdict:

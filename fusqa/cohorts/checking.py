@@ -13,8 +13,6 @@ from fusqa.cohorts.reading import FAR_OFF, Input, RowFiles, disagreement, read_f
 from fusqa.masks.measurement import measured_mm
 from fusqa.problems import Problem
 
-__all__ = ["check", "look_through"]
-
 NAMED = 8  # files left aside that a table names
 SEVERAL = 3  # chosen: masks that can say together that a cohort is on another scale
 

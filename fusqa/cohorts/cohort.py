@@ -27,8 +27,6 @@ from fusqa.masks.label_images import resize_image, resize_labels
 from fusqa.masks.labels import Scheme
 from fusqa.problems import CohortError, Problem
 
-__all__ = ["Cohort", "patient_order"]
-
 
 @dataclass(frozen=True, eq=False)
 class Cohort(Input):

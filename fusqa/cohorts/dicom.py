@@ -15,8 +15,6 @@ from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, p
 from fusqa.cohorts.space import Place
 from fusqa.cohorts.stored import SAVE_MASK, Spacing, StoredImage, UnfitFile, alike, in_words, require_size
 
-__all__ = ["BARE_STARTS", "dicom_image", "dicom_mask"]
-
 _FIRST_TAGS = ((2, 0x00), *((8, element) for element in (0x00, 0x01, 0x05, 0x08, 0x12, 0x13, 0x14, 0x16, 0x18)))
 BARE_STARTS = tuple(bytes((group, 0, element, 0)) for group, element in _FIRST_TAGS)
 """First bytes of files without DICOM's preamble, which old machines leave out: the first tag of group 2 or 8."""

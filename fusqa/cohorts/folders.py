@@ -18,8 +18,6 @@ from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow, composed, legi
 from fusqa.cohorts.polygons import annotated_images, file_and_member, is_annotation, member_stem
 from fusqa.problems import CohortError, Problem
 
-__all__ = ["ENDINGS", "KEEP_ONE", "files_by_name", "find_cases", "find_images", "is_file", "left_aside"]
-
 ENDINGS = ("_mask", "_seg", "_segmentation", "_label", "_labels", "_annotation")
 """How the name of a mask may end beside that of its image, in small letters."""
 

@@ -26,8 +26,6 @@ from fusqa.cohorts.volumes import GZIP, META_START, NIFTI_SIZES, NRRD, holds_nif
 from fusqa.files import write_bytes
 from fusqa.problems import CohortError, Problem
 
-__all__ = ["KINDS", "StoredImage", "ending_of", "kind_by_content", "read_image", "read_mask", "write_image"]
-
 
 def read_image(path: str | os.PathLike[str]) -> StoredImage:
     """Read an ultrasound image.

@@ -31,8 +31,6 @@ from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import HEAD
 from fusqa.problems import CohortError, Problem
 
-__all__ = ["SPLITS", "ImportReport", "import_hc18"]
-
 SOURCE = (
     "HC18 training set, https://doi.org/10.5281/zenodo.1327317; van den Heuvel, de Bruijn, de Korte and "
     "van Ginneken, PLoS ONE 13(8):e0200412, 2018"

@@ -15,8 +15,6 @@ from fusqa.cohorts.manifest import decimal
 from fusqa.masks.length import check_spacing
 from fusqa.problems import CohortError, Problem
 
-__all__ = ["TABLE", "Published", "locate", "read_table", "require_annotations"]
-
 TABLE = "training_set_pixel_size_and_HC.csv"
 IMAGES = "training_set"
 COLUMNS = "filename", "pixel size(mm)", "head circumference (mm)"

@@ -20,24 +20,6 @@ from fusqa.masks.labels import SCHEMES
 from fusqa.masks.length import SPACING_RANGE_MM, check_spacing
 from fusqa.problems import CohortError, Problem
 
-__all__ = [
-    "CASES",
-    "COLUMNS",
-    "INFO",
-    "NAME_FIX",
-    "NUMBERS",
-    "CaseRow",
-    "decimal",
-    "is_file_name",
-    "legible",
-    "path_faults",
-    "path_of",
-    "read_manifest",
-    "read_rows",
-    "row_problems",
-    "table_problems",
-]
-
 CASES = "cases.csv"
 INFO = "cohort.json"
 NAMES = ("case", "patient", "site")

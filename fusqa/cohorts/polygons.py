@@ -15,8 +15,6 @@ import numpy as np
 from fusqa.cohorts.stored import StoredImage, UnfitFile, require_size
 from fusqa.masks.label_images import filled_polygon
 
-__all__ = ["annotated_images", "file_and_member", "is_annotation", "polygon_image", "polygon_mask"]
-
 LABELME, COCO = {"shapes", "imageHeight", "imageWidth"}, {"images", "annotations", "categories"}
 _LISTS = ("shapes", "images", "annotations", "categories")  # of their keys, those that hold lists
 _AGAIN = "export it again as LabelMe or COCO polygons, or as a label image"

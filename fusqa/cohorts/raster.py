@@ -13,8 +13,6 @@ from PIL import ExifTags, Image, ImageOps
 
 from fusqa.cohorts.stored import SAVE_IMAGE, SAVE_MASK, StoredImage, UnfitFile, require_size
 
-__all__ = ["PNG_SIGNATURE", "jpeg_image", "jpeg_mask", "png", "tiff_image", "tiff_mask"]
-
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_COLOURS = {0: "grey", 2: "colour", 3: "palette", 4: "grey with transparency", 6: "colour with transparency"}
 _NAMEABLE = ("JPEG", "GIF", "BMP", "TIFF", "WEBP", "JPEG2000", "ICO", "PPM")  # what may lie under another name

@@ -25,8 +25,6 @@ from fusqa.masks.length import check_spacing
 from fusqa.masks.measurement import Measurement, describe_drawing
 from fusqa.problems import CohortError, Problem, message_and_fix
 
-__all__ = ["FAR_OFF", "Case", "Input", "RowFiles", "beside", "disagreement", "mask_faults", "read_files", "read_labels"]
-
 _VOLUME = ("affine matrix", "directions", "order of axes")  # orientations of formats whose axes have no fixed order
 FAR_OFF, FAR_OFF_MM = 0.1, 2  # chosen: an expert's length and the mask's that differ by more, by share and mm, disagree
 

@@ -10,8 +10,6 @@ from itertools import permutations
 
 import numpy as np
 
-__all__ = ["Place"]
-
 PARALLEL = 0.02  # chosen: sine of the angle, about one degree, up to which two axes are one
 HALF_PIXEL = 0.5
 

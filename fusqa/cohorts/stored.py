@@ -8,18 +8,6 @@ import numpy as np
 
 from fusqa.cohorts.space import Place
 
-__all__ = [
-    "SAVE_IMAGE",
-    "SAVE_MASK",
-    "Spacing",
-    "StoredImage",
-    "UnfitFile",
-    "alike",
-    "in_words",
-    "require_size",
-    "whole_numbers",
-]
-
 LARGEST = 2**25  # pixels: sixteen times what a scanner stores, less than what a forged header could make us allocate
 SAME_SPACING = 0.02  # chosen: two statements of a spacing that differ by less agree
 NEAR_WHOLE = 1e-3  # chosen: a label that was stored with a scale, 51 × 1/51, comes back as 0.99999998

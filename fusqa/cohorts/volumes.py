@@ -15,8 +15,6 @@ import numpy as np
 from fusqa.cohorts.space import Place, upright
 from fusqa.cohorts.stored import Spacing, StoredImage, UnfitFile, alike, require_size, whole_numbers
 
-__all__ = ["GZIP", "META_START", "NIFTI_SIZES", "NRRD", "holds_nifti", "volume_image", "volume_mask"]
-
 GZIP = b"\x1f\x8b"
 NRRD = b"NRRD000"
 META_START = re.compile(rb"(ObjectType|NDims|Comment|CompressedData|BinaryData|DimSize)[ \t]*=")

@@ -28,8 +28,6 @@ from fusqa.files import remove_unfinished, write_csv, write_json
 from fusqa.masks.labels import Scheme
 from fusqa.problems import CohortError, Problem
 
-__all__ = ["write_cohort"]
-
 IMAGES, MASKS = "images", "masks"
 NAMED = 4  # files in the way that an error names
 

@@ -21,8 +21,6 @@ from fusqa.study.results import Study
 from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Row
 from fusqa.study.sets import ALTERED, AT_B
 
-__all__ = ["ADVICE", "MODELS", "advice", "told_scores"]
-
 # as results/baselines.csv names them
 MODELS = {key: f"Quality model, {recipe.title}" for key, recipe in RECIPES.items()}
 QUOTED = ("errors", "both-labels", "paper")  # where one model is quoted, it is the first of these that has learnt

@@ -20,22 +20,6 @@ from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED, PRINTED_CRITERI
 from fusqa.masks.dating import EQUATIONS
 from fusqa.study.rows import row_named
 
-__all__ = [
-    "PER_CLASS",
-    "PRINTED_ROWS",
-    "Counts",
-    "audit",
-    "counts",
-    "criteria_sizes",
-    "denominators",
-    "differing_pairs",
-    "groups",
-    "least_good_share",
-    "length_of_slope",
-    "lengths",
-    "wilson",
-]
-
 PER_CLASS = 113  # good masks in the paper's test set, and poor ones
 PRINTED_ROWS = {row_named(key).title: printed for key, printed in PRINTED.items()} | {
     "Autoencoder": AUTOENCODER_PRINTED

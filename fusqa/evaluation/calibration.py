@@ -10,18 +10,6 @@ from scipy.special import expit, logit
 from fusqa.evaluation.scoring import figure
 from fusqa.metrics import bootstrap_weights, interval
 
-__all__ = [
-    "acceptance_threshold",
-    "brier_score",
-    "calibration_errors",
-    "expected_calibration_error",
-    "patient_halves",
-    "promise_kept",
-    "reliability",
-    "rescaled",
-    "temperature",
-]
-
 BINS = 10  # of equal width, into which probabilities are grouped
 EDGE = 1e-6  # probabilities are kept this far from 0 and 1 before their logit is taken
 

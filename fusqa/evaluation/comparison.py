@@ -19,28 +19,6 @@ from fusqa.study.rows import REFERENCE_NETWORK, Row, row_named
 from fusqa.study.sets import ALTERED, AT_B
 from fusqa.study.shelf import PLACE
 
-__all__ = [
-    "NOTHING_LEARNT",
-    "Telling",
-    "TrainedRow",
-    "beside_print",
-    "compare",
-    "draws_for",
-    "learning_table",
-    "learnt_rows",
-    "left_out",
-    "rivals",
-    "run_differences",
-    "segmenter_figures",
-    "summary",
-    "table_2",
-    "table_3",
-    "telling_rows",
-    "trained_rows",
-    "validation_auroc",
-]
-
-
 SIGNIFICANT = 0.05  # of p, corrected
 NOT_APART, ONE_TRAINING = "not told apart", "one training each"  # in place of a verdict
 # A bootstrap cannot find a p below two in its number of draws. Multiplied by the number of comparisons, that must stay

@@ -22,8 +22,6 @@ from fusqa.study.retraining import quality_network
 from fusqa.study.rows import RECIPES, Recipe
 from fusqa.study.training import answers
 
-__all__ = ["ExampleModel", "ImageUse", "RecipeModel", "example_model", "image_use", "recipe_models", "telling"]
-
 
 @dataclass(frozen=True, eq=False)
 class RecipeModel:

@@ -17,22 +17,6 @@ from fusqa.masks.measurement import measure
 from fusqa.metrics import bootstrap_weights, classification_report, interval, mean_interval
 from fusqa.study.error_mapping import Checked
 
-__all__ = [
-    "CALIPER_MM",
-    "COUNTS",
-    "LEAST_PIXELS",
-    "OVERLAP",
-    "SEGQC",
-    "caliper_figures",
-    "caliper_table",
-    "count_regions",
-    "mark_threshold",
-    "misplaced_mm",
-    "region_figures",
-    "region_table",
-    "suspicion",
-]
-
 LEAST_PIXELS = 4  # chosen: a smaller spot is no region; at 96 pixels a side these are about 4 mm²
 OVERLAP = 0.25  # chosen: share of a region that must coincide for a hit
 CALIPER_MM = 5.0  # an end farther than this from the reference's is misplaced

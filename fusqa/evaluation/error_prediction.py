@@ -15,16 +15,6 @@ from fusqa.evaluation.scoring import figure, mean_figure
 from fusqa.masks.dating import EQUATIONS
 from fusqa.metrics import bootstrap_weights, classification_report, interval, mean_interval
 
-__all__ = [
-    "FAILURES",
-    "Correction",
-    "correction_table",
-    "corrections",
-    "days_left",
-    "failure_columns",
-    "measured_cases",
-]
-
 SHORTEST_MM = 1.0  # a corrected length is never below: dating equations hold roots and logarithms
 
 FAILURES = {"|error| > 5 mm": ("delta_mm", 5.0), "|ΔGA| > 7 days": ("delta_days", 7.0)}

@@ -28,18 +28,6 @@ from fusqa.study.rows import REFERENCE_NETWORK, Recipe, Row
 from fusqa.study.sets import ALTERED, AT_B
 from fusqa.study.weaker import few_cases, weaker_result
 
-__all__ = [
-    "UNSEEN_ERRORS",
-    "Maps",
-    "further_scores",
-    "further_sets",
-    "is_examined",
-    "of_segmenter",
-    "of_weaker",
-    "saliency_maps",
-    "with_other_inputs",
-]
-
 ASKED_OTHERWISE = (ALTERED, AT_B)
 UNSEEN_ERRORS = "unseen errors"
 SAMPLE = 6  # predictions of site B whose maps are averaged: each takes 129 verdicts

@@ -20,17 +20,6 @@ from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import Scheme
 from fusqa.metrics import mean_interval
 
-__all__ = [
-    "RULERS",
-    "SIGNALS",
-    "coverage_line",
-    "density_ratio",
-    "effective_number",
-    "half_days",
-    "prediction_intervals",
-    "radius",
-]
-
 RULERS = {"mask": ("mm", "delta_mm"), "between pixels": ("subpixel_mm", "subpixel_delta_mm")}
 """Two ways to measure a mask: the columns of its length and of the length's error."""
 

@@ -17,8 +17,6 @@ from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import Scheme
 from fusqa.masks.length import Unmeasurable
 
-__all__ = ["bias_table", "measured_ways"]
-
 CONTOURS = ("outer", "boundary")
 PAPER = "prediction, outer"  # the way of the paper
 

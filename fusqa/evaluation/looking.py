@@ -10,8 +10,6 @@ from fusqa.evaluation.scoring import figure
 from fusqa.metrics import classification_report
 from fusqa.study.sets import PLACED_A, PLACED_B
 
-__all__ = ["NO_IMAGE", "NO_MASK", "OTHER", "OWN", "SHOWN", "TELLING", "placed_table"]
-
 TELLING = ("paper", "errors", "both-labels", "both-varied")  # recipes that are shown map by map and curve by curve
 OWN, OTHER, NO_IMAGE, NO_MASK = "as trained", "another's image", "no image", "no mask"  # as result files say
 SHOWN = {OWN: "probability", OTHER: "other_image", NO_IMAGE: "no_image", NO_MASK: "no_mask"}

@@ -6,8 +6,6 @@ from the paper.
 
 from typing import NamedTuple
 
-__all__ = ["AUTOENCODER_PRINTED", "PRINTED", "PRINTED_CRITERIA", "PRINTED_ERRORS", "Printed"]
-
 
 class Printed(NamedTuple):
     """What the paper's Table 3 prints for a row."""

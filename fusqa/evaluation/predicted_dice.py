@@ -13,8 +13,6 @@ import numpy as np
 from fusqa.evaluation.scoring import figure
 from fusqa.metrics import bootstrap_weights, interval, weighted_auroc
 
-__all__ = ["ACCEPTABLE", "GOOD_DICE", "PUBLISHED_DICE", "PublishedDice", "dice_figures"]
-
 GOOD_DICE, ACCEPTABLE = 0.9, 0.8  # as in the published figures that stand beside
 NOTHING = 1e-12  # a product of standard deviations that is rounding, not spread
 

@@ -20,24 +20,6 @@ from fusqa.cohorts.reading import Case
 from fusqa.masks.circumference import fit_head_ellipse
 from fusqa.metrics import Report, classification_report
 
-__all__ = [
-    "GRID_MM",
-    "SPAN_DB",
-    "Patches",
-    "contrast",
-    "describe",
-    "grain_mm",
-    "grey_histogram",
-    "histogram_distance",
-    "nakagami",
-    "on_grid",
-    "power_spectrum",
-    "real_heads",
-    "spectral_distance",
-    "take_patches",
-    "two_sample_test",
-]
-
 GRID_MM = 0.15  # chosen: about what first-trimester images of HC18 and zoomed simulated ones have themselves
 PATCH = 40  # pixels: 6 mm, a few speckles across
 PATCHES_PER_IMAGE = 16

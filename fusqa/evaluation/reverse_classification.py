@@ -9,8 +9,6 @@ import numpy as np
 
 from fusqa.masks.label_images import dice, resize_image, resize_labels
 
-__all__ = ["References", "reverse_accuracy"]
-
 SIDE = 96  # pixels: images are registered at this size
 BLUR_PX = 2.0  # speckle does not correspond between two images; anatomy does
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["RiskCoverage", "expected_cost", "predictive_values", "risk_coverage"]
-
 
 @dataclass(frozen=True, eq=False)
 class RiskCoverage:

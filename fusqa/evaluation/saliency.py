@@ -6,8 +6,6 @@ from torch import Tensor, nn
 
 from fusqa.models.learner import predict
 
-__all__ = ["grad_cam", "occlusion"]
-
 PATCHES = 8  # along each side
 
 

@@ -17,23 +17,6 @@ if TYPE_CHECKING:
 
     from fusqa.study.pairs import Pairs
 
-__all__ = [
-    "CONFUSION",
-    "FIGURES",
-    "TEST",
-    "THRESHOLD",
-    "auroc_columns",
-    "figure",
-    "mean_figure",
-    "median_and_largest",
-    "printed",
-    "printed_auroc",
-    "printed_p",
-    "report_table",
-    "reports",
-    "scores",
-]
-
 THRESHOLD = 0.5  # the paper's, for a network that ends in a probability
 TEST = "test set, site B"  # the balanced sample of its predictions
 FIGURES = {

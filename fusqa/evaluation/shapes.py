@@ -10,8 +10,6 @@ import pandas as pd
 
 from fusqa.masks.labels import Scheme
 
-__all__ = ["presence_columns", "shape_features"]
-
 
 def shape_features(masks: np.ndarray, scheme: Scheme) -> pd.DataFrame:
     """Describe label masks, one row per mask.

@@ -6,8 +6,6 @@ import pandas as pd
 
 from fusqa.evaluation.comparison import TrainedRow
 
-__all__ = ["WANTED", "quality_by_samples", "training_settings"]
-
 WANTED = 0.90  # AUROC on validation patients that a trained network should reach; chosen
 _SETTINGS = {"size": "side, px", "rate": "rate", "batch": "batch", "precision": "precision", "budget": "samples"}
 

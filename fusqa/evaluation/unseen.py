@@ -19,8 +19,6 @@ from fusqa.masks.labels import HEAD, Scheme
 from fusqa.masks.measurement import measure
 from fusqa.study.material import case_generator, prediction_record
 
-__all__ = ["SEVERITIES", "UNSEEN", "Unseen", "unseen_masks"]
-
 SEVERITIES = (0.2, 0.5, 1.0)  # at which models are tested
 
 

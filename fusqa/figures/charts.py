@@ -19,27 +19,6 @@ from fusqa.figures.showing import VERDICT_COLOURS, panels
 from fusqa.masks.dating import ages, equations_of, spread
 from fusqa.masks.labels import Scheme
 
-__all__ = [
-    "confusions",
-    "costs",
-    "criteria_met",
-    "curves",
-    "equations",
-    "errors_and_spread",
-    "errors_by_verdict",
-    "forest",
-    "learning_curves",
-    "printed_and_implied",
-    "probabilities",
-    "promised_and_kept",
-    "reliability_diagram",
-    "risk_curves",
-    "roc_curves",
-    "slipped",
-    "sweeps",
-    "unfamiliarity",
-]
-
 MOST_COST = 2.5  # relative to no model; a dearer model is of no use
 SETTLED = 0.1  # share accepted from which on a risk curve sets the scale; a steeper start is cut off
 MOST_CURVES = 7  # in one panel, besides those that all panels share: more cannot be told apart

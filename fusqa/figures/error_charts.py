@@ -8,8 +8,6 @@ from matplotlib.figure import Figure
 
 from fusqa.figures.showing import panels
 
-__all__ = ["dated_within", "predicted_against_true"]
-
 REACH = 0.98  # share of the values that sets the scale; what lies beyond is drawn at the edge
 MOST_DAYS = 14  # where the axis of errors of the date ends
 

@@ -2,8 +2,6 @@
 
 import pandas as pd
 
-__all__ = ["framed_table", "html_table"]
-
 
 def html_table(table: pd.DataFrame, *, escape: bool = False, words: bool = False) -> str:
     """Write a table of HTML cells, or of text to `escape`; an empty cell prints as a dash.

@@ -20,8 +20,6 @@ from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import Scheme
 from fusqa.masks.measurement import measured_mm
 
-__all__ = ["altered_frame", "show_gallery", "show_sweep", "show_threshold"]
-
 THUMBNAIL_HEIGHT = 130  # pixels, of an image in a gallery
 BINS = 20  # of the histogram above a threshold
 

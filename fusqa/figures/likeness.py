@@ -10,8 +10,6 @@ from fusqa.cohorts.reading import Case
 from fusqa.evaluation.realism import GRID_MM, Patches, grey_histogram, on_grid, power_spectrum
 from fusqa.figures.showing import panels
 
-__all__ = ["grain_charts", "patch_sheet", "same_scale"]
-
 WINDOW_MM = (60.0, 80.0)  # height and width of what is shown of each image
 
 

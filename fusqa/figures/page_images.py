@@ -12,8 +12,6 @@ from fusqa.masks.labels import Scheme
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import measure
 
-__all__ = ["MARKED", "encoded", "line_between", "measured_line", "narrowed", "overlay", "thumbnail"]
-
 MARKED = "#CC79A7"  # outline of what an error map marks; no structure has this colour
 MOST_WIDTH = 480  # pixels, of an image under a slider
 

@@ -5,8 +5,6 @@ import pandas as pd
 from fusqa.figures.showing import show_table
 from fusqa.study.results import published
 
-__all__ = ["show_published"]
-
 
 def show_published(cohort: str, result: str, part: str, caption: str) -> None:
     """Publish lines of the published edition as a table, or say that it has none.

@@ -23,15 +23,6 @@ from fusqa.masks.labels import FETUS, Scheme
 from fusqa.masks.length import Length, Unmeasurable, line_angle
 from fusqa.masks.measurement import measure
 
-__all__ = [
-    "alteration_sheet",
-    "contact_sheet",
-    "criteria_sheet",
-    "error_sheet",
-    "saliency_sheet",
-    "stability",
-]
-
 
 def contact_sheet(cases: Sequence[Case], scheme: Scheme, titles: Sequence[str]) -> Figure:
     """Images of `cases`, four in a row, with the outlines of their masks and the measured line."""

@@ -20,8 +20,6 @@ from PIL import Image
 
 from fusqa.figures.framing import framed_table, html_table
 
-__all__ = ["VERDICT_COLOURS", "panels", "show", "show_command", "show_table"]
-
 VERDICT_COLOURS = {"good": "#0072B2", "poor": "#D55E00"}  # Okabe & Ito, safe for colour-blind readers
 DPI = 110  # dots per inch of a figure
 QUALITY = 85  # of a figure stored with losses, chosen: letters show no halo

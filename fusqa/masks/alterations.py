@@ -23,8 +23,6 @@ from fusqa.masks.length import check_spacing
 from fusqa.masks.measurement import measured_mm
 from fusqa.masks.reviewing import criteria
 
-__all__ = ["GOOD", "POOR", "POOR_RECIPES", "SEVERITIES", "Altered", "altered_masks", "replay"]
-
 GOOD, POOR = "good", "poor"
 SLIGHT_MASKS = 4
 SLIGHT_STEPS = (1, 2, 3)  # pixels by which a label changes, the next where one pixel gives too few masks

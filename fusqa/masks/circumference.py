@@ -8,8 +8,6 @@ import numpy as np
 
 from fusqa.masks.length import Length, Point, Unmeasurable, check_spacing
 
-__all__ = ["Ellipse", "ellipse_through", "fit_head_ellipse", "head_circumference"]
-
 ELLIPSE_REACH = 5.0  # chosen: an ellipse longer than this many diagonals of its points is a guess
 FLATTEST = 0.03  # chosen: short over long axis, below which the points lie on a line or on two parallel ones
 OUTLINE_RADIUS = 0.25  # chosen: a mask with a smaller inscribed radius (in radii of its hull) is a drawn line

@@ -12,8 +12,6 @@ from fusqa.masks.crown_rump import farthest_pair
 from fusqa.masks.labels import FETUS, HEAD, Scheme
 from fusqa.masks.length import Length, Unmeasurable, check_spacing
 
-__all__ = ["contour_length"]
-
 
 def contour_length(
     probability: np.ndarray,

@@ -10,8 +10,6 @@ from typing import Any
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.pieces import Polyline
 
-__all__ = ["Criterion", "Finding", "Rule", "Thresholds"]
-
 
 @dataclass(frozen=True)
 class Criterion:

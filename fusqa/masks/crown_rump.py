@@ -8,8 +8,6 @@ import numpy as np
 from fusqa.masks.labels import FETUS
 from fusqa.masks.length import Length, Point, Unmeasurable, check_spacing
 
-__all__ = ["crown_rump_length", "farthest_pair", "near_longest"]
-
 SQUARE_3X3 = np.ones((3, 3), np.uint8)
 
 

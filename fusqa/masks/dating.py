@@ -12,8 +12,6 @@ import pandas as pd
 
 from fusqa.masks.labels import FETUS, Scheme
 
-__all__ = ["EQUATIONS", "ages", "equations_of", "gestational_age", "in_days", "spread"]
-
 
 @dataclass(frozen=True)
 class GestationalAge:

@@ -17,8 +17,6 @@ from fusqa.masks.labels import FETUS
 from fusqa.masks.length import Length, Point, Unmeasurable
 from fusqa.masks.pieces import Piece, Polyline
 
-__all__ = ["FETUS_RULES", "FetusView"]
-
 _FASP = "NHS Fetal Anomaly Screening Programme"
 _PUBLIC_CODE = f"{_FASP}; threshold: public code of Fetal-TransUNet (Cengiz et al. 2022)"
 _ROUX = f"{_FASP}; fluid and angle: Roux et al., Gynecol Obstet Fertil 2016;44:146-150; area chosen"

@@ -11,8 +11,6 @@ from fusqa.masks.criterion import Finding, Rule, Thresholds
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.pieces import Piece, Polyline, closed, outlines
 
-__all__ = ["HEAD_RULES", "HeadView"]
-
 _HADLOCK = "Hadlock et al., AJR 1981;137:83-85 (cephalic index, mean ± 3 SD)"
 
 

@@ -3,8 +3,6 @@
 import cv2
 import numpy as np
 
-__all__ = ["dice", "filled_polygon", "resize_image", "resize_labels", "shrink_labels", "to_native", "wrong_pixels"]
-
 SQUARE_3X3 = np.ones((3, 3), np.uint8)
 
 

@@ -12,8 +12,6 @@ from itertools import islice
 
 import numpy as np
 
-__all__ = ["FETUS", "HEAD", "SCHEMES", "Renumbering", "Scheme"]
-
 NUMBERS_SHOWN = 8  # unknown numbers that a message names
 
 

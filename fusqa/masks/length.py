@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["SPACING_RANGE_MM", "Length", "Point", "Unmeasurable", "check_spacing", "ends_apart_mm", "line_angle"]
-
 Point = tuple[float, float]
 
 SPACING_RANGE_MM = (0.03, 5.0)  # chosen: from a 4000-pixel zoom on a small fetus to a whole sector on 64 pixels

@@ -18,8 +18,6 @@ from fusqa.masks.labels import FETUS, HEAD, Scheme
 from fusqa.masks.length import Length, Point, Unmeasurable, check_spacing
 from fusqa.masks.reviewing import review
 
-__all__ = ["Measurement", "describe", "describe_drawing", "measure", "measured_mm"]
-
 # Where the measured line runs, in words: lengths along two contours differ by about two pixels.
 CONTOUR_NAMES = {
     FETUS.name: "outer contour: the pixels that a 3×3 dilation adds to the mask",

@@ -8,8 +8,6 @@ import numpy as np
 
 from fusqa.masks.length import Point
 
-__all__ = ["Piece", "Polyline", "closed", "outlines"]
-
 Polyline = tuple[Point, ...]
 
 

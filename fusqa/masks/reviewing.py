@@ -15,8 +15,6 @@ from fusqa.masks.head_criteria import HEAD_RULES, HeadView
 from fusqa.masks.labels import FETUS, HEAD, Scheme
 from fusqa.masks.length import Length, check_spacing
 
-__all__ = ["RULES", "criteria", "review"]
-
 RULES: dict[str, tuple[Rule, ...]] = {FETUS.name: FETUS_RULES, HEAD.name: HEAD_RULES}
 _VIEWS = {FETUS.name: FetusView, HEAD.name: HeadView}
 

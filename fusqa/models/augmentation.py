@@ -11,8 +11,6 @@ from torch import Tensor
 
 from fusqa.models.degradation import degrade
 
-__all__ = ["Move", "VaryGreyLevels"]
-
 SCALE, FLIP, DEGREES = (0.9, 1.1), 0.5, 10.0  # range of magnification, chance of a flip, largest turn to either side
 VARIED = 0.5  # share of a batch whose grey levels change: the rest stays as the own machine records it
 

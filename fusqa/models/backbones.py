@@ -14,8 +14,6 @@ from fusqa.models.weights import ImageNetWeights, fetch
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["BACKBONES", "Backbone", "WeightsUnavailable"]
-
 
 class WeightsUnavailable(OSError):
     """Pretrained weights cannot be had; the message says why, and what to do."""

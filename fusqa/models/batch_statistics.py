@@ -12,8 +12,6 @@ from fastai.callback.core import Callback
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-__all__ = ["FreshStatistics"]
-
 BATCHES = 8  # the last ones of a round
 
 

@@ -24,8 +24,6 @@ from fusqa.models.familiarity import Familiarity
 from fusqa.models.networks import Autoencoder, quality_model
 from fusqa.models.segmenters import SEGMENTERS
 
-__all__ = ["Card", "load_familiarity", "load_kind", "load_model", "read_card", "save_model"]
-
 _WEIGHTS, _FAMILIARITY = "weights.safetensors", "familiarity."  # name of the file; first part of some tensors' names
 
 KINDS = {"quality": quality_model, "autoencoder": Autoencoder, "error-map": ErrorMapper} | SEGMENTERS

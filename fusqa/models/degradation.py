@@ -9,8 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["degrade"]
-
 BLUR_PX = (2.2, 1.4)  # greatest standard deviation of the blur across and along the beam, at network size
 GAMMA = (0.6, 1.7)
 UNEVEN, HAZE, SPECKLE = 0.45, 0.25, 0.5  # greatest share of patchy gain, of haze in dark places, of new speckle

@@ -11,8 +11,6 @@ from torch import Tensor
 
 from fusqa.masks.label_images import to_native
 
-__all__ = ["native_masks"]
-
 
 def native_masks(probability: Tensor, shapes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
     """Turn class probabilities into label masks on the images' own grids.

@@ -7,8 +7,6 @@ from torch import nn
 
 from fusqa.models.learner import Callback
 
-__all__ = ["KeepEarly"]
-
 
 class KeepEarly(Callback):
     """Copy the network after given numbers of samples.

@@ -6,8 +6,6 @@ from torch import Tensor, nn
 from fusqa.models.losses import one_hot
 from fusqa.models.segmenters import UNet
 
-__all__ = ["ErrorMapper"]
-
 RARE = 3.0  # chosen: before anything is learnt, a pixel is wrong with a probability of about 1 in 20
 
 

@@ -12,8 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["UNFAMILIAR", "Familiarity", "Features"]
-
 UNFAMILIAR = 0.99  # chosen: one in a hundred of the pairs that the model was meant for is as strange
 COMPONENTS = 16  # directions with a variance of their own; the rest share one
 

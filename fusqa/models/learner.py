@@ -37,18 +37,6 @@ with warnings.catch_warnings():
 from fusqa.models.plan import Training
 from fusqa.models.small_maps import as_products
 
-__all__ = [
-    "AUROC",
-    "Paired",
-    "Resident",
-    "computes_in",
-    "fit",
-    "make_learner",
-    "pictures",
-    "predict",
-    "reproducible",
-]
-
 PREDICTED = 64  # samples that are predicted at a time
 
 # Adam with decoupled weight decay, of norms and biases too, and fastai's other defaults, in PyTorch's fused form:

@@ -4,17 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = [
-    "ErrorMapLoss",
-    "ReconstructionLoss",
-    "SegmentationLoss",
-    "average_mask",
-    "in_layers",
-    "one_hot",
-    "soft_dice_loss",
-    "unpacked",
-]
-
 
 def one_hot(labels: Tensor, classes: int) -> Tensor:
     """Turn label masks ``(B, H, W)`` into float channels ``(B, classes, H, W)``."""

@@ -18,8 +18,6 @@ from fusqa.models.answers import ANSWERS
 from fusqa.models.backbones import BACKBONES, Backbone
 from fusqa.models.losses import one_hot
 
-__all__ = ["ENCODINGS", "TOPOLOGIES", "Autoencoder", "anomaly_ratio", "folded", "quality_model"]
-
 # Channel statistics of ImageNet: pretrained backbones expect them, and those trained from scratch lose nothing.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 MEAN_GREY = 0.3  # about the mean of a scan

@@ -4,8 +4,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
-__all__ = ["Bar", "Training"]
-
 
 class Training(BaseModel):
     """How a network is trained.

@@ -9,8 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 
-__all__ = ["SEGMENTERS", "FetalTransUNet", "UNet"]
-
 
 def _double(ins: int, outs: int) -> nn.Sequential:
     """Two 3×3 convolutions, each normalised and rectified."""

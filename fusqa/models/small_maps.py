@@ -11,8 +11,6 @@ from contextlib import contextmanager
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["as_products"]
-
 
 class _Product(nn.Conv2d):
     """A convolution that becomes a matrix product where its weights outweigh the places that it looks at.

@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from fusqa.masks.label_images import dice
 from fusqa.models.learner import predict
 
-__all__ = ["VARIANTS", "agreement", "certainty", "variants"]
-
 GAMMAS = (1.0, 0.7, 1.4)  # chosen: grey levels as another setting of the machine might show them
 VARIANTS = 2 * len(GAMMAS)  # of an image: each as it is and mirrored
 

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from fusqa.files import whole
 
-__all__ = ["DAMAGED", "MISSING", "READY", "ImageNetWeights", "fetch"]
-
 READY, DAMAGED, MISSING = "ready", "damaged", "missing"
 
 

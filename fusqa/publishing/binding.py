@@ -49,8 +49,6 @@ from fusqa.study.chapters import PUBLISHED, read_chapters, result_files
 from fusqa.study.profile import Profile
 from fusqa.study.shelf import edition_folders, told_findings
 
-__all__ = ["assemble", "bind", "bind_edition", "bind_study"]
-
 BINDING = ".binding-"
 """How the name of the folder begins in which a book is built before it takes its place."""
 

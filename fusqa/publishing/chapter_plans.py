@@ -10,8 +10,6 @@ from pydantic import Field, PositiveInt
 from fusqa.publishing.inserts import table
 from fusqa.publishing.teaching import Entry, page_link, read_table, source_of
 
-__all__ = ["ChapterPlan", "before_reading", "chapter_plans", "chapter_table"]
-
 
 class ChapterPlan(Entry):
     """What a chapter takes and gives; the words are explained at the head of ``book/teaching/chapters.yaml``."""

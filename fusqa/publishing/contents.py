@@ -11,17 +11,6 @@ from fusqa.study.chapters import read_chapters
 from fusqa.study.profile import Profile
 from fusqa.study.rows import title_of
 
-__all__ = [
-    "COHORT_IN",
-    "FIRST",
-    "Source",
-    "edition_toc",
-    "executed_copy",
-    "missing_chapters",
-    "notebooks_of",
-    "row_title",
-]
-
 FIRST, FIRST_FOLDER = "simulated", "notebooks"
 """The cohort whose chapters the table of contents names, and the folder of the book that they lie in."""
 

@@ -31,8 +31,6 @@ from fusqa.study.results import Study
 from fusqa.study.rows import row_named
 from fusqa.study.shelf import PLACE
 
-__all__ = ["Publication", "publish"]
-
 LARGEST_MB = 120  # result files of one edition; chosen so that a repository stays small
 CHAPTERS_MB = 30  # chapters of all editions together; chosen likewise
 SCRATCH, BEFORE = ".publishing-", "before"  # where an edition is laid out, and the older one while it is replaced

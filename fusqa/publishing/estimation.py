@@ -37,8 +37,6 @@ from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Row, row_named
 from fusqa.study.training import FAMILIARITY_PAIRS
 from fusqa.study.weaker import SHARE, WEAKER_BUDGETS
 
-__all__ = ["estimate", "write_estimate"]
-
 STEPS = 2  # timed steps of a training, after one that warms up
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import papermill  # nothing of the study: this process only waits for the kernel, which imports it all
 
-__all__ = ["execute"]
-
 
 def execute(notebook: str | Path, output: str | Path, parameters: dict) -> None:
     """Execute `notebook` with `parameters`; a failed run stays beside `output` as ``*.failed.ipynb``.

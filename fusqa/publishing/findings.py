@@ -25,8 +25,6 @@ from fusqa.study.learning import CONTROL, LEARNT
 from fusqa.study.results import Edition, Study
 from fusqa.study.shelf import FINDINGS
 
-__all__ = ["Finding", "findings", "read_findings", "tell"]
-
 THRESHOLD = "validation"  # a row's figures are at the threshold that was chosen on site A
 
 

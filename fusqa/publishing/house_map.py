@@ -13,8 +13,6 @@ from pathlib import Path
 
 from fusqa.files import ROOT
 
-__all__ = ["house", "rooms", "write_reference"]
-
 PACKAGE = ROOT / "fusqa"
 ROW, BOX, HEIGHT = 38, 112, 26  # distance of two rooms in the drawing, width and height of a room
 REACH = 26  # how far an arrow swings out for each row that it goes down

@@ -21,18 +21,6 @@ from fusqa.study.provenance import short, states_told
 from fusqa.study.rows import title_of
 from fusqa.study.sets import ALTERED, AT_B, ERRORS
 
-__all__ = [
-    "clone_line",
-    "command_pages",
-    "cost_table",
-    "launch_links",
-    "model_cards",
-    "parameter_table",
-    "profile_table",
-    "provenance_tables",
-    "student_links",
-]
-
 PROVENANCE = ("seed", "date", "cpu_seconds", "commit", "code", "device", "threads")
 
 

@@ -17,8 +17,6 @@ from fusqa.publishing.chapter_plans import ChapterPlan
 from fusqa.publishing.inserts import table
 from fusqa.publishing.teaching import Entry, page_link, read_table
 
-__all__ = ["Lesson", "Slide", "handout", "lesson_table", "lessons", "slides"]
-
 
 class Slide(Entry):
     """One slide; the words are explained at the head of ``book/teaching/lessons.yaml``."""

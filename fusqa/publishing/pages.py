@@ -18,8 +18,6 @@ from nbformat.v4 import new_markdown_cell
 from fusqa.publishing.students import SOLUTION
 from fusqa.publishing.tools import PublishingError
 
-__all__ = ["absent_page", "add_edition", "add_findings", "add_origin", "page"]
-
 SECTION = "## "  # how a text cell begins that opens a section
 MADE = "How this page was made"
 GIVEN = "injected-parameters"  # how Papermill tags the cell of the parameters that it was given

@@ -14,8 +14,6 @@ from pathlib import Path
 
 from fusqa.publishing.tools import PublishingError, jupyter_book, run
 
-__all__ = ["browser", "print_book", "print_page", "write_epub"]
-
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 

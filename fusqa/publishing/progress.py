@@ -12,8 +12,6 @@ import threading
 import time
 from pathlib import Path
 
-__all__ = ["Progress", "failures", "watch"]
-
 EVERY = 2.0  # seconds between two looks
 TRUSTED = 60.0  # seconds for which the estimate is believed before the study's own pace counts
 

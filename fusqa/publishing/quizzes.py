@@ -9,8 +9,6 @@ from pydantic import Field, model_validator
 
 from fusqa.publishing.teaching import Entry, read_table
 
-__all__ = ["Answer", "Question", "quiz", "quizzes"]
-
 
 class Answer(Entry):
     """One answer of a question, and what is said to somebody who chose it."""

@@ -24,8 +24,6 @@ from fusqa.study.results import Edition, Study
 from fusqa.study.rows import Row
 from fusqa.study.shelf import PLACE
 
-__all__ = ["COHORT", "cohort_table", "files_of", "is_restorable", "restore"]
-
 RESTORED = "restored"  # tag of the cell that says so
 COHORT = "cohort.csv"
 """File of an edition that says of which cases it is, without publishing them."""

@@ -9,8 +9,6 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-__all__ = ["shrunk"]
-
 SHOWN = ("text/html", "image/svg+xml", "image/png", "text/markdown", "text/latex", "text/plain")
 """Forms of an output, in the order in which the book prefers them."""
 

@@ -7,8 +7,6 @@ import torch
 from fusqa.models.checkpoints import load_familiarity, load_model, save_model
 from fusqa.publishing.tools import PublishingError
 
-__all__ = ["write_small"]
-
 LARGEST_MB = 10  # chosen: a repository holds a few of these
 
 

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from fusqa.files import ROOT
 
-__all__ = ["behind_door", "imported_modules", "sources"]
-
 PACKAGE = ROOT / "fusqa"
 
 

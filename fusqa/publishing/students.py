@@ -8,8 +8,6 @@ from nbformat import NotebookNode
 from fusqa.files import write_bytes
 from fusqa.publishing.tools import PublishingError
 
-__all__ = ["SOLUTION", "student", "write_students"]
-
 SOLUTION = "solution"
 """Tag of the cells that answer an exercise."""
 PLACE = "# Your answer"

@@ -7,8 +7,6 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-__all__ = ["Entry", "page_link", "read_table", "source_of"]
-
 
 class Entry(BaseModel):
     """One entry of a table; a misspelt word in it is an error."""

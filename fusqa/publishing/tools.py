@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["DRAWN_AGAIN", "WEAKER", "PublishingError", "alone", "jupyter_book", "put_in_place", "run"]
-
 WEAKER = "weaker.npz"
 DRAWN_AGAIN = ("errors.npz", WEAKER)
 """Ends of the names of files with images that are not published, since they follow from the cohort."""

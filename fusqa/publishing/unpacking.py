@@ -14,8 +14,6 @@ from fusqa.study.catalogue import COHORTS
 from fusqa.study.chapters import result_files
 from fusqa.study.profile import Profile
 
-__all__ = ["unpack"]
-
 DRAWN = "simulated"
 
 

@@ -7,8 +7,6 @@ import numpy as np
 
 from fusqa.masks.label_images import filled_polygon
 
-__all__ = ["BEAMS", "SAMPLES", "Beams", "View", "blur", "fill", "patches"]
-
 BEAMS, SAMPLES = 320, 512  # the grid of the machine: scan lines and echo samples along each
 
 

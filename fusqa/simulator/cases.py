@@ -26,8 +26,6 @@ from fusqa.simulator.machine import scan
 from fusqa.simulator.shapes import rotation
 from fusqa.simulator.uterus import lay_out
 
-__all__ = ["draw_case", "simulate"]
-
 IMAGES_PER_PATIENT = (0.35, 0.30, 0.20, 0.15)  # shares of patients with 1, 2, 3, 4 images
 FLEXED_DEG, EXTENDED_DEG = (22.0, 38.0), (-78.0, -36.0)
 PALATE_PLANE_MM = 2.2  # farther than this from the mid-sagittal plane the palate is neither seen nor labelled

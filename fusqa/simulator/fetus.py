@@ -17,8 +17,6 @@ from fusqa.simulator.growth import Proportions, proportions
 from fusqa.simulator.shapes import ellipse, farthest_pair, frame, polar, rotation, smooth_closed, smooth_open, tube
 from fusqa.simulator.tissue import Part
 
-__all__ = ["Build", "Fetus", "Pose", "draw_fetus"]
-
 Place = Callable[[np.ndarray], np.ndarray]  # head frame -> fetal coordinates
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["CRL_MM", "Proportions", "proportions"]
-
 CRL_MM = (45.0, 84.0)  # the range in which the crown-rump length dates a pregnancy and is screened
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from fusqa.simulator.machine import Machine, Range
 
-__all__ = ["SITES", "Site"]
-
 
 @dataclass(frozen=True)
 class Site:

@@ -15,8 +15,6 @@ from fusqa.simulator.beams import BEAMS, SAMPLES, Beams, View, blur
 from fusqa.simulator.overlays import OVERLAYS
 from fusqa.simulator.tissue import TISSUES, Slice, echogenicity, mirrors, paint, ratio
 
-__all__ = ["Machine", "scan"]
-
 Range = tuple[float, float]  # lowest and highest value of a uniform draw
 
 

@@ -10,8 +10,6 @@ import numpy as np
 
 from fusqa.simulator.beams import View
 
-__all__ = ["OVERLAYS"]
-
 INK = 175
 
 

@@ -5,19 +5,6 @@ from scipy import ndimage
 from scipy.interpolate import CubicSpline
 from scipy.spatial import ConvexHull
 
-__all__ = [
-    "around",
-    "ellipse",
-    "farthest_pair",
-    "frame",
-    "polar",
-    "rotation",
-    "smooth_closed",
-    "smooth_open",
-    "travelled",
-    "tube",
-]
-
 
 def smooth_closed(points: np.ndarray, count: int = 180) -> np.ndarray:
     """Closed cubic spline through `points` ``(k, 2)``, sampled at `count` places: ``(count, 2)``."""

@@ -12,8 +12,6 @@ import numpy as np
 from fusqa.simulator.beams import BEAMS, SAMPLES, Beams, fill, patches
 from fusqa.simulator.shapes import travelled
 
-__all__ = ["INTERFACES", "TISSUES", "Part", "Slice", "echogenicity", "mirrors", "paint", "ratio"]
-
 
 @dataclass(frozen=True)
 class Tissue:

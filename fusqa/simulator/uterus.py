@@ -11,8 +11,6 @@ from fusqa.simulator.machine import Range
 from fusqa.simulator.shapes import around, ellipse, frame, smooth_open, travelled, tube
 from fusqa.simulator.tissue import Part, Slice
 
-__all__ = ["lay_out"]
-
 DIRECTIONS = 180  # about the fetus, in which the room to the wall is given
 DECIDUA_MM, MYOMETRIUM_MM = 2.6, 13.0
 CORD_SEEN = 0.6  # chance that a loop of cord lies in the slice

@@ -7,8 +7,6 @@ from pathlib import Path
 from fusqa.files import ROOT
 from fusqa.masks.labels import FETUS, HEAD, Scheme
 
-__all__ = ["COHORTS", "CohortKind", "at_hand"]
-
 
 @dataclass(frozen=True)
 class CohortKind:

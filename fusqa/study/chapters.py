@@ -19,8 +19,6 @@ from fusqa.study.catalogue import COHORTS
 from fusqa.study.profile import Profile
 from fusqa.study.rows import REFERENCE_NETWORK, Row, row_named
 
-__all__ = ["CASES", "PUBLISHED", "TABLE", "Chapter", "read_chapters", "result_files", "result_names", "result_of"]
-
 TABLE = ROOT / "workflow/chapters.yaml"
 CASES, PUBLISHED = "cases", "published"  # needs that no chapter leaves
 TRAINING = "training"  # setting: how one row is trained, put together from several of the profile

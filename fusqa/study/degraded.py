@@ -10,8 +10,6 @@ from fusqa.models.learner import pictures
 from fusqa.study.material import ErrorSet
 from fusqa.study.results import Study
 
-__all__ = ["degraded_versions", "with_images"]
-
 
 def degraded_versions(images: np.ndarray, fold_of: np.ndarray, versions: int, seed: int) -> dict[tuple, Tensor]:
     """Draw what the segmenter of each fold is shown of the patients that it has not seen.

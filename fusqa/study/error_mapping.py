@@ -21,8 +21,6 @@ from fusqa.study.material import AlteredSet, ErrorSet
 from fusqa.study.pairs import Pairs, altered_pairs, error_pairs
 from fusqa.study.results import Study
 
-__all__ = ["Checked", "error_map_material", "train_error_map", "wrong_probability"]
-
 
 @dataclass(frozen=True, eq=False)
 class Checked:

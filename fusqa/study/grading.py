@@ -25,8 +25,6 @@ from fusqa.study.learning import Evidence
 from fusqa.study.profile import Grade, Segmenter
 from fusqa.study.segmentation import Predictions, length_spread, segment, train_segmenter, varied_uncertainty
 
-__all__ = ["Trained", "draw_grades", "graded_predictions", "train_grades"]
-
 
 class Trained(NamedTuple):
     """A trained segmentation network, how its training went, and one network per grade.

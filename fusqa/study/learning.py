@@ -14,17 +14,6 @@ import pandas as pd
 from fusqa.metrics import classification_report
 from fusqa.models.plan import Bar, Training
 
-__all__ = [
-    "CONTROL",
-    "LEARNT",
-    "NOT_LEARNT",
-    "STILL_LEARNING",
-    "Evidence",
-    "evidence",
-    "is_flat",
-    "verdict_of",
-]
-
 LEARNT, STILL_LEARNING, NOT_LEARNT, CONTROL = "learnt", "still learning", "not learnt", "control"
 LATE = 1 / 8  # of the samples, at the end of a training: there the curve must be flat
 

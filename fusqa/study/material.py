@@ -21,18 +21,6 @@ from fusqa.masks.labels import Scheme
 from fusqa.masks.measurement import measured_mm
 from fusqa.masks.reviewing import review
 
-__all__ = [
-    "AlteredSet",
-    "ErrorSet",
-    "Progress",
-    "Stored",
-    "balanced_sample",
-    "case_generator",
-    "load_masks",
-    "prediction_record",
-    "save_masks",
-]
-
 Progress = Callable[[Iterable[Case]], Iterable[Case]]  # wraps the cases, as ``tqdm.tqdm`` does
 
 

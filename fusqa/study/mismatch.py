@@ -24,8 +24,6 @@ from fusqa.study.pairs import Pairs
 from fusqa.study.results import Study
 from fusqa.study.sets import PLACED_A, PLACED_B
 
-__all__ = ["mismatched", "placed_pairs", "placed_sets", "with_mismatched"]
-
 SHIFTED, RESCALED, SIBLING = "shifted", "rescaled", "another image of the patient"  # kinds, as tables name them
 # All chosen: room around the fetus, least shift as a share of the window, range of a smaller window's side.
 MARGIN, LEAST_SHIFT, ZOOM = 1.03, 0.1, (0.65, 0.85)

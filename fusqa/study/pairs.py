@@ -21,16 +21,6 @@ from fusqa.study.material import AlteredSet, ErrorSet, load_masks
 from fusqa.study.results import Study
 from fusqa.study.sets import ACCEPTED_DAYS, ALTERED, AT_A, AT_B, ERRORS
 
-__all__ = [
-    "Pairs",
-    "altered_pairs",
-    "error_pairs",
-    "learning_pairs",
-    "predicted_pairs",
-    "scored_sets",
-    "study_material",
-]
-
 _EFFECT = ["delta_mm", "delta_days"]
 
 

@@ -15,8 +15,6 @@ from fusqa.models.plan import Bar, Training
 from fusqa.study.catalogue import COHORTS
 from fusqa.study.rows import SEGMENTER_TITLES, Row, grid, row_named
 
-__all__ = ["CohortPlan", "Profile", "QualityTraining"]
-
 
 def _each_once(given: tuple) -> tuple:
     """Refuse what is named twice: it would be trained once, and counted as two."""

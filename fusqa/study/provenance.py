@@ -17,8 +17,6 @@ import numpy as np
 from fusqa.files import ROOT
 from fusqa.study.profile import Profile
 
-__all__ = ["code_of", "code_state", "origin", "peak_mb", "states_told"]
-
 CODE = ("fusqa", "notebooks", "workflow", "profiles", "requirements.lock")
 """What a result follows from. Prose, tests and published results change no number."""
 

@@ -17,8 +17,6 @@ from fusqa.study.provenance import origin
 from fusqa.study.rows import Row, row_named
 from fusqa.study.shelf import PLACE, edition_folders
 
-__all__ = ["Edition", "Study", "editions", "published"]
-
 
 class Study:
     """One profile on one cohort: the folder ``<build>/<profile>/<cohort>`` and its files.

@@ -18,8 +18,6 @@ from fusqa.study.rows import RECIPES, Row
 from fusqa.study.segmentation import contour_level, train_segmenter
 from fusqa.study.training import fit_familiarity, learnt_from, model_card, network_arguments, train
 
-__all__ = ["quality_network", "segmenter_network"]
-
 
 def segmenter_network(study: Study, network: str) -> tuple[nn.Module, Card]:
     """Load the best fold's network of a study; where only its card is here, train that fold once more and keep it.

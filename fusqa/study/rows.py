@@ -7,19 +7,6 @@ from typing import NamedTuple
 
 from fusqa.models.backbones import BACKBONES
 
-__all__ = [
-    "RECIPES",
-    "REFERENCE_NETWORK",
-    "SEGMENTER_TITLES",
-    "TARGETS",
-    "TOPOLOGIES",
-    "Recipe",
-    "Row",
-    "grid",
-    "row_named",
-    "title_of",
-]
-
 TOPOLOGIES = ("single", "siamese", "synergic")  # keys of fusqa.models.networks.TOPOLOGIES, which loads PyTorch
 SEGMENTER_TITLES = {"fetal-transunet": "Fetal-TransUNet", "unet": "U-Net"}  # the paper's, and ours beside it
 

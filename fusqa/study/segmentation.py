@@ -28,16 +28,6 @@ from fusqa.study.learning import Evidence, evidence
 from fusqa.study.material import prediction_record
 from fusqa.study.profile import Segmenter
 
-__all__ = [
-    "Predictions",
-    "contour_level",
-    "length_spread",
-    "segment",
-    "segmenter_arguments",
-    "train_segmenter",
-    "varied_uncertainty",
-]
-
 MASK_LEVEL = 0.5  # where a label mask of two classes ends
 LEVELS = np.linspace(MASK_LEVEL, 0.95, 19)  # chosen: upwards, because class weights make a network see too much
 

@@ -7,8 +7,6 @@ import pandas as pd
 
 from fusqa.study.rows import Recipe
 
-__all__ = ["ALTERED", "AT_A", "AT_B", "ERRORS", "PLACED_A", "PLACED_B", "good_as_learnt", "own_sets"]
-
 ALTERED, ERRORS = "altered masks, validation", "segmenter's errors, validation"
 AT_A, AT_B = "predictions, validation", "predictions, site B"
 PLACED_A, PLACED_B = "place and size, validation", "place and size, site B"

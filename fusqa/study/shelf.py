@@ -10,8 +10,6 @@ from pathlib import Path
 
 from fusqa.files import ROOT
 
-__all__ = ["FINDINGS", "PLACE", "edition_folders", "model_folder", "published_models", "told_findings"]
-
 PLACE = ROOT / "results"
 FINDINGS = "findings.json"  # in the folder of an edition: its sentences, by page of the book
 

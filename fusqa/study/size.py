@@ -6,8 +6,6 @@ from fusqa.study.chapters import result_names
 from fusqa.study.results import Study, published
 from fusqa.study.shelf import PLACE
 
-__all__ = ["larger"]
-
 
 def larger(study: Study, place: Path = PLACE) -> Study:
     """Return the published edition of a study's cohort where it holds more results than the study has, else the study.

@@ -23,17 +23,6 @@ from fusqa.study.profile import QualityTraining
 from fusqa.study.rows import RECIPES, Recipe, Row
 from fusqa.study.sets import own_sets
 
-__all__ = [
-    "FAMILIARITY_PAIRS",
-    "answers",
-    "evidence_of",
-    "fit_familiarity",
-    "learnt_from",
-    "model_card",
-    "network_arguments",
-    "train",
-]
-
 FAMILIARITY_PAIRS = 256  # at most so many training pairs for familiarity: enough for its few directions
 
 

@@ -13,8 +13,6 @@ from fusqa.study.profile import Segmenter
 from fusqa.study.results import Study
 from fusqa.study.segmentation import segment, train_segmenter
 
-__all__ = ["few_cases", "weaker_masks", "weaker_result", "with_weaker_images"]
-
 CASES = 24  # of site B; enough to see a trend
 FEW_PATIENTS = 8  # one of them chooses the round
 SHARE = 8  # of a network's budget that it has when it is trained briefly
