@@ -12,13 +12,12 @@ import shlex
 import socket
 import sys
 import warnings
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
     from fusqa.cohorts.reading import Input
@@ -36,26 +35,32 @@ SchemeName = Literal["fetus", "head"]  # fusqa.masks.labels
 
 CASES = {"A": 696, "B": 226, "C": 100, "D": 226}  # the paper's, and chosen
 
+
+class _Verbs(TyperGroup):
+    """Verbs that report a user's mistake in words, without a traceback.
+
+    By contract every ``ValueError`` of the package, :class:`fusqa.problems.CohortError` among them, states the fix.
+    """
+
+    def invoke(self, context: typer.Context) -> object:
+        """Run one verb."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:  # nobody reads on: click ends in silence
+            raise
+        except (ValueError, OSError) as error:
+            typer.echo(f"fusqa: {error}", err=True)
+            raise typer.Exit(UNUSABLE) from None
+
+
 app = typer.Typer(
+    cls=_Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # only a fault of ours shows a traceback, plain and whole
 )
 importing = typer.Typer(help="Turn a public data set into a cohort.", no_args_is_help=True)
 app.add_typer(importing, name="import")
-
-
-@contextmanager
-def _mistakes() -> Iterator[None]:
-    """Report a user's mistake in words, without a traceback.
-
-    By contract every ``ValueError`` of the package, :class:`fusqa.problems.CohortError` among them, states the fix.
-    """
-    try:
-        yield
-    except (ValueError, OSError) as error:
-        typer.echo(f"fusqa: {error}", err=True)
-        raise typer.Exit(UNUSABLE) from None
 
 
 def _bar(rows: Iterable, **more: object) -> Iterable:
@@ -133,8 +138,7 @@ def simulate(
     """Draw a simulated cohort of first-trimester fetuses, with masks and true crown-rump lengths."""
     from fusqa.simulator.cases import simulate
 
-    with _mistakes():
-        cohort = simulate(out, site, cases or CASES[site], seed, _bar)
+    cohort = simulate(out, site, cases or CASES[site], seed, _bar)
     typer.echo(f"{out}: {len(cohort)} cases of {cohort.table['patient'].nunique()} patients")
 
 
@@ -149,8 +153,7 @@ def hc18(
     """Import HC18, real images of fetal heads, and report what was odd about them."""
     from fusqa.cohorts.hc18 import import_hc18
 
-    with _mistakes():
-        report = import_hc18(folder, out, split, progress=_bar)
+    report = import_hc18(folder, out, split, progress=_bar)
     typer.echo(report)
 
 
@@ -213,9 +216,8 @@ def check(
     from fusqa.cohorts.reading import Input
     from fusqa.files import to_json
 
-    with _mistakes():
-        cases = Input.open(cohort, *_given(scheme, labels, spacing))
-        found = look_through(cases, _bar)
+    cases = Input.open(cohort, *_given(scheme, labels, spacing))
+    found = look_through(cases, _bar)
     problems = found.problems
     if json:
         typer.echo(to_json(found))
@@ -244,10 +246,9 @@ def segment(
     from fusqa.assessment.segmenting import TABLE, TrainedSegmenter, write_masks
 
     cv2.setNumThreads(1)  # as in assess
-    with _mistakes():
-        segmenter = TrainedSegmenter.load(model)
-        cases = open_images(cohort, *_given(segmenter.card.scheme, None, spacing))
-        faulty = write_masks(segmenter, cases, out, _bar_over(cases))
+    segmenter = TrainedSegmenter.load(model)
+    cases = open_images(cohort, *_given(segmenter.card.scheme, None, spacing))
+    faulty = write_masks(segmenter, cases, out, _bar_over(cases))
     typer.echo(f"{out}: {len(cases) - faulty} masks, {faulty} cases without one; {TABLE} lists them")
     judged = ["fusqa", "assess", str(cohort), "--predictions", str(out), "--model", "QUALITY_MODEL"]
     typer.echo(f"Judge them: {shlex.join([*judged, *(['--spacing', *spacing] if spacing else [])])}")
@@ -288,28 +289,26 @@ def assess(
     from fusqa.cohorts.reading import Input
     from fusqa.study.shelf import model_folder
 
-    with _mistakes():
-        _require_files(out, report, json)
+    _require_files(out, report, json)
     cv2.setNumThreads(1)  # batches are judged side by side: threads within one of them would be in the way
-    with _mistakes():
-        assessor = Assessor.load(model)
-        given = cohort, *_given(scheme or assessor.card.scheme, labels, spacing)
-        cases = Input.open(*given)
-        read = cases.files() | _model_files(model)
-        if predictions:
-            cases = with_masks(open_images(*given), predictions)
-            read |= cases.files() | {(predictions / TABLE).resolve()}
-        _require_no_input(read, out, report, json)
-        with ledger(assessor, cases, out, _bar_over(cases), record) as verdicts:
-            promise = Promise(verdicts, assessor.scheme, cases.listed)
-            faulty = write_table(map(promise, verdicts), columns(assessor.card.scheme), out)
-            if json:
-                about = {"cohort": legible(cohort.resolve().name), "model": assessor.card, "alpha": ALPHA}
-                write_json_scores(map(promise, verdicts), about, json)
-            if report:
-                marker = Marker.beside(model_folder(model), assessor.card.scheme)
-                write_report(verdicts, promise, cases, assessor.card, report, marker)
-            promised = promise.lines(map(promise, verdicts))
+    assessor = Assessor.load(model)
+    given = cohort, *_given(scheme or assessor.card.scheme, labels, spacing)
+    cases = Input.open(*given)
+    read = cases.files() | _model_files(model)
+    if predictions:
+        cases = with_masks(open_images(*given), predictions)
+        read |= cases.files() | {(predictions / TABLE).resolve()}
+    _require_no_input(read, out, report, json)
+    with ledger(assessor, cases, out, _bar_over(cases), record) as verdicts:
+        promise = Promise(verdicts, assessor.scheme, cases.listed)
+        faulty = write_table(map(promise, verdicts), columns(assessor.card.scheme), out)
+        if json:
+            about = {"cohort": legible(cohort.resolve().name), "model": assessor.card, "alpha": ALPHA}
+            write_json_scores(map(promise, verdicts), about, json)
+        if report:
+            marker = Marker.beside(model_folder(model), assessor.card.scheme)
+            write_report(verdicts, promise, cases, assessor.card, report, marker)
+        promised = promise.lines(map(promise, verdicts))
     for line in (f"{out}: {len(cases) - faulty} verdicts, {faulty} cases without one", *promised):
         typer.echo(line)
     if faulty:
@@ -351,14 +350,13 @@ def train(
     from fusqa.study.profile import Profile
     from fusqa.study.rows import row_named
 
-    with _mistakes():
-        cases = Cohort.open(cohort, *_given(scheme, labels, spacing))
-        if not (cohort / "cases.csv").is_file():
-            typer.echo("No table names the patients: every image counts as one of a patient of its own.", err=True)
-        result = train_on(
-            cases, row_named(row), out, Profile.read(profile), seed, predictions, prediction_labels,
-            lambda cases: _bar(cases, desc="masks"),
-        )  # fmt: skip
+    cases = Cohort.open(cohort, *_given(scheme, labels, spacing))
+    if not (cohort / "cases.csv").is_file():
+        typer.echo("No table names the patients: every image counts as one of a patient of its own.", err=True)
+    result = train_on(
+        cases, row_named(row), out, Profile.read(profile), seed, predictions, prediction_labels,
+        lambda cases: _bar(cases, desc="masks"),
+    )  # fmt: skip
     typer.echo(result)
     typer.echo(f"Use it: fusqa assess COHORT --model {shlex.quote(str(out))} --out scores.csv --report report.html")
 
@@ -372,11 +370,10 @@ def export(
     from fusqa.assessment.onnx_file import export
     from fusqa.assessment.verdicts import Assessor
 
-    with _mistakes():
-        _require_files(out)
-        assessor = Assessor.load(model)
-        _require_no_input(_model_files(model), out)
-        apart = export(assessor.model, assessor.card, out)
+    _require_files(out)
+    assessor = Assessor.load(model)
+    _require_no_input(_model_files(model), out)
+    apart = export(assessor.model, assessor.card, out)
     typer.echo(f"{out}: probabilities differ from the model's by {apart:.1g} at most; the card is in its metadata")
 
 
@@ -450,8 +447,7 @@ def measure(
     from fusqa.cohorts.reading import Input
     from fusqa.files import to_json
 
-    with _mistakes():
-        found = Input.open(mask, *_given(scheme, labels, spacing)).measure()
+    found = Input.open(mask, *_given(scheme, labels, spacing)).measure()
     typer.echo(to_json(found))
 
 

@@ -102,6 +102,11 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_bytes(path, (to_json(value) + "\n").encode())
 
 
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def write_csv(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
     """Write a table to `path` without its index, whole or not at all: UTF-8, LF, numbers in full precision."""
     write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())

@@ -13,13 +13,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from fusqa import __version__
 from fusqa.cohorts.reading import Input
 from fusqa.files import no_room_named, to_json, whole
 from fusqa.masks.measurement import Measurement
-from fusqa.models.checkpoints import Card
+from fusqa.models.checkpoints import Card, Trained
 
 RECORDS = b"2"  # counts the changes of what a record holds: an unfinished run with other records starts again
 _FORMULA = ("=", "+", "-", "@", "\t")
@@ -31,15 +31,6 @@ Progress = Callable[[Iterable[Result], int], Iterable[Result]]
 
 class TableBusy(ValueError):
     """Another run writes the same table."""
-
-
-class Answering(Protocol[Result]):
-    """A model that goes through cases: :class:`fusqa.assessment.verdicts.Assessor`, for one."""
-
-    card: Card
-
-    def __call__(self, cases: Input, skip: int) -> Iterator[Result]:
-        """Yield a result for each case, in order, without the first `skip`."""
 
 
 class Ledger:
@@ -103,7 +94,7 @@ class Ledger:
 
 @contextmanager
 def ledger(
-    model: Answering[Result],
+    model: Trained,
     cases: Input,
     out: Path,
     progress: Progress[Result],
@@ -113,8 +104,8 @@ def ledger(
 
     Parameters
     ----------
-    model : Answering
-        The model.
+    model : Trained
+        Called with `cases` and how many to `skip`, it yields a result for each of the others, in order.
     cases : Input
         What it goes through.
     out : Path

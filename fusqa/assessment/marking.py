@@ -6,29 +6,17 @@ from typing import Self
 import cv2
 import numpy as np
 import torch
-from torch import nn
 
 from fusqa.cohorts.reading import Case
 from fusqa.masks.label_images import resize_image, resize_labels
-from fusqa.models.checkpoints import Card, load_kind
+from fusqa.models.checkpoints import Trained, load_kind
 from fusqa.models.learner import pictures, predict
 
 FOLDER = "error_map"  # beside the folder of the quality model, as a study leaves it
 
 
-class Marker:
-    """A trained error map with its card.
-
-    Parameters
-    ----------
-    model : nn.Module
-        The network, in evaluation mode.
-    card : Card
-        What is known of it.
-    """
-
-    def __init__(self, model: nn.Module, card: Card):
-        self.model, self.card = model, card
+class Marker(Trained):
+    """A trained error map with its card."""
 
     @classmethod
     def beside(cls, folder: str | Path, scheme: str) -> Self | None:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from fusqa.assessment.batches import side_by_side
 from fusqa.assessment.images import open_images
@@ -27,10 +26,9 @@ from fusqa.cohorts.formats import write_image
 from fusqa.cohorts.manifest import CaseRow
 from fusqa.cohorts.reading import Input, RowFiles, read_files
 from fusqa.masks.label_images import resize_image
-from fusqa.masks.labels import SCHEMES, Scheme
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import Measurement, describe
-from fusqa.models.checkpoints import Card, load_kind
+from fusqa.models.checkpoints import Trained, load_kind
 from fusqa.models.drawing import native_masks
 from fusqa.models.learner import pictures
 from fusqa.models.segmenters import SEGMENTERS
@@ -76,19 +74,8 @@ class DrawnMask:
     faults: tuple[Problem, ...] = ()
 
 
-class TrainedSegmenter:
-    """A network that draws masks, with its card.
-
-    Parameters
-    ----------
-    model : nn.Module
-        The network, in evaluation mode.
-    card : Card
-        What is known of it.
-    """
-
-    def __init__(self, model: nn.Module, card: Card):
-        self.model, self.card = model, card
+class TrainedSegmenter(Trained):
+    """A network that draws masks, with its card."""
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> "TrainedSegmenter":
@@ -100,11 +87,6 @@ class TrainedSegmenter:
             If the folder holds no model, none that draws masks, or files that do not belong together.
         """
         return cls(*load_kind(folder, SEGMENTERS))
-
-    @property
-    def scheme(self) -> Scheme:
-        """What the labels of its masks mean."""
-        return SCHEMES[self.card.scheme]
 
     def __call__(self, cases: str | os.PathLike[str] | Input, skip: int = 0) -> Iterator[DrawnMask]:
         """Return an iterator over the mask of each case, in order.

@@ -24,10 +24,9 @@ from fusqa.assessment.probabilities import WRAPPERS
 from fusqa.cohorts.manifest import CASES, CaseRow
 from fusqa.cohorts.reading import Case, Input, disagreement
 from fusqa.masks.label_images import resize_image, resize_labels
-from fusqa.masks.labels import SCHEMES, Scheme
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import Measurement, describe
-from fusqa.models.checkpoints import Card, load_familiarity, load_kind
+from fusqa.models.checkpoints import Card, Trained, load_familiarity, load_kind
 from fusqa.models.familiarity import UNFAMILIAR, Familiarity
 from fusqa.models.networks import folded
 from fusqa.problems import CohortError, Problem
@@ -80,16 +79,7 @@ class Verdict:
     measure_mm: float | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class _Ready:
-    """One case, read, measured and brought to the network's size; without pixels where it could not be read."""
-
-    verdict: Verdict
-    image: np.ndarray | None = None
-    mask: np.ndarray | None = None
-
-
-class Assessor:
+class Assessor(Trained):
     """A model that judges masks, with its card.
 
     Parameters
@@ -103,7 +93,8 @@ class Assessor:
     """
 
     def __init__(self, model: nn.Module, card: Card, familiarity: Familiarity | None = None):
-        self.model, self.card, self.familiarity = model, card, familiarity
+        super().__init__(model, card)
+        self.familiarity = familiarity
         self._wrapped = WRAPPERS[card.kind](folded(model), card)
 
     @classmethod
@@ -121,11 +112,6 @@ class Assessor:
         if card.threshold is None:
             raise ValueError(f"{folder} holds a model without a threshold; give one of a study, or of fusqa train")
         return cls(model, card, load_familiarity(folder))
-
-    @property
-    def scheme(self) -> Scheme:
-        """What the labels of its masks mean."""
-        return SCHEMES[self.card.scheme]
 
     def __call__(self, cases: str | Path | Input, skip: int = 0) -> Iterator[Verdict]:
         """Yield a verdict for each case, in order.
@@ -153,8 +139,8 @@ class Assessor:
             )
         return side_by_side(cases.rows[skip:], partial(self._verdicts, cases))
 
-    def _read(self, cases: Input, row: CaseRow) -> _Ready:
-        """Read one case and measure its mask; faults become part of its verdict."""
+    def _read(self, cases: Input, row: CaseRow) -> tuple[Verdict, dict[str, np.ndarray]]:
+        """Read one case and measure its mask; its pixels at the network's size, none where it could not be read."""
         blank = Verdict(row.line, row.case, row.cells["patient"], float("nan"), "", self.card.threshold)
         try:
             case = cases.read(row)
@@ -164,12 +150,12 @@ class Assessor:
                 fix = "add it, or give a model that sees masks alone"
                 raise CohortError([Problem(row.line, row.cells["mask"], "has no image, which the model sees", fix)])
         except CohortError as error:
-            return _Ready(replace(blank, faults=error.problems))
+            return replace(blank, faults=error.problems), {}
         shape = (self.card.size, self.card.size)
         mask = resize_labels(case.mask, shape)
         black = np.zeros_like(mask)
         image = black if case.image is None else resize_image(case.image, self.card.size)
-        return _Ready(self._measured(blank, case), image, mask)
+        return self._measured(blank, case), {"image": image, "mask": mask}
 
     def _measured(self, blank: Verdict, case: Case) -> Verdict:
         """Measure the mask; its unmet criteria become reasons, what is doubtful becomes warnings."""
@@ -193,15 +179,15 @@ class Assessor:
     def _verdicts(self, cases: Input, batch: Sequence[CaseRow]) -> list[Verdict]:
         """Read one batch and ask the network about it."""
         ready = [self._read(cases, row) for row in batch]
-        seen = [one for one in ready if one.image is not None]
+        seen = [pixels for _, pixels in ready if pixels]
         answers = iter(zip(*self._ask(seen), strict=True) if seen else ())
-        return [one.verdict if one.image is None else self._answered(one.verdict, *next(answers)) for one in ready]
+        return [self._answered(verdict, *next(answers)) if pixels else verdict for verdict, pixels in ready]
 
-    def _ask(self, seen: list[_Ready]) -> tuple[np.ndarray, np.ndarray]:
+    def _ask(self, seen: list[dict[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
         """Probability and unfamiliarity of every case, ``(B,)`` each."""
-        shown = {name: np.stack([getattr(one, name) for one in seen]) for name in self._wrapped.inputs}
+        shown = [torch.from_numpy(np.stack([one[name] for one in seen])) for name in self._wrapped.inputs]
         with torch.inference_mode():
-            features = self._wrapped.features(*(torch.from_numpy(shown[name]) for name in self._wrapped.inputs))
+            features = self._wrapped.features(*shown)
             probability = self._wrapped.decide(features).numpy()
         unknown = np.full(len(seen), np.nan)
         return probability, self.familiarity.share(features) if self.familiarity else unknown

@@ -133,12 +133,8 @@ def _copies(row: CaseRow, image: np.ndarray, first_with: dict[bytes, CaseRow]) -
     """Yield a problem if another patient has the very same image, which would stand on both sides of a split."""
     first = first_with.setdefault(hashlib.sha256(np.ascontiguousarray(image)).digest() + str(image.shape).encode(), row)
     if first.cells["patient"] != row.cells["patient"]:
-        yield Problem(
-            row.line,
-            row.cells["image"],
-            f"is the same image as {first.cells['image']} on line {first.line}, of another patient",
-            "keep one of them, or give both to one patient",
-        )
+        said = f"is the same image as {first.cells['image']} on line {first.line}, of another patient"
+        yield Problem(row.line, row.cells["image"], said, "keep one of them, or give both to one patient")
 
 
 def _oversized(row: CaseRow, image: np.ndarray) -> Iterator[Problem]:
@@ -149,9 +145,5 @@ def _oversized(row: CaseRow, image: np.ndarray) -> Iterator[Problem]:
     except ValueError:  # not a number: already reported
         return
     if measure > around > 0:
-        yield Problem(
-            row.line,
-            CASES,
-            f"measure_mm is {measure:g}, but once around the whole image is {around:.3g} mm",
-            "check the units of row_mm, col_mm and measure_mm",
-        )
+        said = f"measure_mm is {measure:g}, but once around the whole image is {around:.3g} mm"
+        yield Problem(row.line, CASES, said, "check the units of row_mm, col_mm and measure_mm")

@@ -13,10 +13,10 @@ seen the other. `mask`, `measure_mm` and `ga_days` may be empty.
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ from fusqa.cohorts.manifest import CASES, COLUMNS, NUMBERS, legible
 from fusqa.cohorts.reading import Case, Input
 from fusqa.masks.label_images import resize_image, resize_labels
 from fusqa.masks.labels import Scheme
+from fusqa.masks.length import Point
 from fusqa.problems import CohortError, Problem
 
 
@@ -42,11 +43,7 @@ class Cohort(Input):
 
     @classmethod
     def open(
-        cls,
-        path: str | os.PathLike[str],
-        scheme: Scheme | None = None,
-        labels: str | None = None,
-        spacing: tuple[float, float] | None = None,
+        cls, path: str | Path, scheme: Scheme | None = None, labels: str | None = None, spacing: Point | None = None
     ) -> "Cohort":
         """Open a cohort, or a plain folder of pairs, checking all but the contents of the images.
 
@@ -68,11 +65,8 @@ class Cohort(Input):
         problems = found.known_problems()
         if not found.listed:
             rows = tuple(replace(row, cells={**row.cells, "patient": row.case}) for row in found.rows)
-            problems += [
-                Problem(None, row.cells["mask"], "has no image", "add an image of the same name")
-                for row in rows
-                if not (row.faults or row.cells["image"])
-            ]
+            alone = [row.cells["mask"] for row in rows if not (row.faults or row.cells["image"])]
+            problems += [Problem(None, mask, "has no image", "add an image of the same name") for mask in alone]
             found = replace(found, rows=rows, info={"source": legible(found.folder.resolve().name)})
         if problems:
             raise CohortError(problems)

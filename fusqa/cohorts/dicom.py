@@ -20,14 +20,9 @@ BARE_STARTS = tuple(bytes((group, 0, element, 0)) for group, element in _FIRST_T
 """First bytes of files without DICOM's preamble, which old machines leave out: the first tag of group 2 or 8."""
 
 LOSSLESS = {
-    uid.JPEGLossless,
-    uid.JPEGLosslessSV1,
-    uid.JPEGLSLossless,
-    uid.JPEG2000Lossless,
-    uid.HTJ2KLossless,
-    uid.HTJ2KLosslessRPCL,
-    uid.RLELossless,
-}
+    uid.JPEGLossless, uid.JPEGLosslessSV1, uid.JPEGLSLossless, uid.JPEG2000Lossless,
+    uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.RLELossless,
+}  # fmt: skip
 """Compressed transfer syntaxes that keep every number."""
 
 _LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"  # Label Map Segmentation Storage
@@ -93,10 +88,8 @@ def _decoded(data: pydicom.Dataset) -> np.ndarray:
     except (RuntimeError, NotImplementedError) as error:
         if not syntax.is_encapsulated:
             raise
-        raise UnfitFile(
-            f"is compressed as {syntax.name}, which cannot be decoded here ({in_words(error)})",
-            "decompress it first, for instance with gdcmconv --raw or dcmdjpeg",
-        ) from None
+        said = f"is compressed as {syntax.name}, which cannot be decoded here ({in_words(error)})"
+        raise UnfitFile(said, "decompress it first, for instance with gdcmconv --raw or dcmdjpeg") from None
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -107,7 +100,9 @@ def _decoded(data: pydicom.Dataset) -> np.ndarray:
 def _shown(pixels: np.ndarray, data: pydicom.Dataset) -> np.ndarray:
     """Grey levels as the archive shows them, ``(H, W)`` ``uint8``: rescaled, and then through the file's window."""
     if not _has_window(data):
-        return _unwindowed(pixels, data)
+        if data.BitsStored > 8 or data.get("PixelRepresentation"):
+            raise UnfitFile(f"has {data.BitsStored} bits a pixel and no window", "export it as 8-bit grey")
+        return np.uint8(pixels)
     # The two ends show what the window makes of black and of white, whatever its function and the rescaling.
     levels = np.append(apply_modality_lut(pixels, data).astype(np.float64), (-_FAR, _FAR))
     if data.get("VOILUTSequence"):
@@ -131,13 +126,6 @@ def _has_window(data: pydicom.Dataset) -> bool:
         data.WindowCenter, data.WindowWidth = centre[0], width[0]  # the first of several is the one to start with
         return True
     return bool(data.get("VOILUTSequence"))
-
-
-def _unwindowed(pixels: np.ndarray, data: pydicom.Dataset) -> np.ndarray:
-    """Grey levels of a file without a window: as stored, as long as they are 8 bits."""
-    if data.BitsStored > 8 or data.get("PixelRepresentation"):
-        raise UnfitFile(f"has {data.BitsStored} bits a pixel and no window", "export it as 8-bit grey")
-    return np.uint8(pixels)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

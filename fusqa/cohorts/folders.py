@@ -10,7 +10,6 @@ What is not looked at is named: a file that nobody mentions is a file that someb
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from fusqa.cohorts.formats import KINDS, ending_of, kind_by_content
@@ -27,54 +26,40 @@ Claims = dict[str, list[str]]
 """Files, by their paths from the folder, under the name of the case that they claim."""
 
 
-@dataclass(frozen=True)
-class Folder:
-    """What a folder holds.
-
-    Attributes
-    ----------
-    rows : list of CaseRow
-        Rows without a line, a patient and numbers.
-    problems : list of Problem
-        Why there is no row.
-    aside : list of str
-        Files and folders that were not looked at.
-    """
-
-    rows: list[CaseRow] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    aside: list[str] = field(default_factory=list)
-
-
 def is_file(path: Path) -> bool:
     """Whether somebody names a file rather than a folder, by its name if it is not there."""
     return path.is_file() or (ending_of(path.name) != "" and not path.is_dir())
 
 
-def find_cases(path: Path) -> Folder:
+def find_cases(path: Path) -> tuple[list[CaseRow], list[Problem], list[str]]:
     """List the cases of a folder, sorted by name; of a file without a known ending the first bytes are read.
 
     A file is a mask of its own.
+
+    Returns
+    -------
+    rows, problems, aside : list of CaseRow, list of Problem, list of str
+        Rows without a line, a patient and numbers; why there is none; files and folders that were not looked at.
     """
     if is_file(path):
         name = path.name
         unprintable = tuple(_outside(path.parent, {"mask": name})) if legible(name) != name else ()
-        return Folder([_row(legible(_name(name)), unprintable, mask=legible(name))])
+        return [_row(legible(_name(name)), unprintable, mask=legible(name))], [], []
     if not path.is_dir():
         fix = f"give the folder that holds {CASES} and {INFO}"
-        return Folder(problems=[Problem(None, str(path), "is not a folder", fix)])
+        return [], [Problem(None, str(path), "is not a folder", fix)], []
     two = _two_folders(path)
     try:
         images, masks = _claims_of_two(path, *two) if two else _claims_side_by_side(path)
     except CohortError as error:
-        return Folder(problems=list(error.problems))
+        return [], list(error.problems), []
     used = [file for claims in (images, masks) for files in claims.values() for file in files]
     aside = left_aside(path, used, [where for where in two if where] if two else [""])
     if not masks:
         fix = f"put masks into masks/ and images of the same names into images/ ({', '.join(KINDS)})"
-        return Folder([], [Problem(None, str(path), f"has neither {CASES} nor masks", fix)], aside)
+        return [], [Problem(None, str(path), f"has neither {CASES} nor masks", fix)], aside
     with_images = bool(two[0] if two else images)
-    return Folder(list(_rows(path, images, masks, with_images)), [], aside)
+    return list(_rows(path, images, masks, with_images)), [], aside
 
 
 def find_images(path: Path) -> Claims:

@@ -87,35 +87,24 @@ def _faults_reported(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Kind:
-    """How a kind of file is read: its name in print, and its two readers."""
+    """How a kind of file is read: its name in print, its endings in small letters, and its two readers."""
 
     name: str
+    endings: tuple[str, ...]
     image: Callable[[Path], StoredImage]
     mask: Callable[[Path], StoredImage]
 
 
-_PNG = Kind("PNG", partial(png, save_as=SAVE_IMAGE), partial(png, save_as=SAVE_MASK))
-_JPEG = Kind("JPEG", jpeg_image, jpeg_mask)
-_TIFF = Kind("TIFF", tiff_image, tiff_mask)
-_DICOM = Kind("DICOM", dicom_image, dicom_mask)
-_NIFTI = Kind("NIfTI", volume_image, volume_mask)
-_NRRD = Kind("NRRD", volume_image, volume_mask)
-_META = Kind("MetaImage", volume_image, volume_mask)
-_POLYGONS = Kind("polygons", polygon_image, polygon_mask)
-KINDS = {
-    ".png": _PNG,
-    ".jpg": _JPEG,
-    ".jpeg": _JPEG,
-    ".tif": _TIFF,
-    ".tiff": _TIFF,
-    ".dcm": _DICOM,
-    ".dicom": _DICOM,
-    ".nii": _NIFTI,
-    ".nii.gz": _NIFTI,
-    ".nrrd": _NRRD,
-    ".mha": _META,
-    ".json": _POLYGONS,
-}
+_PNG = Kind("PNG", (".png",), partial(png, save_as=SAVE_IMAGE), partial(png, save_as=SAVE_MASK))
+_JPEG = Kind("JPEG", (".jpg", ".jpeg"), jpeg_image, jpeg_mask)
+_TIFF = Kind("TIFF", (".tif", ".tiff"), tiff_image, tiff_mask)
+_DICOM = Kind("DICOM", (".dcm", ".dicom"), dicom_image, dicom_mask)
+_NIFTI = Kind("NIfTI", (".nii", ".nii.gz"), volume_image, volume_mask)
+_NRRD = Kind("NRRD", (".nrrd",), volume_image, volume_mask)
+_META = Kind("MetaImage", (".mha",), volume_image, volume_mask)
+_POLYGONS = Kind("polygons", (".json",), polygon_image, polygon_mask)
+_ALL = (_PNG, _JPEG, _TIFF, _DICOM, _NIFTI, _NRRD, _META, _POLYGONS)
+KINDS = {ending: kind for kind in _ALL for ending in kind.endings}
 """Ending of a file's name, in small letters, to its kind, where the content does not tell another.
 
 :meta hide-value:

@@ -112,16 +112,6 @@ class ImportReport:
     worst_mm: float
     worst_case: str
 
-    @property
-    def images(self) -> int:
-        """Number of imported images."""
-        return len(self.cohort)
-
-    @property
-    def patients(self) -> int:
-        """Number of patients."""
-        return self.cohort.table["patient"].nunique()
-
     def __str__(self) -> str:
         table = self.cohort.table
         sites = ", ".join(f"{site}: {count}" for site, count in table["site"].value_counts().sort_index().items())
@@ -129,7 +119,7 @@ class ImportReport:
         same = [f"{left_out} (the same image as {kept}, which was kept)" for left_out, kept in self.duplicates]
         return "\n".join(
             (
-                f"{self.images} images of {self.patients} patients ({sites})",
+                f"{len(table)} images of {table['patient'].nunique()} patients ({sites})",
                 f"outlines that do not close: {_count_and_names(self.unclosed)}",
                 f"duplicates left out: {_count_and_names(same)}",
                 f"left out by the choice of sites: {_count_and_names(self.left_out)}",

@@ -151,7 +151,9 @@ def read_rows(folder: Path) -> tuple[list[CaseRow], list[Problem]]:
         return [], problems
     whole = [(line, dict(zip(header, cells, strict=True))) for line, cells in body if len(cells) == len(header)]
     rows = [CaseRow(line, cells | {column: composed(cells[column]) for column in NAMES}) for line, cells in whole]
-    return rows, list(_width_problems(body, len(header)))
+    fix = "leave a cell empty rather than out, use decimal points, and quote text that has a comma"
+    uneven = [(line, len(cells)) for line, cells in body if len(cells) != len(header)]
+    return rows, [_fault(line, f"has {found} cells, the header has {len(header)}", fix) for line, found in uneven]
 
 
 def _read_info(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
@@ -255,9 +257,8 @@ def _fault(line: int, message: str, fix: str) -> Problem:
 
 
 def _header_problems(line: int, header: Sequence[str]) -> Iterator[Problem]:
-    joined = ",".join(header)
     for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-        if len(header) < 3 and separator in joined:
+        if len(header) < 3 and separator in "".join(header):
             fix = "save it with commas, and decimal points in its numbers"
             yield _fault(line, f"its columns are separated by {name}", fix)
             return
@@ -268,13 +269,6 @@ def _header_problems(line: int, header: Sequence[str]) -> Iterator[Problem]:
     for column in header:
         if column not in COLUMNS:
             yield _fault(line, f"column {column!r} is not known", f"the columns are {', '.join(COLUMNS)}")
-
-
-def _width_problems(body: Sequence[tuple[int, list[str]]], width: int) -> Iterator[Problem]:
-    for line, cells in body:
-        if len(cells) != width:
-            fix = "leave a cell empty rather than out, use decimal points, and quote text that has a comma"
-            yield _fault(line, f"has {len(cells)} cells, the header has {width}", fix)
 
 
 def _info_problems(info: Mapping[str, Any]) -> Iterator[Problem]:
@@ -289,8 +283,7 @@ def _number_faults(column: str, text: str) -> Iterator[tuple[str, str]]:
     rule = NUMBERS[column]
     if not text:
         if not rule.optional:
-            source = "the scanner's export or the DICOM header has it"
-            yield f"{column} is missing", f"fill in the {rule.unit} a pixel; {source}"
+            yield f"{column} is missing", "fill in the mm a pixel; the scanner's export or the DICOM header has it"
         return
     try:
         value = decimal(text)
@@ -300,10 +293,8 @@ def _number_faults(column: str, text: str) -> Iterator[tuple[str, str]]:
     if not math.isfinite(value) or value <= 0:
         empty = ", or leave the cell empty" if rule.optional else ""
         yield f"{column} is {text}", f"give a positive number of {rule.unit}{empty}"
-    elif value < rule.low:
-        yield f"{column} is {text} {rule.unit}", rule.below
-    elif value > rule.high:
-        yield f"{column} is {text} {rule.unit}", rule.above
+    elif not rule.low <= value <= rule.high:
+        yield f"{column} is {text} {rule.unit}", rule.below if value < rule.low else rule.above
 
 
 def _is_of_embryo(row: CaseRow) -> bool:

@@ -113,10 +113,8 @@ def _coco(about: Mapping[str, Any], member: str) -> tuple[tuple[int, int], list[
     """Return (width, height) and the named shapes of one image of a COCO file."""
     images = [one for one in _list(about, "images") if member in ("", str(_entry(one, "file_name", "an image ")))]
     if len(images) != 1:
-        raise UnfitFile(
-            f"annotates {len(images)} images" + f" of the name {member}" * bool(member),
-            "name the image behind the file, such as all.json#0001.png",
-        )
+        said = f"annotates {len(images)} images" + f" of the name {member}" * bool(member)
+        raise UnfitFile(said, "name the image behind the file, such as all.json#0001.png")
     (image,) = images
     number = _entry(image, "id", of := f"its image {image['file_name']} ")
     named = [(_entry(one, "id", "a category "), one) for one in _list(about, "categories")]

@@ -20,18 +20,9 @@ _PNG_HEADER = 33  # bytes, up to the checksum of the first chunk
 _PNG_REMARKS = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")  # chunks in which programs keep an orientation
 
 LOSSLESS_TIFF = {
-    "raw",
-    "packbits",
-    "tiff_lzw",
-    "tiff_adobe_deflate",
-    "tiff_deflate",
-    "lzma",
-    "zstd",
-    "group3",
-    "group4",
-    "tiff_ccitt",
-    "tiff_raw_16",
-}
+    "raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "lzma", "zstd",
+    "group3", "group4", "tiff_ccitt", "tiff_raw_16",
+}  # fmt: skip
 """Compressions of TIFF, in Pillow's words, that keep every number."""
 
 

@@ -21,7 +21,7 @@ from fusqa.cohorts.manifest import CASES, INFO, CaseRow, path_of, read_manifest,
 from fusqa.cohorts.space import laid_onto, lie_across
 from fusqa.cohorts.stored import Spacing, alike
 from fusqa.masks.labels import FETUS, SCHEMES, Renumbering, Scheme
-from fusqa.masks.length import check_spacing
+from fusqa.masks.length import Point, check_spacing
 from fusqa.masks.measurement import Measurement, describe_drawing
 from fusqa.problems import CohortError, Problem, message_and_fix
 
@@ -100,11 +100,7 @@ class Input:
 
     @classmethod
     def open(
-        cls,
-        path: str | os.PathLike[str],
-        scheme: Scheme | None = None,
-        labels: str | None = None,
-        spacing: tuple[float, float] | None = None,
+        cls, path: str | Path, scheme: Scheme | None = None, labels: str | None = None, spacing: Point | None = None
     ) -> "Input":
         """Look through what a user names, without opening an image; what is wrong is kept in `problems`.
 
@@ -134,15 +130,12 @@ class Input:
             used = [row.cells[column] for row in rows for column in ("image", "mask") if row.cells[column]]
             aside = left_aside(path, used, sorted({name.partition("/")[0] for name in used if "/" in name}))
         else:
-            found = find_cases(path)
-            rows, problems, aside = found.rows, found.problems, found.aside
+            rows, problems, aside = find_cases(path)
         rows = [replace(row, cells=row.cells | spacing_cells(spacing)) for row in rows]
         own = SCHEMES.get(info.get("scheme")) if listed else scheme or FETUS
         if own and scheme not in (None, own):
-            raise ValueError(
-                f"{path} has labels of scheme '{own.name}', asked for was '{scheme.name}'; "
-                "give a model, or --scheme, of the cohort's scheme"
-            )
+            said = f"{path} has labels of scheme '{own.name}', asked for was '{scheme.name}'"
+            raise ValueError(f"{said}; give a model, or --scheme, of the cohort's scheme")
         numbers = Renumbering.parse(labels, own) if labels and own else None
         folder = path.parent if is_file(path) else path
         return cls(folder, own, tuple(rows), numbers, info, listed, tuple(problems), tuple(aside))
@@ -336,10 +329,8 @@ def mask_faults(
 ) -> Iterator[tuple[str, str]]:
     """Yield (what is wrong, fix) of a mask beside its image."""
     if image_shape not in (None, mask.shape):
-        yield (
-            f"is {mask.shape[1]} × {mask.shape[0]} pixels, its image {image_shape[1]} × {image_shape[0]}",
-            "export both at one size: scaling either would change what is measured",
-        )
+        said = f"is {mask.shape[1]} × {mask.shape[0]} pixels, its image {image_shape[1]} × {image_shape[0]}"
+        yield said, "export both at one size: scaling either would change what is measured"
     if not mask.any():
         yield "is empty: every pixel is background", "draw the structures, or leave the mask's cell empty"
     try:

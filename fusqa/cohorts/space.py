@@ -113,16 +113,13 @@ def laid_onto(mask: np.ndarray, place: Place, image: Place, compare_mm: bool) ->
     between = place.directions @ image.directions.T  # rows: mask's down, right; columns: image's
     order = np.rint(between)
     if not (np.abs(between - order).max() < PARALLEL and np.array_equal(np.abs(order), np.eye(2))):
-        raise ValueError(
-            "lies at another angle in space than its image; export both from one program, in the same position"
-        )
+        said = "lies at another angle in space than its image"
+        raise ValueError(f"{said}; export both from one program, in the same position")
     for axis in (0, 1):
         if order[axis, axis] < 0:
             mask, place = np.flip(mask, axis), place.flipped(axis, mask.shape[axis])
     apart = float(np.abs(place.origin - image.origin).max())
     if compare_mm and apart > HALF_PIXEL * max(image.spacing):
-        raise ValueError(
-            f"lies {apart:.3g} mm away from its image in space; "
-            "copy the image's header onto the mask if they show the same, or export both anew"
-        )
+        said = f"lies {apart:.3g} mm away from its image in space"
+        raise ValueError(f"{said}; copy the image's header onto the mask if they show the same, or export both anew")
     return mask

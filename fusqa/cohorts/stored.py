@@ -99,10 +99,8 @@ class StoredImage:
 def require_size(width: int, height: int) -> None:
     """Refuse a header that claims a size which no image has."""
     if min(width, height) < 1 or width * height > LARGEST:
-        raise UnfitFile(
-            f"claims {width} × {height} pixels, and no more than {LARGEST} in all are read",
-            "export the image in the size that the scanner stores",
-        )
+        said = f"claims {width} × {height} pixels, and no more than {LARGEST} in all are read"
+        raise UnfitFile(said, "export the image in the size that the scanner stores")
 
 
 def whole_numbers(values: np.ndarray, highest: int) -> np.ndarray | None:

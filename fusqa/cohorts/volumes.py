@@ -7,7 +7,6 @@ file's affine matrix or directions say otherwise.
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -155,11 +154,6 @@ def _require_attached(path: Path) -> None:
 def _segment_names(reader: object) -> dict[int, str]:
     """Names of the segments that 3D Slicer writes into a ``.seg.nrrd``, by label number."""
     values = {key: reader.GetMetaData(key).strip() for key in reader.GetMetaDataKeys() if key.startswith("Segment")}
-    return dict(_numbered(values))
-
-
-def _numbered(values: dict[str, str]) -> Iterator[tuple[int, str]]:
-    for key, name in values.items():
-        number = values.get(key.removesuffix("_Name") + "_LabelValue", "")
-        if key.endswith("_Name") and number.isdigit():
-            yield int(number), name
+    named = {key.removesuffix("_Name"): name for key, name in values.items() if key.endswith("_Name")}
+    numbers = {segment: values.get(f"{segment}_LabelValue", "") for segment in named}
+    return {int(number): named[segment] for segment, number in numbers.items() if number.isdigit()}

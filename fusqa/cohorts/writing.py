@@ -10,19 +10,10 @@ import numpy as np
 import pandas as pd
 
 from fusqa import __version__
+from fusqa.cohorts import manifest
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.formats import write_image
-from fusqa.cohorts.manifest import (
-    CASES,
-    COLUMNS,
-    INFO,
-    NAME_FIX,
-    CaseRow,
-    composed,
-    is_file_name,
-    row_problems,
-    table_problems,
-)
+from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow
 from fusqa.cohorts.reading import Case, mask_faults
 from fusqa.files import remove_unfinished, write_csv, write_json
 from fusqa.masks.labels import Scheme
@@ -72,8 +63,9 @@ def write_cohort(
         remove_unfinished(where, below=False)
     write_json(folder / INFO, about)  # a cohort from now on, if unfinished: nobody takes it for a plain folder of pairs
     rows = [_write_case(folder, case, scheme, line) for line, case in enumerate(cases, start=2)]
-    problems = [problem for row in rows for problem in row_problems(folder, row)]
-    problems += table_problems(rows) if rows else [Problem(None, str(folder), "no case to write", "give at least one")]
+    problems = [problem for row in rows for problem in manifest.row_problems(folder, row)]
+    none = Problem(None, str(folder), "no case to write", "give at least one")
+    problems += manifest.table_problems(rows) if rows else [none]
     if problems:
         raise CohortError(problems)
     write_json(folder / INFO, about | dict(notes or {}))
@@ -108,7 +100,7 @@ def _write_case(folder: Path, case: Case, scheme: Scheme, line: int) -> CaseRow:
     faults = list(_case_faults(case, scheme))
     if faults:
         raise CohortError(Problem(line, f"case {case.case!r}", *fault) for fault in faults)
-    names = [composed(name) for name in (case.case, case.patient, case.site)]
+    names = [manifest.composed(name) for name in (case.case, case.patient, case.site)]
     image, mask = f"{IMAGES}/{names[0]}.png", f"{MASKS}/{names[0]}.png"
     write_image(folder / image, case.image)
     if case.mask is None:
@@ -122,8 +114,8 @@ def _write_case(folder: Path, case: Case, scheme: Scheme, line: int) -> CaseRow:
 
 def _case_faults(case: Case, scheme: Scheme) -> Iterator[tuple[str, str]]:
     """Yield why the files of `case` could not be written, or not be read back."""
-    if not (case.case and is_file_name(case.case)):
-        yield "cannot name a file", NAME_FIX
+    if not (case.case and manifest.is_file_name(case.case)):
+        yield "cannot name a file", manifest.NAME_FIX
     if case.image.ndim != 2 or case.image.dtype != np.uint8:
         yield f"has an image that is {case.image.shape} {case.image.dtype}", "give (H, W) uint8"
     elif case.mask is not None:

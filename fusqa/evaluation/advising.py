@@ -5,8 +5,6 @@ with the study, and from models that have learnt their task, so that they mean s
 """
 
 from collections.abc import Callable, Iterable
-from itertools import groupby
-from operator import itemgetter
 
 import numpy as np
 import pandas as pd
@@ -154,14 +152,12 @@ def _one_thing(study: Study) -> str:
     if not compared:
         raise _NotRun("no two rows that have learnt differ in one of these alone")
     said = []
-    for what, lines in groupby(
-        sorted(compared, key=lambda line: _ONE_THING.index(line["differ in"])), itemgetter("differ in")
-    ):
-        pairs = list(lines)
-        apart = max(abs(float(line["Δ AUROC"].split()[0])) for line in pairs)
-        verdicts = [line["verdict on AUROC"] for line in pairs if line["verdict on AUROC"] != ONE_TRAINING]
-        clear = f"clear in {len(verdicts) - verdicts.count(NOT_APART)} of {len(verdicts)} pairs"
-        said.append(f"{what}, AUROC up to {apart:.2f} apart, {clear if verdicts else ONE_TRAINING}")
+    for what in _ONE_THING:
+        if pairs := [line for line in compared if line["differ in"] == what]:
+            apart = max(abs(float(line["Δ AUROC"].split()[0])) for line in pairs)
+            verdicts = [line["verdict on AUROC"] for line in pairs if line["verdict on AUROC"] != ONE_TRAINING]
+            clear = f"clear in {len(verdicts) - verdicts.count(NOT_APART)} of {len(verdicts)} pairs"
+            said.append(f"{what}, AUROC up to {apart:.2f} apart, {clear if verdicts else ONE_TRAINING}")
     return f"on the balanced test set: {'; '.join(said)}"
 
 

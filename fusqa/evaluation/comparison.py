@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from operator import itemgetter
 from pathlib import Path
 
@@ -357,53 +358,36 @@ def segmenter_figures(part: pd.DataFrame, scheme: Scheme, seed: int) -> dict[str
     }
 
 
-# The field of a row in which two rivals differ, and its value in the one and in the other.
 RIVALS = {
-    "topology": (
-        ("topology", "single", "synergic"),
-        ("topology", "synergic", "siamese"),
-        ("topology", "single", "siamese"),
-    ),
+    "topology": (("single", "synergic"), ("synergic", "siamese"), ("single", "siamese")),
     "what it learns from": (
-        ("recipe", "errors-grey", "paper"),
-        ("recipe", "both", "paper"),
-        ("recipe", "both", "errors-grey"),
-        ("recipe", "errors", "paper-labels"),
-        ("recipe", "both-labels", "paper-labels"),
-        ("recipe", "both-labels", "errors"),
-        ("recipe", "both-signed", "signed"),
-        ("recipe", "both-dice", "dice"),
+        ("errors-grey", "paper"), ("both", "paper"), ("both", "errors-grey"), ("errors", "paper-labels"),
+        ("both-labels", "paper-labels"), ("both-labels", "errors"), ("both-signed", "signed"), ("both-dice", "dice"),
     ),
-    "how the mask enters": (
-        ("recipe", "paper", "paper-labels"),
-        ("recipe", "errors-grey", "errors"),
-        ("recipe", "both", "both-labels"),
-    ),
+    "how the mask enters": (("paper", "paper-labels"), ("errors-grey", "errors"), ("both", "both-labels")),
     "whether the image is seen": (
-        ("recipe", "paper", "paper-blind"),
-        ("recipe", "errors", "blind"),
-        ("recipe", "both-labels", "both-blind"),
-        ("recipe", "signed", "signed-blind"),
-        ("recipe", "both-signed", "both-signed-blind"),
+        ("paper", "paper-blind"), ("errors", "blind"), ("both-labels", "both-blind"), ("signed", "signed-blind"),
+        ("both-signed", "both-signed-blind"),
     ),
-    "what counts as good": (("recipe", "reviewed", "errors"), ("recipe", "both-reviewed", "both-labels")),
-    "grey levels varied": (("recipe", "paper-varied", "paper"), ("recipe", "both-varied", "both")),
-    "images exchanged": (("recipe", "exchanged", "errors"),),
-    "wrong places and sizes": (("recipe", "mismatched", "errors"), ("recipe", "signed-mismatched", "signed")),
-    "pretrained": (("pretrained", True, False),),
-}
+    "what counts as good": (("reviewed", "errors"), ("both-reviewed", "both-labels")),
+    "grey levels varied": (("paper-varied", "paper"), ("both-varied", "both")),
+    "images exchanged": (("exchanged", "errors"),),
+    "wrong places and sizes": (("mismatched", "errors"), ("signed-mismatched", "signed")),
+    "pretrained": ((True, False),),
+}  # fmt: skip
+"""In what two rivals differ, and its value in the one and in the other: a field of a row, or else the recipe."""
 
 
 def rivals(rows: Mapping[str, TrainedRow]) -> list[tuple[str, str, str]]:
     """Return pairs of rows that have learnt and differ in one thing: what, first, second, as :data:`RIVALS` lists."""
     ran = {key: run.row for key, run in learnt_rows(rows).items() if run.row}
     pairs = []
-    for what, fields in RIVALS.items():
-        for field, first, second in fields:
-            for key, row in ran.items():
-                other = replace(row, **{field: second}).key
-                if getattr(row, field) == first and other in ran:
-                    pairs.append((what, key, other))
+    for what, values in RIVALS.items():
+        field = what if what in ("topology", "pretrained") else "recipe"
+        for (first, second), (key, row) in product(values, ran.items()):
+            other = replace(row, **{field: second}).key
+            if getattr(row, field) == first and other in ran:
+                pairs.append((what, key, other))
     return pairs
 
 

@@ -189,16 +189,10 @@ def image_use(panel: Sequence[RecipeModel], name: str) -> list[ImageUse]:
 
     What a model was not asked is not among its answers (:func:`fusqa.evaluation.examination.with_other_inputs`).
     """
-    asked = [(one, one.scores(name)) for one in panel]
-    return [
-        ImageUse(
-            one,
-            table["patient"].to_numpy(),
-            {
-                way: table[column].to_numpy()
-                for way, column in SHOWN.items()
-                if column in table and table[column].notna().any()
-            },
-        )
-        for one, table in asked
-    ]
+    uses = []
+    for one in panel:
+        table = one.scores(name)
+        asked = table.columns[table.notna().any()]
+        scored = {way: table[column].to_numpy() for way, column in SHOWN.items() if column in asked}
+        uses.append(ImageUse(one, table["patient"].to_numpy(), scored))
+    return uses

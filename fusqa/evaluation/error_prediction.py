@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from fusqa.evaluation.comparison import TrainedRow
-from fusqa.evaluation.risk import risk_coverage
-from fusqa.evaluation.scoring import figure, mean_figure
+from fusqa.evaluation.risk import printed_aurc
+from fusqa.evaluation.scoring import auroc_columns, mean_figure
 from fusqa.masks.dating import EQUATIONS
-from fusqa.metrics import bootstrap_weights, classification_report, interval, mean_interval
+from fusqa.metrics import mean_interval
 
 SHORTEST_MM = 1.0  # a corrected length is never below: dating equations hold roots and logarithms
 
@@ -80,15 +80,10 @@ def failure_columns(cases: pd.DataFrame, score: Sequence[float], seed: int) -> d
         AUROC for each of :data:`FAILURES`, a dash where all masks fail or none; and the area under risk against
         coverage in days. Below each its 95 % interval.
     """
-    score, columns = np.asarray(score, float), {}
-    for failure, (column, limit) in FAILURES.items():
-        report = classification_report(cases[column].abs() <= limit, score, cases["patient"], seed=seed)
-        columns[f"AUROC,\n{failure}"] = figure(report.auroc, report.intervals["auroc"])
-    days = cases["delta_days"].abs().to_numpy()
-    draws = bootstrap_weights(cases["patient"], draws=200, seed=seed)
-    drawn = np.array([risk_coverage(days, score, weights).aurc for weights in draws])
-    area = risk_coverage(days, score).aurc
-    return columns | {"AURC\ndays": f"{area:.2f}\n" + "{:.2f}–{:.2f}".format(*interval(drawn))}
+    patients = cases["patient"]
+    within = {failure: cases[column].abs() <= limit for failure, (column, limit) in FAILURES.items()}
+    area = printed_aurc(cases["delta_days"].abs(), score, patients, seed)
+    return auroc_columns(within, score, patients, seed) | {"AURC\ndays": area}
 
 
 @dataclass(frozen=True, eq=False)

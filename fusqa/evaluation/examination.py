@@ -59,8 +59,7 @@ def further_sets(study: Study, size: int) -> dict[str, Pairs]:
     others = [network for network in study.plan.segmenters if network != chosen]
     sets = {of_segmenter(network): predicted_pairs(study, site_b, size, network) for network in others}
     masks, table = unseen_masks(few, size, SEVERITIES, study.seed)
-    number = {case: row for row, case in enumerate(few.table["case"])}
-    image_of = torch.tensor([number[case] for case in table["case"]])
+    image_of = torch.from_numpy(pd.Index(few.table["case"]).get_indexer(table["case"]))
     sets[UNSEEN_ERRORS] = Pairs(pictures(few.stack(size)[0]), image_of, torch.from_numpy(masks), table)
     weaker = ErrorSet.load(study.need(f"results/{weaker_result(study, chosen)}.npz"))
     for title in dict.fromkeys(weaker.table["segmenter"]):
@@ -157,15 +156,9 @@ def saliency_maps(model: nn.Module, recipe: Recipe, pairs: Pairs, called: np.nda
     drawn = np.random.default_rng(seed).choice(len(good), min(SAMPLE, len(good)), replace=False).tolist()
     chosen = [*few, *sorted(drawn)]
     inputs = [(shown.images[shown.image_of[i]], shown.masks[i]) for i in chosen]
-    of_image, of_mask = (
-        torch.stack(maps) for maps in zip(*(occlusion(model, *given) for given in inputs), strict=True)
-    )
+    hidden = torch.stack([occlusion(model, *given) for given in inputs]).half().numpy()
     cams = torch.stack([grad_cam(model, model.cnn.layer3, *given) for given in inputs[: len(few)]])
     most = cams.abs().amax((1, 2), keepdim=True).clamp_min(1e-12)
+    parts = (127 * cams / most).round().to(torch.int8).numpy()
     table = pd.DataFrame({"number": chosen, "case": pairs.table["case"].iloc[chosen].to_numpy()})
-    return Maps(
-        of_image.half().numpy(),
-        of_mask.half().numpy(),
-        (127 * cams / most).round().to(torch.int8).numpy(),
-        table.assign(good=good[chosen], called=called[chosen]),
-    )
+    return Maps(hidden[:, 0], hidden[:, 1], parts, table.assign(good=good[chosen], called=called[chosen]))

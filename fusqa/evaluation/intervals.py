@@ -32,10 +32,7 @@ SIGNALS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
 
 
 def radius(
-    scores: Sequence[float],
-    alpha: float,
-    weights: Sequence[float] | None = None,
-    own: Sequence[float] | float = 1.0,
+    scores: Sequence[float], alpha: float, weights: Sequence[float] | None = None, own: Sequence[float] | float = 1.0
 ) -> np.ndarray:
     """Smallest number that a new score does not exceed with a probability of at least 1 − `alpha`.
 
@@ -138,14 +135,8 @@ def prediction_intervals(
     if weighted and effective_number(weights) < 1 / alpha - 1:
         own = np.full(len(new), np.inf)
     radius_mm = radius(scores, alpha, weights, own) * (hard[1] + middle)
-    return pd.DataFrame(
-        {
-            "patient": new["patient"],
-            "covered": new[error].abs() <= radius_mm,
-            "radius_mm": radius_mm,
-            "radius_days": half_days(new[length].to_numpy(float), radius_mm, scheme),
-        }
-    )
+    days = half_days(new[length].to_numpy(float), radius_mm, scheme)
+    return new[["patient"]].assign(covered=new[error].abs() <= radius_mm, radius_mm=radius_mm, radius_days=days)
 
 
 def half_days(mm: float | np.ndarray, radius_mm: float | np.ndarray, scheme: Scheme) -> float | np.ndarray:

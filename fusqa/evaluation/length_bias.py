@@ -15,7 +15,7 @@ from fusqa.masks.crown_rump import crown_rump_length
 from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.label_images import resize_labels
 from fusqa.masks.labels import Scheme
-from fusqa.masks.length import Unmeasurable
+from fusqa.masks.length import mm_or_nan
 
 CONTOURS = ("outer", "boundary")
 PAPER = "prediction, outer"  # the way of the paper
@@ -52,20 +52,13 @@ def measured_ways(
             "prediction": predictions[case.case],
         }
         ways = {
-            f"{name}, {contour}": _mm(mask, case.spacing, contour)
+            f"{name}, {contour}": mm_or_nan(crown_rump_length, mask, case.spacing, contour=contour)
             for name, mask in masks.items()
             for contour in CONTOURS
         }
         about = {"site": case.site, "patient": case.patient, "true_mm": case.measure_mm}
         rows.append(about | ways | {"prediction, between pixels": subpixel_mm[case.case]})
     return pd.DataFrame(rows)
-
-
-def _mm(mask: np.ndarray, spacing: tuple[float, float], contour: str) -> float:
-    try:
-        return crown_rump_length(mask, spacing, contour=contour).mm
-    except Unmeasurable:
-        return float("nan")
 
 
 def bias_table(ways: pd.DataFrame, scheme: Scheme, seed: int, within_mm: float = np.inf) -> pd.DataFrame:

@@ -47,13 +47,7 @@ PUBLISHED_DICE = (
     # Cosarinsky et al., arXiv:2503.04522, 2025. Computed from the files of results that the authors publish beside
     # their code, for their variants' common test set of HC18.
     PublishedDice(
-        "Conformal In-Context RCA, published",
-        "hc18",
-        317,
-        (0.64, 0.69),
-        (0.15, 0.19),
-        (0.87, 0.94),
-        (0.36, 0.58),
+        "Conformal In-Context RCA, published", "hc18", 317, (0.64, 0.69), (0.15, 0.19), (0.87, 0.94), (0.36, 0.58)
     ),
 )
 

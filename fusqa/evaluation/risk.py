@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fusqa.metrics import bootstrap_weights, interval
+
 
 @dataclass(frozen=True, eq=False)
 class RiskCoverage:
@@ -76,12 +78,15 @@ def risk_coverage(
     selective = size * each + (lost_before - each * before) * between
     generalised = size * lost_before + each * size * (size + 1) / 2
     cases = accepted[-1]
-    return RiskCoverage(
-        coverage=accepted / cases,
-        risk=total / accepted,
-        aurc=float(selective.sum() / cases),
-        augrc=float(generalised.sum() / cases**2),
-    )
+    aurc, augrc = float(selective.sum() / cases), float(generalised.sum() / cases**2)
+    return RiskCoverage(accepted / cases, total / accepted, aurc, augrc)
+
+
+def printed_aurc(risk: Sequence[float], score: Sequence[float], patients: Sequence, seed: int) -> str:
+    """Format the area under risk against coverage, with its 95 % interval by patient on a second line."""
+    draws = bootstrap_weights(patients, draws=200, seed=seed)
+    drawn = np.array([risk_coverage(risk, score, weights).aurc for weights in draws])
+    return f"{risk_coverage(risk, score).aurc:.2f}\n" + "{:.2f}–{:.2f}".format(*interval(drawn))
 
 
 def predictive_values(sensitivity: float, specificity: float, prevalence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

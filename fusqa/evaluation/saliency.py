@@ -9,7 +9,7 @@ from fusqa.models.learner import predict
 PATCHES = 8  # along each side
 
 
-def occlusion(model: nn.Module, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def occlusion(model: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
     """Compute how the logit of "good" changes when a patch is hidden (Zeiler & Fergus 2014).
 
     A hidden part of the image takes the image's mean grey, a hidden part of the mask becomes background.
@@ -25,7 +25,7 @@ def occlusion(model: nn.Module, image: Tensor, mask: Tensor) -> tuple[Tensor, Te
 
     Returns
     -------
-    (P, P), (P, P) float, with P = :data:`PATCHES`
+    (2, P, P) float, with P = :data:`PATCHES`
         Logit with the patch hidden minus the logit without, for the image and for the mask.
     """
     count, scale = PATCHES**2, image.shape[-1] // PATCHES
@@ -35,8 +35,7 @@ def occlusion(model: nn.Module, image: Tensor, mask: Tensor) -> tuple[Tensor, Te
     images[:count, 0][hidden] = image.float().mean().byte()
     masks[count:-1][hidden] = 0
     logit = predict(model, images, masks)
-    change = (logit[:-1] - logit[-1]).view(2, PATCHES, PATCHES)
-    return change[0], change[1]
+    return (logit[:-1] - logit[-1]).view(2, PATCHES, PATCHES)
 
 
 def grad_cam(model: nn.Module, layer: nn.Module, image: Tensor, mask: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fusqa.files import significant
-from fusqa.metrics import best_threshold, classification_report, mean_interval
+from fusqa.metrics import Report, best_threshold, classification_report, mean_interval
 from fusqa.study.sets import ALTERED, AT_B
 
 if TYPE_CHECKING:
@@ -72,20 +72,14 @@ def reports(
         on all its predictions (its own name); a set without cases has no report.
     """
     known = table[table["set"].isin(validation)]
-    chosen = best_threshold(known[truth], known["probability"])
-    thresholds = {"paper": fixed, "validation": chosen}
+    thresholds = {"paper": fixed, "validation": best_threshold(known[truth], known["probability"])}
     sets = dict(list(table.groupby("set", sort=False))) | {TEST: table[table["test"] & (table["set"] == AT_B)]}
-    return {
-        "thresholds": thresholds,
-        "reports": {
-            name: {
-                part: classification_report(t["good"], t["probability"], t["patient"], threshold, seed=seed).as_dict()
-                for part, t in sets.items()
-                if len(t)
-            }
-            for name, threshold in thresholds.items()
-        },
+    scored = {part: (t["good"], t["probability"], t["patient"]) for part, t in sets.items() if len(t)}
+    found = {
+        name: {part: classification_report(*cases, limit, seed=seed).as_dict() for part, cases in scored.items()}
+        for name, limit in thresholds.items()
     }
+    return {"thresholds": thresholds, "reports": found}
 
 
 def report_table(reports: Mapping[str, Mapping[str, Mapping]]) -> pd.DataFrame:
@@ -109,6 +103,11 @@ def printed_auroc(good: Sequence[bool], score: Sequence[float], patients: Sequen
     """AUROC of a score ``(M,)``, with its interval, as :func:`figure` prints it."""
     report = classification_report(good, score, patients, seed=seed)
     return figure(report.auroc, report.intervals["auroc"])
+
+
+def report_columns(reports: Mapping[str, Report]) -> dict[str, str]:
+    """AUROC of several reports: one column of a table for each, under its name."""
+    return {f"AUROC,\n{title}": figure(one.auroc, one.intervals["auroc"]) for title, one in reports.items()}
 
 
 def auroc_columns(

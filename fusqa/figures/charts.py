@@ -21,6 +21,8 @@ from fusqa.masks.labels import Scheme
 
 MOST_COST = 2.5  # relative to no model; a dearer model is of no use
 SETTLED = 0.1  # share accepted from which on a risk curve sets the scale; a steeper start is cut off
+REACH = 0.98  # share of the values that sets the scale of predicted errors; what lies beyond is drawn at the edge
+MOST_DAYS = 14  # where the axis of errors of the date ends
 MOST_CURVES = 7  # in one panel, besides those that all panels share: more cannot be told apart
 
 
@@ -63,9 +65,9 @@ def _diagonal(axis: Axes) -> None:
     axis.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
 
 
-def _legend_below(figure: Figure, axis: Axes, columns: int) -> None:
+def _legend_below(figure: Figure, axis: Axes, columns: int, **style: str) -> None:
     handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8, frameon=False, **style)
 
 
 def _legend_beside(axis: Axes, **style: object) -> None:
@@ -439,4 +441,54 @@ def unfamiliarity(table: pd.DataFrame) -> Figure:
     _diagonal(axis)
     axis.set(xlim=(-0.02, 1.02), xlabel="share of validation pairs that are nearer", ylabel="share of masks")
     axis.get_legend().set_title(None)
+    return figure
+
+
+def predicted_against_true(
+    errors: Mapping[str, tuple[Sequence[float], Sequence[float]]], limit_mm: float, symbol: str
+) -> Figure:
+    """Predicted against true error of a length, one panel for each set of masks.
+
+    Parameters
+    ----------
+    errors : mapping of str to ((M,), (M,)) float
+        Set to true and predicted errors in mm.
+    limit_mm : float
+        Dotted lines mark errors of this size.
+    symbol : str
+        What is measured, such as "CRL".
+    """
+    figure, axes = panels(len(errors), 3, aspect=1.1, height=2.9)
+    for axis, (name, both) in zip(axes, errors.items(), strict=True):
+        true, predicted = (np.asarray(part, float) for part in both)
+        far = np.quantile(np.abs(np.concatenate([true, predicted])), REACH) if len(true) else 0.0
+        far = max(1.1 * far, 2 * limit_mm)
+        axis.plot(true.clip(-far, far), predicted.clip(-far, far), "o", markersize=3, alpha=0.5)
+        axis.plot([-far, far], [-far, far], color="0.3", linewidth=1)
+        for at in (-limit_mm, limit_mm):
+            axis.axhline(at, color="0.5", linestyle=":", linewidth=1)
+            axis.axvline(at, color="0.5", linestyle=":", linewidth=1)
+        axis.set(xlim=(-far, far), ylim=(-far, far), xlabel=f"true error of the {symbol} / mm")
+        axis.set_title(f"{name} ({len(true)})", fontsize=9)
+    axes[0].set_ylabel("predicted / mm")
+    return figure
+
+
+def dated_within(left: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+    """Share of the masks whose date is within some days, one panel for each set of masks, one curve per correction.
+
+    Parameters
+    ----------
+    left : mapping of str to mapping of str to (M,) float
+        Set to correction to the absolute error of the date that is left, in days.
+    """
+    figure, axes = panels(len(left), 3, aspect=1.1, height=2.9, sharey=True)
+    for axis, (name, ways) in zip(axes, left.items(), strict=True):
+        for (title, days), dash in zip(ways.items(), ("-", ":", "-.", "--"), strict=False):
+            sns.ecdfplot(x=days, ax=axis, label=title, linestyle=dash)
+        axis.axvline(7, color="0.5", linestyle=":", linewidth=1)
+        axis.set(xlim=(0, MOST_DAYS), ylim=(0, 1), xlabel="days", ylabel="")
+        axis.set_title(name, fontsize=9)
+    axes[0].set_ylabel("share of masks dated within")
+    _legend_below(figure, axes[0], 2, title="taken off")
     return figure

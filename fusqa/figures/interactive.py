@@ -7,7 +7,7 @@ Each is one ``<figure>`` with its first state drawn in plain HTML and the other 
 import html
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,28 +24,9 @@ THUMBNAIL_HEIGHT = 130  # pixels, of an image in a gallery
 BINS = 20  # of the histogram above a threshold
 
 
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """One position of a slider.
-
-    Attributes
-    ----------
-    step : str
-        The label of the position.
-    mask : (H, W) uint8
-        The mask at this position, on the image's own grid.
-    facts : dict of str to str
-        Facts about the mask, as text.
-    """
-
-    step: str
-    mask: np.ndarray
-    facts: Mapping[str, str]
-
-
 def altered_frame(
     case: Case, scheme: Scheme, label: str, operation: str, radii: float, poor: tuple[float, float]
-) -> Frame:
+) -> dict[str, Any]:
     """Alter a label for one position of a slider, with the effect on the measurement.
 
     Parameters
@@ -60,6 +41,11 @@ def altered_frame(
         By how much, in radii of the disc that has the label's area.
     poor : (low, high)
         The range of `radii` that poor masks are drawn from.
+
+    Returns
+    -------
+    dict
+        ``step``, the label of the position; ``mask`` (H, W) uint8, on the image's own grid; ``facts`` as text.
     """
     radius = np.sqrt(np.count_nonzero(case.mask == scheme.id(label)) / np.pi)
     recipe = {"operation": operation, "label": label, "radius_px": radii * radius}
@@ -74,36 +60,32 @@ def altered_frame(
         "criteria lost": str(len(effect.criteria_lost)),
     }
     within = ", as in poor masks" if poor[0] <= radii <= poor[1] else ""
-    return Frame(f"{radii:.1f} radii{within}", altered.mask, facts)
+    return {"step": f"{radii:.1f} radii{within}", "mask": altered.mask, "facts": facts}
 
 
-def show_sweep(case: Case, sweeps: Mapping[str, Sequence[Frame]], scheme: Scheme, caption: str, alt: str) -> None:
+def show_sweep(
+    case: Case, sweeps: Mapping[str, Sequence[Mapping[str, Any]]], scheme: Scheme, caption: str, alt: str
+) -> None:
     """Publish an image whose mask changes step by step: a choice of sweeps, a slider, the measured line.
 
     Parameters
     ----------
     case : Case
         The image, and its spacing.
-    sweeps : dict of str to sequence of Frame
-        Title of a sweep to its frames.
+    sweeps : dict of str to sequence of dict
+        Title of a sweep to its positions, from :func:`altered_frame`.
     scheme : Scheme
         Labels of the masks.
     caption, alt : str
         As of :func:`fusqa.figures.showing.show`.
     """
     height, width = case.image.shape
-    data = {
-        title: [
-            {
-                "step": frame.step,
-                "mask": encoded(overlay(frame.mask, scheme), lossless=True),
-                "line": measured_line(frame.mask, case.spacing, scheme),
-                "facts": dict(frame.facts),
-            }
-            for frame in frames
-        ]
-        for title, frames in sweeps.items()
-    }
+
+    def shown(step: str, mask: np.ndarray, facts: Mapping[str, str]) -> dict[str, Any]:
+        coloured, line = encoded(overlay(mask, scheme), lossless=True), measured_line(mask, case.spacing, scheme)
+        return {"step": step, "mask": coloured, "line": line, "facts": facts}
+
+    data = {title: [shown(**frame) for frame in frames] for title, frames in sweeps.items()}
     first = next(iter(data.values()))[0]
     (x1, y1), (x2, y2) = first["line"] or ((0, 0), (0, 0))
     facts = "".join(
@@ -145,12 +127,9 @@ def show_threshold(
     title, score = next(iter(scores.items()))
     at = next(iter(thresholds[title].values()))
     called = np.asarray(score) >= at
-    counts = {
-        (truth, verdict): int(((good == truth) & (called == verdict)).sum()) for truth in (1, 0) for verdict in (1, 0)
-    }
     body = "".join(
-        f"<tr><th>reviewed as {name}</th><td>{counts[truth, 1]}</td><td>{counts[truth, 0]}</td></tr>"
-        for truth, name in ((1, "good"), (0, "poor"))
+        f"<tr><th>reviewed as {name}</th><td>{(truth & called).sum()}</td><td>{(truth & ~called).sum()}</td></tr>"
+        for name, truth in (("good", good), ("poor", ~good))
     )
     data = {
         "bins": BINS,

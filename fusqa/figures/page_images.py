@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 
 from fusqa.cohorts.reading import Case
 from fusqa.masks.labels import Scheme
-from fusqa.masks.length import Unmeasurable
+from fusqa.masks.length import length_or_none
 from fusqa.masks.measurement import measure
 
 MARKED = "#CC79A7"  # outline of what an error map marks; no structure has this colour
@@ -18,10 +18,8 @@ MOST_WIDTH = 480  # pixels, of an image under a slider
 
 def measured_line(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme) -> tuple | None:
     """Ends of the measured line, ((x, y), (x, y)) from the upper left corner of the image; None if unmeasurable."""
-    try:
-        return line_between(measure(mask, spacing, scheme).ends)
-    except Unmeasurable:
-        return None
+    found = length_or_none(measure, mask, spacing, scheme)
+    return found and line_between(found.ends)
 
 
 def line_between(ends: Sequence[Sequence[float]]) -> tuple:

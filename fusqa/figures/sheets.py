@@ -20,7 +20,7 @@ from fusqa.masks.alterations import Altered
 from fusqa.masks.criterion import Criterion
 from fusqa.masks.crown_rump import near_longest
 from fusqa.masks.labels import FETUS, Scheme
-from fusqa.masks.length import Length, Unmeasurable, line_angle
+from fusqa.masks.length import Length, length_or_none, line_angle
 from fusqa.masks.measurement import measure
 
 
@@ -30,7 +30,7 @@ def contact_sheet(cases: Sequence[Case], scheme: Scheme, titles: Sequence[str]) 
     for axis, case, title in zip(axes, cases, titles, strict=True):
         _image(axis, case.image, case.spacing)
         _outlines(axis, case.mask, scheme)
-        _line(axis, _measured(case.mask, case.spacing, scheme))
+        _line(axis, length_or_none(measure, case.mask, case.spacing, scheme))
         axis.set_title(title, fontsize=8)
     _legend(figure, scheme)
     return figure
@@ -43,7 +43,7 @@ def alteration_sheet(case: Case, masks: Sequence[Altered]) -> Figure:
         effect = altered.effect(case.spacing)
         _image(axis, case.image, case.spacing)
         _fill(axis, altered.mask, altered.scheme)
-        _line(axis, _measured(altered.mask, case.spacing, altered.scheme))
+        _line(axis, length_or_none(measure, altered.mask, case.spacing, altered.scheme))
         change = "not measurable" if np.isnan(effect.delta_mm) else f"{effect.delta_mm:+.1f} mm"
         axis.set_title(f"{altered.name}\n{change}", fontsize=8, color=VERDICT_COLOURS[altered.quality])
     _legend(figure, masks[0].scheme)
@@ -122,7 +122,7 @@ def error_sheet(
         for axis in row:
             _image(axis, case.image, case.spacing)
         _outlines(row[0], case.mask, scheme)
-        _line(row[0], _measured(case.mask, case.spacing, scheme))
+        _line(row[0], length_or_none(measure, case.mask, case.spacing, scheme))
         height, width = case.image.shape
         place = {"extent": (-0.5, width - 0.5, height - 0.5, -0.5), "aspect": row[0].get_aspect()}
         for label, layer in zip(scheme.labels, wrong, strict=True):
@@ -193,13 +193,6 @@ def _outlines(axis: Axes, mask: np.ndarray, scheme: Scheme) -> None:
 def _fill(axis: Axes, mask: np.ndarray, scheme: Scheme) -> None:
     colours = [(0, 0, 0, 0), *(to_rgba(label.colour, 0.55) for label in scheme.labels)]
     axis.imshow(mask, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5, aspect=axis.get_aspect())
-
-
-def _measured(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme) -> Length | None:
-    try:
-        return measure(mask, spacing, scheme)
-    except Unmeasurable:
-        return None
 
 
 def _line(axis: Axes, length: Length | None) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.label_images import SQUARE_3X3, dice
 from fusqa.masks.labels import FETUS, HEAD, Scheme
-from fusqa.masks.length import check_spacing
+from fusqa.masks.length import Point, check_spacing
 from fusqa.masks.measurement import measured_mm
 from fusqa.masks.reviewing import criteria
 
@@ -202,21 +202,14 @@ def replay(mask: np.ndarray, recipe: dict, scheme: Scheme = FETUS) -> np.ndarray
     return OPERATIONS[recipe["operation"]](mask, scheme, **numbers)
 
 
-def _length_and_criteria(
-    mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme
-) -> tuple[float, tuple[str, ...]]:
+def _length_and_criteria(mask: np.ndarray, spacing: Point, scheme: Scheme) -> tuple[float, tuple[str, ...]]:
     """Measured length in mm, NaN where there is none, and the names of the criteria met."""
     met = tuple(name for name, found in criteria(mask, spacing, scheme).items() if found.met)
     return measured_mm(mask, spacing, scheme), met
 
 
 def uneven_edges(
-    mask: np.ndarray,
-    spacing: tuple[float, float],
-    rng: np.random.Generator,
-    count: int,
-    strength_mm: float,
-    coarse_mm: float,
+    mask: np.ndarray, spacing: Point, rng: np.random.Generator, count: int, strength_mm: float, coarse_mm: float
 ) -> list[np.ndarray]:
     """Bend a mask by smooth random fields, as a careful hand would draw its edge each time anew.
 
@@ -450,14 +443,6 @@ def _wrong_label(draw: _Draw) -> dict:
     return {"operation": "relabel", "label": label, "to": to}
 
 
-def _deleted_label(draw: _Draw) -> dict:
-    return {"operation": "delete", "label": draw.one_of(draw.present)}
-
-
-def _mirrored_label(draw: _Draw) -> dict:
-    return {"operation": "mirror", "label": draw.one_of(draw.present)}
-
-
 def _head_cut(draw: _Draw) -> dict:
     angle, share = draw.within((0, 360)), draw.within(draw.severities.cut)
     return {"operation": "cut", "label": "head", "angle_deg": round(angle, 1), "share": round(share, 3)}
@@ -486,8 +471,8 @@ POOR_RECIPES: dict[str, dict[str, Callable[[_Draw], dict]]] = {
         "over-dilation": _over_dilation,
         "over-erosion": _over_erosion,
         "wrong-label": _wrong_label,
-        "deleted-label": _deleted_label,
-        "mirrored-label": _mirrored_label,
+        "deleted-label": lambda draw: {"operation": "delete", "label": draw.one_of(draw.present)},
+        "mirrored-label": lambda draw: {"operation": "mirror", "label": draw.one_of(draw.present)},
     },
     HEAD.name: {
         "over-dilation": _over_dilation,

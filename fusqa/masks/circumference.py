@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from fusqa.masks.length import Length, Point, Unmeasurable, check_spacing
+from fusqa.masks.length import LEAVE_OUT, Length, Point, Unmeasurable, check_spacing
 
 ELLIPSE_REACH = 5.0  # chosen: an ellipse longer than this many diagonals of its points is a guess
 FLATTEST = 0.03  # chosen: short over long axis, below which the points lie on a line or on two parallel ones
@@ -130,21 +130,15 @@ def ellipse_through(edge: np.ndarray, spacing: tuple[float, float]) -> Ellipse:
     """
     scale = check_spacing(spacing)
     if len(edge) < 6:
-        raise Unmeasurable(
-            f"an ellipse needs at least 6 points of the head's outline, this one has {len(edge)}; "
-            "leave this image out or segment it again"
-        )
+        said = f"an ellipse needs at least 6 points of the head's outline, this one has {len(edge)}"
+        raise Unmeasurable(f"{said}; {LEAVE_OUT}")
     points = np.float32(edge * scale)
     cv2.setRNGSeed(0)  # OpenCV moves points that no ellipse fits by chance: always alike, whatever ran before
     (x, y), (minor, major), turned = cv2.fitEllipseDirect(points[:, ::-1])
     if not minor > FLATTEST * major:  # also true of NaN
-        raise Unmeasurable(
-            "no ellipse fits the head's outline, its points lie on a line; leave this image out or segment it again"
-        )
+        raise Unmeasurable(f"no ellipse fits the head's outline, its points lie on a line; {LEAVE_OUT}")
     if major > ELLIPSE_REACH * np.hypot(*np.ptp(points, axis=0)):
-        raise Unmeasurable(
-            "the head's outline is too short or too straight for an ellipse; leave this image out or segment it again"
-        )
+        raise Unmeasurable(f"the head's outline is too short or too straight for an ellipse; {LEAVE_OUT}")
     # OpenCV gives the direction of the minor axis.
     return Ellipse((y / scale[0], x / scale[1]), (major, minor), turned % 180 - 90, scale)
 
@@ -153,20 +147,16 @@ def _single_structure(mask: np.ndarray) -> np.ndarray:
     """Check that a mask marks one structure and return it as an array (H, W) uint8 of 0 and 1."""
     mask = np.asarray(mask)
     if mask.ndim != 2 or mask.dtype not in (np.bool_, np.uint8):
-        raise ValueError(
-            f"a head mask is a (H, W) bool or uint8 array, this one is {mask.shape} {mask.dtype}; "
-            "save it as 8-bit single-channel PNG"
-        )
+        said = f"a head mask is a (H, W) bool or uint8 array, this one is {mask.shape} {mask.dtype}"
+        raise ValueError(f"{said}; save it as 8-bit single-channel PNG")
     head = np.uint8(mask != 0)
     top = int(mask.max(initial=0))
     if top > 1 and int(head.sum()) * top != int(mask.sum(dtype=np.int64)):
         values = ", ".join(map(str, np.unique(mask)[:6]))
-        raise ValueError(
-            f"a head mask marks one structure with one value, this one has the values {values}, ...; "
-            "pass `mask == label`, or a threshold if the outline was smoothed"
-        )
+        said = f"a head mask marks one structure with one value, this one has the values {values}, ..."
+        raise ValueError(f"{said}; pass `mask == label`, or a threshold if the outline was smoothed")
     if not top:
-        raise Unmeasurable("the mask has no head; leave this image out or segment it again")
+        raise Unmeasurable(f"the mask has no head; {LEAVE_OUT}")
     return head
 
 

@@ -10,16 +10,11 @@ import numpy as np
 from fusqa.masks.circumference import ellipse_through
 from fusqa.masks.crown_rump import farthest_pair
 from fusqa.masks.labels import FETUS, HEAD, Scheme
-from fusqa.masks.length import Length, Unmeasurable, check_spacing
+from fusqa.masks.length import LEAVE_OUT, Length, Point, Unmeasurable, check_spacing
 
 
 def contour_length(
-    probability: np.ndarray,
-    shape: tuple[int, int],
-    spacing: tuple[float, float],
-    scheme: Scheme = FETUS,
-    *,
-    level: float = 0.5,
+    probability: np.ndarray, shape: tuple[int, int], spacing: Point, scheme: Scheme = FETUS, *, level: float = 0.5
 ) -> Length:
     """Measure what `scheme` measures on the contour of the solid structures, at sub-pixel precision.
 
@@ -66,9 +61,7 @@ def contour_length(
     solid = probability[[scheme.id(name) for name in scheme.solid]]
     whole = solid.sum(0)
     if not (whole >= level).any():
-        raise Unmeasurable(
-            f"no pixel shows what is measured with a probability of {level:g}; leave this image out or segment it again"
-        )
+        raise Unmeasurable(f"no pixel shows what is measured with a probability of {level:g}; {LEAVE_OUT}")
     pixel = np.divide(shape, whole.shape)  # of the network's grid, in pixels of the image
     if scheme is HEAD:
         points, _ = _edge(_largest_whole(whole, level), level)

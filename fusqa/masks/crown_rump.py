@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from fusqa.masks.labels import FETUS
-from fusqa.masks.length import Length, Point, Unmeasurable, check_spacing
+from fusqa.masks.length import LEAVE_OUT, Length, Point, Unmeasurable, check_spacing
 
 SQUARE_3X3 = np.ones((3, 3), np.uint8)
 
@@ -65,9 +65,7 @@ def crown_rump_length(mask: np.ndarray, spacing: tuple[float, float], *, contour
     return Length(distance, ends)
 
 
-def near_longest(
-    mask: np.ndarray, spacing: tuple[float, float], within: float = 0.01, *, contour: str = "outer"
-) -> np.ndarray:
+def near_longest(mask: np.ndarray, spacing: Point, within: float = 0.01, *, contour: str = "outer") -> np.ndarray:
     """Every line between head and body that is nearly as long as the crown-rump length.
 
     Around the longest line, length hardly changes with direction, so many lines are nearly as long. How far they fan
@@ -191,10 +189,7 @@ def _sides(mask: np.ndarray, contour: str) -> tuple[list[np.ndarray], np.ndarray
     crop, corner = _crop(mask)
     solid = FETUS.body(crop).astype(np.uint8)
     if not solid.any():
-        raise Unmeasurable(
-            "the mask has no head, body or palate, so there is no crown-rump length; "
-            "leave this image out or segment it again"
-        )
+        raise Unmeasurable(f"the mask has no head, body or palate, so there is no crown-rump length; {LEAVE_OUT}")
     return _CONTOURS[contour](crop, solid), corner
 
 

@@ -90,17 +90,13 @@ class Scheme:
     def require(self, mask: np.ndarray) -> None:
         """Raise ``ValueError`` unless `mask` is a ``uint8`` array ``(H, W)``, not empty, of this scheme's labels."""
         if mask.ndim != 2 or mask.dtype != np.uint8 or not mask.size:
-            raise ValueError(
-                f"a mask is a (H, W) uint8 label image, this one is {mask.shape} {mask.dtype}; "
-                "save it as 8-bit single-channel PNG with one label number per pixel"
-            )
+            said = f"a mask is a (H, W) uint8 label image, this one is {mask.shape} {mask.dtype}"
+            raise ValueError(f"{said}; save it as 8-bit single-channel PNG with one label number per pixel")
         if mask.max(initial=0) >= self.classes:
             unknown = _in_brackets(np.unique(mask[mask >= self.classes]))
             known = ", ".join(f"{label.id} {label.name}" for label in self.labels)
-            raise ValueError(
-                f"labels {unknown} are not in scheme '{self.name}' (0 background, {known}); "
-                "renumber the mask or name the right scheme"
-            )
+            said = f"labels {unknown} are not in scheme '{self.name}' (0 background, {known})"
+            raise ValueError(f"{said}; renumber the mask or name the right scheme")
 
 
 def _in_brackets(numbers: Iterable[int]) -> str:
@@ -177,10 +173,8 @@ class Renumbering:
                 names[number.casefold()] = known[name]
                 continue
             if not (number.isascii() and number.isdigit()) or name not in known:
-                raise ValueError(
-                    f"labels: '{part.strip()}' is not number=name with a name among {', '.join(known)}; "
-                    "write for example 1=" + scheme.names[0]
-                )
+                said = f"labels: '{part.strip()}' is not number=name with a name among {', '.join(known)}"
+                raise ValueError(f"{said}; write for example 1={scheme.names[0]}")
             if int(number) in numbers:
                 raise ValueError(f"labels: the number {int(number)} is given twice; name every number once")
             numbers[int(number)] = known[name]
@@ -220,10 +214,9 @@ class Renumbering:
             else:
                 numbers[number] = meant
         if unknown:
-            raise ValueError(
-                f"names structures {', '.join(unknown)} that are not in scheme '{scheme.name}'; "
-                f"say what they stand for, such as --labels {unknown[0].strip(chr(39))}={scheme.names[0]}"
-            )
+            said = f"names structures {', '.join(unknown)} that are not in scheme '{scheme.name}'"
+            example = f"{unknown[0].strip(chr(39))}={scheme.names[0]}"
+            raise ValueError(f"{said}; say what they stand for, such as --labels {example}")
         return cls(numbers)
 
     def by_name(self) -> "Renumbering":
@@ -240,8 +233,6 @@ class Renumbering:
         """
         found, place = np.unique(mask, return_inverse=True)
         if unknown := [int(number) for number in found if int(number) not in self.numbers]:
-            raise ValueError(
-                f"labels {_in_brackets(unknown)} are not named (named: {', '.join(map(str, sorted(self.numbers)))}); "
-                "name every number of the masks, those without meaning as background"
-            )
+            said = f"labels {_in_brackets(unknown)} are not named (named: {', '.join(map(str, sorted(self.numbers)))})"
+            raise ValueError(f"{said}; name every number of the masks, those without meaning as background")
         return np.uint8([self.numbers[int(number)] for number in found])[place].reshape(mask.shape)

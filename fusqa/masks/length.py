@@ -4,8 +4,9 @@ A length is measured on the image's own grid with the true distances between row
 that was squeezed to a square has pixels that are not square.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,10 @@ SPACING_RANGE_MM = (0.03, 5.0)  # chosen: from a 4000-pixel zoom on a small fetu
 
 class Unmeasurable(ValueError):
     """The mask holds nothing that could be measured; the message says what is missing and what to do."""
+
+
+LEAVE_OUT = "leave this image out or segment it again"
+"""What to do about an image of which nothing can be measured."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,20 @@ class Length:
     ends: tuple[Point, Point]
 
 
+def length_or_none(measure: Callable[..., Length], *given: Any, **more: Any) -> Length | None:
+    """Length by `measure`; None where there is nothing to measure."""
+    try:
+        return measure(*given, **more)
+    except Unmeasurable:
+        return None
+
+
+def mm_or_nan(measure: Callable[..., Length], *given: Any, **more: Any) -> float:
+    """Length by `measure` in mm, for tables: NaN where there is nothing to measure."""
+    found = length_or_none(measure, *given, **more)
+    return found.mm if found else float("nan")
+
+
 def check_spacing(spacing: tuple[float, float]) -> tuple[float, float]:
     """Return `spacing` as two floats, or say what is wrong with it.
 
@@ -52,9 +71,8 @@ def check_spacing(spacing: tuple[float, float]) -> tuple[float, float]:
     try:
         row_mm, col_mm = (float(value) for value in spacing)
     except (TypeError, ValueError):
-        raise ValueError(
-            f"spacing {spacing!r} is not a pair of numbers; give (row_mm, col_mm), for example (0.2, 0.2)"
-        ) from None
+        said = f"spacing {spacing!r} is not a pair of numbers"
+        raise ValueError(f"{said}; give (row_mm, col_mm), for example (0.2, 0.2)") from None
     low, high = SPACING_RANGE_MM
     for name, value in (("row_mm", row_mm), ("col_mm", col_mm)):
         if not low <= value <= high:  # also true of NaN
@@ -110,9 +128,7 @@ def line_angle(
     return float(angle) if angle.ndim == 0 else angle
 
 
-def ends_apart_mm(
-    ends: Sequence | np.ndarray, of: Sequence | np.ndarray, spacing: tuple[float, float]
-) -> float | np.ndarray:
+def ends_apart_mm(ends: Sequence | np.ndarray, of: Sequence | np.ndarray, spacing: Point) -> float | np.ndarray:
     """How far the farther of both ends of a line lies from that of another line.
 
     Parameters

@@ -3,7 +3,7 @@
 It answers "what does FUSQA say about this one file?", where most of the package works on whole cohorts.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from fusqa.masks.criterion import Criterion
 from fusqa.masks.crown_rump import crown_rump_length
 from fusqa.masks.dating import EQUATIONS, gestational_age
 from fusqa.masks.labels import FETUS, HEAD, Scheme
-from fusqa.masks.length import Length, Point, Unmeasurable, check_spacing
+from fusqa.masks.length import Length, Point, check_spacing, mm_or_nan
 from fusqa.masks.reviewing import review
 
 # Where the measured line runs, in words: lengths along two contours differ by about two pixels.
@@ -26,10 +26,7 @@ CONTOUR_NAMES = {
 # chosen: a head is a drawn line where it fills at most the first share of its ellipse and is thinner than the other
 OUTLINE_SHARE, LINE_SHARE = 0.5, 0.15
 
-_MEASUREMENTS: dict[str, Callable[[np.ndarray, tuple[float, float]], Length]] = {
-    "crown-rump length": crown_rump_length,
-    "head circumference": head_circumference,
-}
+_MEASUREMENTS = {"crown-rump length": crown_rump_length, "head circumference": head_circumference}
 
 
 def measure(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FETUS) -> Length:
@@ -39,10 +36,7 @@ def measure(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FET
 
 def measured_mm(mask: np.ndarray, spacing: tuple[float, float], scheme: Scheme = FETUS) -> float:
     """Length by :func:`measure` in mm, for tables: NaN where there is nothing to measure."""
-    try:
-        return measure(mask, spacing, scheme).mm
-    except Unmeasurable:
-        return float("nan")
+    return mm_or_nan(measure, mask, spacing, scheme)
 
 
 @dataclass(frozen=True)
@@ -164,15 +158,10 @@ def _is_line(mask: np.ndarray, fitted: Ellipse) -> bool:
 
 
 def _described(
-    labels: np.ndarray,
-    spacing: Point,
-    scheme: Scheme,
-    length: Length,
-    measured: Length | Ellipse | None,
-    *warnings: str,
+    mask: np.ndarray, spacing: Point, scheme: Scheme, length: Length, measured: Length | Ellipse | None, *warnings: str
 ) -> Measurement:
     """Put together what is said of a mask whose `length` is known; `measured` saves the review from measuring again."""
-    judged = review(labels, spacing, scheme, measured=measured)
+    judged = review(mask, spacing, scheme, measured=measured)
     pixel_mm2 = spacing[0] * spacing[1]
     return Measurement(
         scheme=scheme.name,
@@ -182,12 +171,12 @@ def _described(
         contour=CONTOUR_NAMES[scheme.name],
         spacing=spacing,
         gestational_age=_dated(length.mm, scheme),
-        areas_mm2={name: float(np.count_nonzero(layer) * pixel_mm2) for name, layer in scheme.layers(labels).items()},
+        areas_mm2={name: float(np.count_nonzero(layer) * pixel_mm2) for name, layer in scheme.layers(mask).items()},
         met=judged.met,
         of=judged.of,
         good=judged.good,
         criteria={name: _fields(criterion) for name, criterion in judged.criteria.items()},
-        warnings=(*warnings, *_warnings(labels, scheme)),
+        warnings=(*warnings, *_warnings(mask, scheme)),
     )
 
 

@@ -7,7 +7,7 @@ workflow and the book do, needs none.
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from fusqa.models.weights import ImageNetWeights, fetch
 
@@ -19,16 +19,6 @@ class WeightsUnavailable(OSError):
     """Pretrained weights cannot be had; the message says why, and what to do."""
 
 
-class Source(Protocol):
-    """A library of image classifiers."""
-
-    def network(self, pretrained: bool) -> "nn.Module":
-        """Build the classifier; its pretrained weights lie where :meth:`weights` says."""
-
-    def weights(self) -> ImageNetWeights:
-        """Return which file holds its ImageNet weights."""
-
-
 @dataclass(frozen=True)
 class Backbone:
     """One convolutional classifier.
@@ -37,14 +27,14 @@ class Backbone:
     ----------
     title : str
         Its name in print.
-    source : Source
+    source : Torchvision or EfficientNetLite
         What builds it, and knows its ImageNet weights.
     last : str
         Dotted name of the layer that maps features to classes; it is replaced by the identity.
     """
 
     title: str
-    source: Source
+    source: "Torchvision | EfficientNetLite"
     last: str
 
     def features(self, pretrained: bool) -> tuple["nn.Module", int]:

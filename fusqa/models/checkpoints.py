@@ -6,7 +6,6 @@ distribution of its training pairs (:mod:`fusqa.models.familiarity`) is stored i
 """
 
 import hashlib
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import nn
 
-from fusqa.files import write_bytes, write_json
-from fusqa.masks.labels import SCHEMES
+from fusqa.files import read_json, write_bytes, write_json
+from fusqa.masks.labels import SCHEMES, Scheme
 from fusqa.models.error_mapper import ErrorMapper
 from fusqa.models.familiarity import Familiarity
 from fusqa.models.networks import Autoencoder, quality_model
@@ -71,12 +70,32 @@ class Card:
     sha256: str = ""
 
 
+class Trained:
+    """A trained network with its card.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The network, in evaluation mode.
+    card : Card
+        What is known of it.
+    """
+
+    def __init__(self, model: nn.Module, card: Card):
+        self.model, self.card = model, card
+
+    @property
+    def scheme(self) -> Scheme:
+        """What the labels of its masks mean."""
+        return SCHEMES[self.card.scheme]
+
+
 def save_model(model: nn.Module, folder: str | Path, card: Card, familiarity: Familiarity | None = None) -> None:
     """Write ``weights.safetensors`` and then ``card.json`` into `folder`, each whole or not at all."""
     folder = Path(folder)
     tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     if familiarity:
-        tensors |= {_FAMILIARITY + name: tensor.contiguous() for name, tensor in familiarity.tensors().items()}
+        tensors |= {_FAMILIARITY + name: tensor.contiguous() for name, tensor in vars(familiarity).items()}
     weights = save(tensors)
     write_bytes(folder / _WEIGHTS, weights)
     write_json(folder / "card.json", asdict(card) | {"sha256": hashlib.sha256(weights).hexdigest()})
@@ -106,10 +125,8 @@ def load_model(folder: str | Path) -> tuple[nn.Module, Card]:
     except SafetensorError as error:
         raise ValueError(f"{folder / _WEIGHTS} holds no weights ({error}); copy both files of one model") from None
     try:
-        arguments = dict(card.arguments)
-        if "pretrained" in arguments:
-            arguments["pretrained"] = False
-        model = KINDS[card.kind](**arguments)
+        untrained = {"pretrained": False} if "pretrained" in card.arguments else {}
+        model = KINDS[card.kind](**card.arguments | untrained)
         model.load_state_dict(tensors)
     except (KeyError, TypeError, RuntimeError) as error:
         said = str(error.args[0]).splitlines()[0]
@@ -136,7 +153,7 @@ def load_kind(folder: str | Path, kinds: Collection[str]) -> tuple[nn.Module, Ca
 def read_card(path: Path) -> Card:
     """Read a card, or raise ``ValueError`` with the name of the file."""
     try:
-        return Card(**json.loads(path.read_text(encoding="utf-8")))
+        return Card(**read_json(path))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is not a model's card ({error}); copy both files of one model") from None
 

@@ -84,7 +84,3 @@ class Familiarity:
         """Share of the validation pairs that are nearer to the training pairs, ``(M,)`` from 0 to 1."""
         nearer = torch.searchsorted(self.validation, self.distance(seen).contiguous())
         return nearer.numpy() / max(len(self.validation), 1)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Return its tensors by name."""
-        return dict(vars(self))

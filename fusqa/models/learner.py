@@ -31,8 +31,7 @@ with warnings.catch_warnings():
     from fastai.optimizer import OptimWrapper
     from fastai.torch_core import set_seed
 
-    from fusqa.models.augmentation import Move  # these load fastai too
-    from fusqa.models.batch_statistics import FreshStatistics
+    from fusqa.models.callbacks import FreshStatistics, Move  # loads fastai too
 
 from fusqa.models.plan import Training
 from fusqa.models.small_maps import as_products

@@ -77,11 +77,6 @@ def in_layers(bits: Tensor, layers: int) -> Tensor:
     return bits.unsqueeze(1) >> places & 1
 
 
-def unpacked(bits: Tensor, layers: int) -> Tensor:
-    """Turn them into floats 0 and 1 ``(B, layers, H, W)``, which take four times the memory."""
-    return in_layers(bits, layers).float()
-
-
 class ErrorMapLoss(nn.Module):
     """½ binary cross-entropy + ½ soft Dice between the pixels that a map marks and those that are wrong.
 
@@ -91,6 +86,6 @@ class ErrorMapLoss(nn.Module):
 
     def forward(self, logits: Tensor, bits: Tensor) -> Tensor:
         """Return the loss of logits of "wrong" ``(B, structures, H, W)`` against ``(B, H, W)`` of bits."""
-        wrong = unpacked(bits, logits.shape[1])
+        wrong = in_layers(bits, logits.shape[1]).float()
         entropy = F.binary_cross_entropy_with_logits(logits, wrong)
         return 0.5 * entropy + 0.5 * soft_dice_loss(logits.sigmoid(), wrong, first=0)

@@ -5,7 +5,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 
-class Training(BaseModel):
+class Strict(BaseModel):
+    """What is written by hand: it never changes, and a misspelt word in it is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Training(Strict):
     """How a network is trained.
 
     Attributes
@@ -22,8 +28,6 @@ class Training(BaseModel):
         In which a CPU multiplies. It falls back to float32 where the processor does not compute in bfloat16, which
         would be slow. A graphics card always takes bfloat16.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: PositiveInt
     budget: PositiveInt
@@ -44,7 +48,7 @@ class Training(BaseModel):
         return self.rounds * (self.of_a_round // self.batch) * self.batch
 
 
-class Bar(BaseModel):
+class Bar(Strict):
     """What a training must show to count as learnt; all three are chosen.
 
     Attributes
@@ -57,8 +61,6 @@ class Bar(BaseModel):
         The curve, of the AUROC or of a regression's loss, is flat if the rounds that end in the last eighth of the
         samples bring at most this share of all that was gained.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     auroc: float = 0.75
     explained: float = 0.5

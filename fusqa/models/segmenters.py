@@ -8,14 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
+from torchvision.ops import Conv2dNormActivation
 
 
 def _double(ins: int, outs: int) -> nn.Sequential:
     """Two 3×3 convolutions, each normalised and rectified."""
-    layers = []
-    for i in (ins, outs):
-        layers += [nn.Conv2d(i, outs, 3, padding=1, bias=False), nn.BatchNorm2d(outs), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers)
+    return nn.Sequential(*Conv2dNormActivation(ins, outs), *Conv2dNormActivation(outs, outs))
 
 
 def _require_multiple(size: int, of: int) -> None:
@@ -98,8 +96,7 @@ class FetalTransUNet(nn.Module):
     ):
         super().__init__()
         _require_multiple(size, self.PATCH)
-        root = nn.Conv2d(1, width, 7, stride=2, padding=3, bias=False)
-        self.root = nn.Sequential(root, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+        self.root = Conv2dNormActivation(1, width, 7, stride=2)
         outs = [Bottleneck.expansion * width * 2**stage for stage in range(3)]
         self.stages = nn.ModuleList(
             _stage(i, o, count, stride)
@@ -111,8 +108,7 @@ class FetalTransUNet(nn.Module):
             dim, heads, 4 * dim, self.DROPOUT, activation="gelu", batch_first=True, norm_first=True
         )
         self.transformer = nn.TransformerEncoder(layer, layers, nn.LayerNorm(dim), enable_nested_tensor=False)
-        neck = nn.Conv2d(dim, 8 * width, 3, padding=1, bias=False)
-        self.neck = nn.Sequential(neck, nn.BatchNorm2d(8 * width), nn.ReLU(inplace=True))
+        self.neck = Conv2dNormActivation(dim, 8 * width)
         ups = [4 * width, 2 * width, width, max(width // 4, 8)]
         skips = [outs[1], outs[0], width, 0]
         self.up = nn.ModuleList(_double(i + s, o) for i, s, o in zip([8 * width, *ups[:-1]], skips, ups, strict=True))
@@ -136,7 +132,7 @@ class FetalTransUNet(nn.Module):
 
 def _stage(ins: int, outs: int, blocks: int, stride: int) -> nn.Sequential:
     """Build one stage of a ResNet: bottleneck blocks, the first of which changes channels and resolution."""
-    shrink = nn.Sequential(nn.Conv2d(ins, outs, 1, stride=stride, bias=False), nn.BatchNorm2d(outs))
+    shrink = Conv2dNormActivation(ins, outs, 1, stride, activation_layer=None)
     inner = outs // Bottleneck.expansion
     first = Bottleneck(ins, inner, stride, downsample=shrink)
     return nn.Sequential(first, *(Bottleneck(outs, inner) for _ in range(blocks - 1)))

@@ -26,22 +26,9 @@ import yaml
 from nbformat import NotebookNode
 
 from fusqa import __version__
-from fusqa.publishing import house_map, inserts
-from fusqa.publishing.chapter_plans import ChapterPlan, before_reading, chapter_plans, chapter_table
-from fusqa.publishing.citing import citation
-from fusqa.publishing.contents import (
-    COHORT_IN,
-    FIRST,
-    Source,
-    edition_toc,
-    executed_copy,
-    missing_chapters,
-    notebooks_of,
-    row_title,
-)
-from fusqa.publishing.lessons import handout, lesson_table, lessons, slides
+from fusqa.publishing import contents, house_map, inserts, teaching
+from fusqa.publishing.contents import FIRST, Source
 from fusqa.publishing.pages import absent_page, add_edition, add_findings, add_origin, page
-from fusqa.publishing.quizzes import quiz, quizzes
 from fusqa.publishing.students import write_students
 from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, alone, jupyter_book, put_in_place
 from fusqa.study.catalogue import COHORTS
@@ -74,7 +61,7 @@ def bind_study(name: str, source: Path, build: Path) -> Path:
     profile = Profile.read(name)
     study = Source(root / build / profile.name, profile)
     sources, out = _with_first(dict.fromkeys(profile.cohorts, study), root / "results"), study.folder / "book"
-    absent = missing_chapters(_written_toc(root), sources)
+    absent = contents.missing_chapters(_written_toc(root), sources)
     if missing := [file for file in absent if read_chapters()[Path(file).name].runs(profile, FIRST)]:
         named = ", ".join(file.partition("/")[2] for file in missing)
         found = f"not executed: {named} (looked in {study.folder / FIRST / 'notebooks'})"
@@ -171,7 +158,7 @@ def assemble(root: Path, sources: Mapping[str, Source], out: Path) -> None:
         If the run of a notebook failed.
     """
     written = _written_toc(root)
-    toc = edition_toc(written, root / "book", sources)
+    toc = contents.edition_toc(written, root / "book", sources)
 
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(root / "book", out / "book", ignore=shutil.ignore_patterns("__pycache__"))
@@ -185,18 +172,18 @@ def assemble(root: Path, sources: Mapping[str, Source], out: Path) -> None:
             if not file.name.endswith(DRAWN_AGAIN):
                 shutil.copy(file, place)
     write_students(root / "notebooks", out / "published" / "students")
-    chapters, missing = notebooks_of(toc), missing_chapters(written, sources)
-    plans = chapter_plans(root / "book/teaching")
-    if unplanned := {file.partition("/")[2] for file in notebooks_of(written)} - set(plans):
+    chapters, missing = contents.notebooks_of(toc), contents.missing_chapters(written, sources)
+    plans = teaching.chapter_plans(root / "book/teaching")
+    if unplanned := {file.partition("/")[2] for file in contents.notebooks_of(written)} - set(plans):
         raise PublishingError(f"book/teaching/chapters.yaml has no entry for {', '.join(sorted(unplanned))}")
     said = {source.folder: told_findings(source.folder) for source in sources.values()}
     for chapter in chapters:
-        source = sources[COHORT_IN[chapter.partition("/")[0]]]
+        source = sources[contents.COHORT_IN[chapter.partition("/")[0]]]
         if chapter in missing:
             notebook = published_page(chapter, first.profile.name, root, out, config["repository"], plans)
             notebook = notebook or absent_page(root / f"{chapter}.ipynb", first.profile.name, _to_have(chapter))
         else:
-            executed = executed_copy(chapter, source)
+            executed = contents.executed_copy(chapter, source)
             notebook = chapter_page(chapter, executed, root, out, config["repository"], plans)
             if source.folder != first.folder:
                 add_edition(notebook, source.profile.name)
@@ -209,9 +196,8 @@ def assemble(root: Path, sources: Mapping[str, Source], out: Path) -> None:
         if not any(chapter.startswith(f"{cohort}/") for chapter in chapters):
             shutil.copy(absent, out / "book" / f"{cohort}.md")
     write_teaching(root, out, plans)
-    write_inserts(
-        root, first.folder, out, config["repository"]["url"], [root / f"{file}.ipynb" for file in notebooks_of(written)]
-    )
+    notebooks = [root / f"{file}.ipynb" for file in contents.notebooks_of(written)]
+    write_inserts(root, first.folder, out, config["repository"]["url"], notebooks)
 
 
 def bind(source: Path, place: Path) -> None:
@@ -256,7 +242,7 @@ def _named(edition: Profile) -> str:
 
 
 def chapter_page(
-    chapter: str, executed: Path, root: Path, out: Path, repository: dict, plans: Mapping[str, ChapterPlan]
+    chapter: str, executed: Path, root: Path, out: Path, repository: dict, plans: Mapping[str, teaching.ChapterPlan]
 ) -> NotebookNode:
     """Return the page of one executed notebook, for readers: see :func:`fusqa.publishing.pages.page`.
 
@@ -266,22 +252,22 @@ def chapter_page(
         If the run ended in an exception, or the notebook has no title.
     """
     folder, _, name = chapter.partition("/")
-    cohort = COHORT_IN[folder]
+    cohort = contents.COHORT_IN[folder]
     source = name.partition("__")[0]
     launch = inserts.launch_links(repository["url"], repository["branch"], source)
-    plan = before_reading(plans[source]) if cohort == FIRST else ""  # what another cohort's chapter asks is the same
+    plan = teaching.before_reading(plans[source]) if cohort == FIRST else ""  # other cohorts' ask the same
     note = "\n\n".join(filter(None, (launch, plan)))
-    told = [row_title(name), COHORTS[cohort].title if cohort != FIRST else ""]  # no two pages of one title
+    told = [contents.row_title(name), COHORTS[cohort].title if cohort != FIRST else ""]  # no two pages of one title
     title, written = ", ".join(filter(None, told)), root / f"notebooks/{source}.ipynb"
     return page(executed, written, title, note, cohort, out / "published" / "results")
 
 
 def published_page(
-    chapter: str, study: str, root: Path, out: Path, repository: dict, plans: Mapping[str, ChapterPlan]
+    chapter: str, study: str, root: Path, out: Path, repository: dict, plans: Mapping[str, teaching.ChapterPlan]
 ) -> NotebookNode | None:
     """Return the page of a chapter that a study is without, as the first edition that has it; None where none has."""
     for edition in edition_folders(FIRST, root / "results"):
-        executed = executed_copy(chapter, _edition(edition))
+        executed = contents.executed_copy(chapter, _edition(edition))
         if executed.is_file():
             notebook = chapter_page(chapter, executed, root, out, repository, plans)
             add_origin(notebook, study, edition.name)
@@ -303,25 +289,25 @@ def write_inserts(root: Path, build: Path, out: Path, repository: str, notebooks
     complete(out / "book" / "command.md", commands=inserts.command_pages())
     complete(out / "book" / "model_cards.md", cards=inserts.model_cards(results))
     complete(out / "book" / "teach.md", students=inserts.student_links(notebooks))
-    complete(out / "book" / "references.md", citation=citation(root / "CITATION.cff", repository))
+    complete(out / "book" / "references.md", citation=inserts.citation(root / "CITATION.cff", repository))
     complete(out / "book" / "house.md", house=house_map.house())
     house_map.write_reference(out / "book")
 
 
-def write_teaching(root: Path, out: Path, plans: Mapping[str, ChapterPlan]) -> None:
+def write_teaching(root: Path, out: Path, plans: Mapping[str, teaching.ChapterPlan]) -> None:
     """Put plans and quizzes into their pages, and write slides and the handout beside the published files."""
     tables, place = root / "book/teaching", out / "published/slides"
     place.mkdir(parents=True)
-    taught = lessons(tables)
+    taught = teaching.lessons(tables)
     template = (tables / "slides.html").read_text(encoding="utf-8")
     for lesson in taught:
-        (place / f"{lesson.name}.html").write_text(slides(lesson, template, out), encoding="utf-8")
-    sheet = handout(taught[0], plans, (tables / "handout.html").read_text(encoding="utf-8"))
+        (place / f"{lesson.name}.html").write_text(teaching.slides(lesson, template, out), encoding="utf-8")
+    sheet = teaching.handout(taught[0], plans, (tables / "handout.html").read_text(encoding="utf-8"))
     (place / "handout.html").write_text(sheet, encoding="utf-8")
-    plan = {lesson.name: lesson_table(lesson, root) for lesson in taught}
-    complete(out / "book" / "teach.md", chapters=chapter_table(plans, root), **plan)
-    for name, questions in quizzes(tables).items():
-        complete(out / "book" / f"{name}.md", quiz=quiz(name, questions))
+    plan = {lesson.name: teaching.lesson_table(lesson, root) for lesson in taught}
+    complete(out / "book" / "teach.md", chapters=teaching.chapter_table(plans, root), **plan)
+    for name, questions in teaching.quizzes(tables).items():
+        complete(out / "book" / f"{name}.md", quiz=teaching.quiz(name, questions))
 
 
 def complete(page: Path, **parts: str) -> None:

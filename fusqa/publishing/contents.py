@@ -1,10 +1,10 @@
 """The table of contents of one edition: executed copies in place of the notebooks that ``_toc.yml`` names."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from fusqa.files import read_json
 from fusqa.publishing.tools import PublishingError
 from fusqa.study.catalogue import COHORTS
 from fusqa.study.chapters import read_chapters
@@ -158,7 +158,7 @@ def _was_left(file: str, sources: Mapping[str, Source]) -> bool:
     result = source.folder / COHORT_IN[folder] / source.results / f"{kind.result or chapter}__{run}.json"
     if kind.per != "row" or not result.is_file():
         return False
-    return json.loads(result.read_text(encoding="utf-8"))["status"] != "run"
+    return read_json(result)["status"] != "run"
 
 
 def _executed(entries: Iterable[dict], sources: Mapping[str, Source]) -> Iterator[dict]:

@@ -7,7 +7,6 @@ result files (JSON, CSV and small arrays), its executed chapters made small, the
 are left alone.
 """
 
-import json
 import shlex
 import shutil
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZIP_LZMA
 
-from fusqa.files import write_bytes, write_csv
+from fusqa.files import read_json, write_bytes, write_csv
 from fusqa.publishing.restoring import COHORT, cohort_table, files_of, is_restorable
 from fusqa.publishing.shrinking import shrunk
 from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, alone, put_in_place
@@ -120,7 +119,7 @@ def _lay_out(study: Path, made: Path, profile: Profile, cohort: str) -> None:
             result = made / Path(chapter.results.format(**run)).name
             notebook = study / chapter.notebook.format(**run)
             first = run.get("seed", profile.seeds[0]) == profile.seeds[0]
-            if first and notebook.is_file() and result.is_file() and _read(result).get("status") != "not run":
+            if first and notebook.is_file() and result.is_file() and read_json(result).get("status") != "not run":
                 write_bytes(made / "notebooks" / notebook.name, shrunk(notebook, profile.name))
 
 
@@ -154,7 +153,7 @@ def _lay_out_models(study: Path, made: Path, profile: Profile) -> None:
     for name, model in profile.models.items():
         result = _model_result(profile, name)
         file, trained = made / f"{result}.json", study / model.cohort / "models" / result.name
-        if file.is_file() and trained.is_dir() and verdict_of([_read(file)]) == LEARNT:
+        if file.is_file() and trained.is_dir() and verdict_of([read_json(file)]) == LEARNT:
             write_small(trained, made / "models" / name)
 
 
@@ -173,32 +172,28 @@ def _keep(edition: Path, made: Path, profile: Profile, code: str) -> int:
     same = (edition / settings).read_bytes() == (made / settings).read_bytes()
     kept = {file.with_suffix("") for file, state in states.items() if same and state == code}
     replaced = 0
-    for file in sorted(edition.glob("*/*.*")):
+    for file in sorted(file for file in edition.glob("*/**/*") if file.is_file()):
         name = file.relative_to(edition)
-        of_kept = name.with_name(result_of(name.stem)) in kept or (same and file.name == COHORT)
-        if of_kept and not (made / name).exists():
+        if (made / name).exists():
+            continue
+        if _result_of(name, profile) in kept or (same and file.name == COHORT):
             write_bytes(made / name, file.read_bytes())
-        elif file.suffix == ".json" and not (made / name).exists():
+        elif file.suffix == ".json" and len(name.parts) == 2:
             replaced += 1
-    for file in sorted([*edition.glob("*/segmentation__*/*"), *edition.glob("*/models/*/card.json")]):
-        name = file.relative_to(edition)
-        if Path(name.parts[0], file.parent.name) in kept and not (made / name).exists():
-            write_bytes(made / name, file.read_bytes())
-    for notebook in sorted(edition.glob("*/notebooks/*.ipynb")):
-        name = notebook.relative_to(edition)
-        if _result_of(notebook) in kept and not (made / name).exists():
-            write_bytes(made / name, notebook.read_bytes())
-    for model in sorted(edition.glob("models/*")):
-        place = made / "models" / model.name
-        if model.name in profile.models and _model_result(profile, model.name) in kept and not place.exists():
-            shutil.copytree(model, place)
     return replaced
 
 
-def _result_of(notebook: Path) -> Path:
-    """Return the result of a published chapter, ``<cohort>/<result>``, without its ending."""
-    chapter, mark, run = notebook.stem.partition("__")
-    return Path(notebook.parent.parent.name) / f"{read_chapters()[chapter].result or chapter}{mark}{run}"
+def _result_of(name: Path, profile: Profile) -> Path | None:
+    """Return the result, ``<cohort>/<result>`` without its ending, that a file of an edition goes with, if any."""
+    cohort, *folders, _ = name.parts
+    if cohort == "models":
+        return _model_result(profile, folders[0]) if folders[0] in profile.models else None
+    if not folders:
+        return name.with_name(result_of(name.stem))
+    if folders != ["notebooks"]:  # masks, or the card, of a training
+        return Path(cohort, folders[-1])
+    chapter, mark, run = name.stem.partition("__")
+    return Path(cohort, f"{read_chapters()[chapter].result or chapter}{mark}{run}")
 
 
 def _one_state(made: Path, name: str) -> str:
@@ -228,7 +223,7 @@ def _one_state(made: Path, name: str) -> str:
 def _require_plans(made: Path, profile: Profile, name: str) -> None:
     """Raise :class:`PublishingError` where a quality model was trained by other settings than the profile has now."""
     for file in sorted(made.glob("*/quality__*.json")):
-        found = _read(file)
+        found = read_json(file)
         plan = found.get("plan")  # of what was run
         if plan and plan != profile.training(row_named(found["row"])).model_dump():
             raise PublishingError(
@@ -240,12 +235,7 @@ def _require_plans(made: Path, profile: Profile, name: str) -> None:
 def _states(edition: Path) -> dict[Path, str | None]:
     """Return the state of the code of every result in the folder of an edition."""
     results = sorted(edition.glob("*/*.json"))
-    return {file.relative_to(edition): code_of(_read(file)["provenance"]) for file in results}
-
-
-def _read(result: Path) -> dict:
-    """Read a JSON result."""
-    return json.loads(result.read_text(encoding="utf-8"))
+    return {file.relative_to(edition): code_of(read_json(file)["provenance"]) for file in results}
 
 
 def _require_small(made: Path, place: Path) -> None:

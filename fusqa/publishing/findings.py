@@ -14,12 +14,12 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from fusqa.evaluation.comparison import TrainedRow, trained_rows
 from fusqa.files import ROOT, write_json
 from fusqa.publishing.contents import COHORT_IN
-from fusqa.publishing.teaching import read_table
+from fusqa.publishing.teaching import Entry, read_table
 from fusqa.publishing.tools import PublishingError
 from fusqa.study.learning import CONTROL, LEARNT
 from fusqa.study.results import Edition, Study
@@ -28,11 +28,7 @@ from fusqa.study.shelf import FINDINGS
 THRESHOLD = "validation"  # a row's figures are at the threshold that was chosen on site A
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Figure(_Strict):
+class Figure(Entry):
     """Where one number comes from: a figure of merit of a row on the test set, or an entry of a result file.
 
     Attributes
@@ -59,7 +55,7 @@ class Figure(_Strict):
         return self
 
 
-class Finding(_Strict):
+class Finding(Entry):
     """One sentence of a chapter, and what must hold for it.
 
     Attributes
@@ -77,7 +73,7 @@ class Finding(_Strict):
     says: str
     figures: dict[str, Figure] = Field(min_length=1)
     rising: tuple[tuple[str, ...], ...] = ()
-    within: dict[str, tuple[float, float]] = {}
+    within: dict[str, tuple[float, float]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _every_name_has_a_figure(self) -> "Finding":

@@ -4,23 +4,25 @@ A page keeps a line ``{{ name }}`` for each; :func:`fusqa.publishing.binding.ass
 """
 
 import html
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import typer
+import yaml
 from papermill import inspect_notebook
 from typer.cli import get_docs_for_click
 
 from fusqa.cli import app
 from fusqa.figures.framing import framed_table, html_table
+from fusqa.files import read_json
 from fusqa.study.profile import CohortPlan, Profile
 from fusqa.study.provenance import short, states_told
 from fusqa.study.rows import title_of
 from fusqa.study.sets import ALTERED, AT_B, ERRORS
 
+RESOLVER = "https://doi.org"
 PROVENANCE = ("seed", "date", "cpu_seconds", "commit", "code", "device", "threads")
 
 
@@ -100,7 +102,7 @@ def _images(profile: Profile) -> int:
 
 def _provenance(result: Path) -> dict | None:
     """Provenance of a JSON result; None where it has none."""
-    content = json.loads(result.read_text(encoding="utf-8"))
+    content = read_json(result)
     return content.get("provenance") if isinstance(content, dict) else None
 
 
@@ -121,7 +123,7 @@ def model_cards(results: Path) -> str:
     for stem, title in titles.items():
         found = [*results.glob(f"{stem}__seed*.json"), *results.glob(f"{stem}.json")]
         file = min(found, key=lambda file: (len(file.name), file.name), default=None)  # seed2 comes before seed10
-        content = json.loads(file.read_text(encoding="utf-8")) if file else {}
+        content = read_json(file) if file else {}
         if content.get("status") == "run":
             link = f'<a href="../results/{results.name}/{file.name}">{html.escape(title)}</a>'
             rows.append([link, *_card(content)])
@@ -152,6 +154,30 @@ def clone_line(repository: str) -> str:
     Editable, because notebooks, profiles and results are read from the project's folder.
     """
     return f"!git clone {repository or 'ADDRESS'} fusqa && pip install --quiet --editable ./fusqa\n"
+
+
+def citation(file: Path, repository: str) -> str:
+    """Write how to cite the book, as HTML.
+
+    Parameters
+    ----------
+    file : Path
+        ``CITATION.cff``; its field ``doi`` is there once a release is archived.
+    repository : str
+        Address of the repository, or empty.
+    """
+    cff = yaml.safe_load(file.read_text(encoding="utf-8"))
+    authors = "; ".join(
+        author.get("name") or f"{author['family-names']}, {author['given-names']}" for author in cff["authors"]
+    )
+    where = [f"Version {cff['version']}"]
+    if repository:
+        where.append(f'<a href="{html.escape(repository)}">{html.escape(repository.removeprefix("https://"))}</a>')
+    if "doi" in cff:
+        where.append(f'<a href="{RESOLVER}/{html.escape(cff["doi"])}">doi:{html.escape(cff["doi"])}</a>')
+    else:
+        where.append("not yet archived, so without a DOI: name the commit that the page on provenance prints")
+    return f"<p>{html.escape(authors)}. <em>{html.escape(cff['title'])}</em>. {'; '.join(where)}.</p>\n"
 
 
 def launch_links(repository: str, branch: str, notebook: str) -> str:

@@ -6,7 +6,6 @@ Chapters without a training are cheap, and are run. Weights are not published; w
 (:mod:`fusqa.study.retraining`).
 """
 
-import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import nbformat
 import pandas as pd
 
-from fusqa.files import ROOT, whole, write_bytes
+from fusqa.files import ROOT, read_json, whole, write_bytes
 from fusqa.publishing.tools import DRAWN_AGAIN, WEAKER
 from fusqa.study.chapters import CASES, PUBLISHED, Chapter, read_chapters
 from fusqa.study.material import ErrorSet
@@ -96,7 +95,7 @@ def _made_by_this_code(result: Path) -> bool:
     """Whether a published result is of a run, by the code as it is here, without uncommitted changes."""
     if not result.is_file():
         return False
-    found, code = json.loads(result.read_text(encoding="utf-8")), code_state(ROOT)
+    found, code = read_json(result), code_state(ROOT)
     return found.get("status", "run") == "run" and found["provenance"].get("code") == code and "+" not in (code or "+")
 
 

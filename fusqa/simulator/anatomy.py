@@ -14,65 +14,29 @@ HEAD_CENTRE = np.array([0.765, 0.225])
 HEAD_RADIUS = 0.235
 NECK = np.array([0.655, 0.085])  # the head turns about the top of the cervical spine
 
-# Polar outline of the head about its centre: degrees from the crown over the forehead to the chin and round by the
-# neck; radius in head radii; the feature whose size `Build` varies. The forehead bulges, the nose is a short bump
-# above a hollow bridge, the lips stand before a receding chin.
+# Polar outline of the head about its centre: the feature whose size `Build` varies, and its points, degrees from the
+# crown over the forehead to the chin and round by the neck and radius in head radii. The forehead bulges, the nose is a
+# short bump above a hollow bridge, the lips stand before a receding chin.
 HEAD_PROFILE = (
-    (0, 1.000, "skull"),
-    (25, 1.005, "skull"),
-    (50, 1.005, "skull"),
-    (75, 1.010, "forehead"),
-    (95, 1.020, "forehead"),
-    (110, 1.000, "forehead"),
-    (121, 0.945, "skull"),
-    (129, 0.895, "skull"),
-    (135, 0.892, "skull"),  # bridge of the nose
-    (141, 0.940, "nose"),
-    (146, 0.998, "nose"),  # tip of the nose
-    (149, 0.990, "nose"),
-    (153, 0.940, "nose"),  # below the nose
-    (158, 0.962, "lips"),  # upper lip
-    (162, 0.955, "lips"),
-    (165, 0.925, "lips"),  # between the lips
-    (169, 0.948, "lips"),  # lower lip
-    (174, 0.905, "lips"),
-    (180, 0.915, "chin"),  # chin
-    (186, 0.885, "chin"),
-    (193, 0.800, "chin"),
-    (203, 0.720, "skull"),  # throat
-    (222, 0.820, "skull"),
-    (243, 0.960, "skull"),  # nape
-    (265, 1.010, "skull"),
-    (290, 1.015, "skull"),
-    (315, 1.005, "skull"),
-    (340, 1.000, "skull"),
+    ("skull", (0, 1.000), (25, 1.005), (50, 1.005)),
+    ("forehead", (75, 1.010), (95, 1.020), (110, 1.000)),
+    ("skull", (121, 0.945), (129, 0.895), (135, 0.892)),  # last, the bridge of the nose
+    ("nose", (141, 0.940), (146, 0.998), (149, 0.990), (153, 0.940)),  # second, its tip
+    ("lips", (158, 0.962), (162, 0.955), (165, 0.925), (169, 0.948), (174, 0.905)),  # 165: between them
+    ("chin", (180, 0.915), (186, 0.885), (193, 0.800)),
+    ("skull", (203, 0.720), (222, 0.820), (243, 0.960)),  # throat to nape
+    ("skull", (265, 1.010), (290, 1.015), (315, 1.005), (340, 1.000)),
 )
 CHIN_DEGREES = 182.0
 
 # The trunk from the back of the rump over the belly to the neck (which lies under the head) and along the back.
 TRUNK = (
-    (0.030, 0.055),
-    (0.004, 0.110),
-    (0.000, 0.165),
-    (0.030, 0.215),  # rump with the root of the thigh
-    (0.090, 0.235),
-    (0.150, 0.262),
-    (0.220, 0.298),
-    (0.295, 0.310),  # belly
-    (0.370, 0.290),
-    (0.440, 0.245),
-    (0.500, 0.205),  # breast
-    (0.555, 0.175),
-    (0.610, 0.160),
-    (0.680, 0.140),  # neck, inside the head
-    (0.690, 0.060),
-    (0.640, 0.012),
-    (0.540, -0.008),
-    (0.430, -0.020),
-    (0.310, -0.024),
-    (0.190, -0.014),
-    (0.095, 0.010),
-)
+    (0.030, 0.055), (0.004, 0.110), (0.000, 0.165), (0.030, 0.215),  # rump with the root of the thigh
+    (0.090, 0.235), (0.150, 0.262), (0.220, 0.298), (0.295, 0.310),  # belly
+    (0.370, 0.290), (0.440, 0.245), (0.500, 0.205),  # breast
+    (0.555, 0.175), (0.610, 0.160), (0.680, 0.140),  # neck, inside the head
+    (0.690, 0.060), (0.640, 0.012), (0.540, -0.008), (0.430, -0.020), (0.310, -0.024), (0.190, -0.014), (0.095, 0.010),
+)  # fmt: skip
 BELLY = slice(4, 10)  # the trunk points that a fuller belly pushes forwards
 CHEST = np.array([0.485, 0.213])  # where the fluid wedge under the chin ends on the breast
 THROAT = np.array([0.630, 0.135])
@@ -158,8 +122,5 @@ LIMBS = (
 )
 # Mean and standard deviation in degrees of each segment's direction: the first against the axis of the trunk (0 points
 # to the head, 90 to the front), the others against the segment before. Hips and knees are bent, hands near the chin.
-JOINTS = {
-    "leg": ((78.0, 20.0), (72.0, 28.0), (-78.0, 14.0)),
-    "arm": ((118.0, 22.0), (-72.0, 26.0), (-8.0, 20.0)),
-}
+JOINTS = {"leg": ((78.0, 20.0), (72.0, 28.0), (-78.0, 14.0)), "arm": ((118.0, 22.0), (-72.0, 26.0), (-8.0, 20.0))}
 DIGITS = 5

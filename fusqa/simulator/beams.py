@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from fusqa.masks.label_images import filled_polygon
-
 BEAMS, SAMPLES = 320, 512  # the grid of the machine: scan lines and echo samples along each
 
 
@@ -33,10 +31,6 @@ class View:
     apex: np.ndarray
     probe: float
     half_angle: float
-
-    def pixels(self, points: np.ndarray) -> np.ndarray:
-        """Millimetres ``(n, 2)`` -> pixel coordinates (column, row) of pixel centres, ``(n, 2)``."""
-        return points / self.spacing - 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +75,6 @@ class Beams:
         column = (np.arctan2(across, down) - self.angle[0]) / (self.angle[1] - self.angle[0])
         row = (np.hypot(across, down) - self.radius[0]) / self.step_mm
         return np.stack([column, row], axis=1)
-
-
-def fill(plane: np.ndarray, outline: np.ndarray, value: int) -> None:
-    """Paint a closed outline (column, row) onto `plane`: every point that lies inside it."""
-    plane[filled_polygon(outline, plane.shape) > 0] = value
 
 
 def patches(rng: np.random.Generator, beams: Beams, along_mm: float, across_mm: float) -> np.ndarray:

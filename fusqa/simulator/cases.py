@@ -116,7 +116,8 @@ def draw_mask(fetus: Fetus, view: View, palate: bool) -> np.ndarray:
     """Label image ``(H, W)`` uint8 of the drawn fetus, in the scheme FETUS."""
 
     def layer(outline: np.ndarray) -> np.ndarray:
-        return filled_polygon(view.pixels(outline), view.shape).astype(bool)
+        # millimetres -> pixels, whose centres are whole numbers
+        return filled_polygon(outline / view.spacing - 0.5, view.shape).astype(bool)
 
     layers = {"body": layer(fetus.body), "head": layer(fetus.head)}
     wedge = largest_piece(layer(fetus.gap) & ~layers["body"] & ~layers["head"])

@@ -7,13 +7,13 @@ by construction, not measured from pixels.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 
 from fusqa.simulator import anatomy
-from fusqa.simulator.growth import Proportions, proportions
+from fusqa.simulator.growth import proportions
 from fusqa.simulator.shapes import ellipse, farthest_pair, frame, polar, rotation, smooth_closed, smooth_open, tube
 from fusqa.simulator.tissue import Part
 
@@ -120,25 +120,19 @@ class Fetus:
     def moved(self, matrix: np.ndarray, shift: np.ndarray) -> "Fetus":
         """Map every curve by ``p -> matrix @ p + shift``; `matrix` is ``(2, 2)``, `shift` ``(2,)``."""
 
-        def move(points: np.ndarray) -> np.ndarray:
-            return points @ matrix.T + shift
+        def move(drawn: np.ndarray | Part | tuple) -> np.ndarray | Part | tuple:
+            if isinstance(drawn, np.ndarray):
+                return drawn @ matrix.T + shift
+            return tuple(map(move, drawn)) if isinstance(drawn, tuple) else Part(drawn.tissue, move(drawn.outline))
 
-        curves = {name: move(getattr(self, name)) for name in CURVES}
-        lines = {name: tuple(move(curve) for curve in getattr(self, name)) for name in LINES}
-        parts = {name: tuple(Part(p.tissue, move(p.outline)) for p in getattr(self, name)) for name in PARTS}
-        return Fetus(**curves, **lines, **parts, bone=self.bone)
-
-
-CURVES = ("head", "body", "palate", "gap", "dots", "navel", "crown", "rump")
-LINES = ("skull", "bones", "limb_bones")
-PARTS = ("organs", "limbs")
+        return replace(self, **{name: move(drawn) for name, drawn in vars(self).items() if name != "bone"})
 
 
 def head_outline(build: Build) -> np.ndarray:
     """Outline of the head in its own frame, ``(n, 2)``."""
     relief = dict(build.features)
-    rows = [(angle, 1 + (radius - 1) * relief.get(feature, 1.0)) for angle, radius, feature in anatomy.HEAD_PROFILE]
-    return smooth_closed(polar(rows), 240)
+    sized = [(relief.get(feature, 1.0), point) for feature, *points in anatomy.HEAD_PROFILE for point in points]
+    return smooth_closed(polar([(degrees, 1 + (radius - 1) * size) for size, (degrees, radius) in sized]), 240)
 
 
 def trunk_outline(build: Build) -> np.ndarray:
@@ -275,8 +269,7 @@ def draw_fetus(build: Build, pose: Pose, length: float) -> Fetus:
     Fetus
         Curves in mm, rump near the origin, crown at +x, front at +y.
     """
-    grown = proportions(length)
-    turn = rotation(pose.flexion)
+    grown, turn = proportions(length), rotation(pose.flexion)
 
     def place(points: np.ndarray) -> np.ndarray:
         """Head frame -> fetal coordinates, turned about the neck."""
@@ -284,14 +277,6 @@ def draw_fetus(build: Build, pose: Pose, length: float) -> Fetus:
         return anatomy.NECK + (upright - anatomy.NECK) @ turn.T
 
     profile, trunk = head_outline(build), trunk_outline(build)
-    drawn = _assemble(build, pose, grown, profile, trunk, place, length)
-    return drawn.moved(np.eye(2) * length / drawn.length, np.zeros(2))
-
-
-def _assemble(
-    build: Build, pose: Pose, grown: Proportions, profile: np.ndarray, trunk: np.ndarray, place: Place, length: float
-) -> Fetus:
-    """Put the pieces together in fetal coordinates."""
     angles = np.degrees(np.arctan2(profile[:, 1], profile[:, 0])) % 360
     chin = place(profile[np.abs(angles - anatomy.CHIN_DEGREES).argmin()])
     head, body = place(profile), tuck(trunk, pose.curl)
@@ -302,7 +287,7 @@ def _assemble(
     organs += [Part("nape", nape(build.nape * grown.nape_mm * drawn / length, place))]
     limbs, limb_bones = limb_parts(pose, grown.limbs)
     bones = [place(np.linspace(first, last, 8)) for first, last, planes in anatomy.HEAD_BONES if pose.sees(planes)]
-    return Fetus(
+    fetus = Fetus(
         head=head,
         body=body,
         palate=place(smooth_closed(np.array(anatomy.PALATE), 48)),
@@ -318,3 +303,4 @@ def _assemble(
         rump=rump,
         bone=grown.bone,
     )
+    return fetus.moved(np.eye(2) * length / fetus.length, np.zeros(2))

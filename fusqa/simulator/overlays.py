@@ -99,10 +99,6 @@ def small_screen(image: np.ndarray, view: View, focus_mm: float, rng: np.random.
     write(image, thermal, (6, 28), 210, 0.8)
 
 
-Overlay = Callable[[np.ndarray, View, float, np.random.Generator], None]
-OVERLAYS: dict[str, Overlay] = {
-    "settings column": settings_column,
-    "ruler right": ruler_right,
-    "ruler left": ruler_left,
-    "small screen": small_screen,
+OVERLAYS: dict[str, Callable[[np.ndarray, View, float, np.random.Generator], None]] = {
+    draw.__name__.replace("_", " "): draw for draw in (settings_column, ruler_right, ruler_left, small_screen)
 }

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from fusqa.simulator.beams import BEAMS, SAMPLES, Beams, fill, patches
+from fusqa.masks.label_images import filled_polygon
+from fusqa.simulator.beams import BEAMS, SAMPLES, Beams, patches
 from fusqa.simulator.shapes import travelled
 
 
@@ -153,7 +154,7 @@ def paint(parts: tuple[Part, ...], beams: Beams, rng: np.random.Generator) -> np
     """Tissue numbers ``(SAMPLES, BEAMS)`` uint8 of the slice; no border in a body is as even as a drawn one."""
     tissue = np.full((SAMPLES, BEAMS), TISSUE_NUMBER["maternal"], np.uint8)
     for part in parts:
-        fill(tissue, beams.index(part.outline), TISSUE_NUMBER[part.tissue])
+        tissue[filled_polygon(beams.index(part.outline), tissue.shape) > 0] = TISSUE_NUMBER[part.tissue]
     row, column = np.indices(tissue.shape, np.float32)
     column += patches(rng, beams, 1.5, 1.5) * (RAGGED_MM / beams.pitch_mm[:, None]).astype(np.float32)
     row += patches(rng, beams, 1.5, 1.5) * np.float32(RAGGED_MM / beams.step_mm)
@@ -178,13 +179,31 @@ def mirrors(scene: Slice, tissue: np.ndarray, beams: Beams, rng: np.random.Gener
     A surface is bright where it faces the beam and breaks up where it turns away.
     """
     amplitude, shade = np.zeros((SAMPLES, BEAMS), np.float32), np.zeros((SAMPLES, BEAMS), np.float32)
-    wet = (tissue == TISSUE_NUMBER["fluid"]).astype(np.uint8)
+    fluid = (tissue == TISSUE_NUMBER["fluid"]).astype(np.uint8)
     reach = round(1.3 / beams.step_mm)
-    ground = tissue, cv2.dilate(wet, np.ones((2 * reach + 1, 1), np.uint8)) > 0
-    for kind, curve in scene.surfaces:
-        _deposit(kind, *_facing(curve, beams), scene.bone, beams, ground, amplitude, shade, rng)
-    if len(scene.dots):
-        _deposit("dot", scene.dots, np.ones(len(scene.dots)), scene.bone, beams, ground, amplitude, shade, rng)
+    wet = cv2.dilate(fluid, np.ones((2 * reach + 1, 1), np.uint8)) > 0
+    drawn = [(kind, *_facing(curve, beams)) for kind, curve in scene.surfaces]
+    drawn += [("dot", scene.dots, np.ones(len(scene.dots)))] if len(scene.dots) else []
+    for kind, points, facing in drawn:
+        face = INTERFACES[kind]
+        every = 1 if face.power == 0 else 22  # single bones differ one by one, surfaces slowly along their course
+        knots = rng.lognormal(-(face.uneven**2) / 2, face.uneven, max(2, len(points) // every + 1))
+        uneven = np.interp(np.linspace(0, len(knots) - 1, len(points)), np.arange(len(knots)), knots)
+        harder = (scene.bone - 0.5) * face.hardens_db
+        strength = 10 ** ((face.echo_db + harder) / 20) * facing**face.power * uneven
+        column, row = np.round(beams.index(points)).astype(int).T
+        inside = (column >= 0) & (column < BEAMS) & (row >= 0) & (row < SAMPLES)
+        column, row, strength, facing = column[inside], row[inside], strength[inside], facing[inside]
+        if face.wet:
+            strength = strength * wet[row, column]
+        there = np.ones(len(row), bool)  # what lies outside its tissue is hidden: it neither echoes nor casts a shadow
+        if face.ground:
+            there = tissue[row, column] == TISSUE_NUMBER[face.ground]
+            strength = strength * there
+        np.maximum.at(amplitude, (row, column), strength.astype(np.float32))
+        if face.shadow_db:
+            loss = max(0.0, face.shadow_db + harder) * facing**2 * there
+            np.maximum.at(shade, (row, column), loss.astype(np.float32))
     return amplitude, shade
 
 
@@ -199,37 +218,3 @@ def _facing(curve: np.ndarray, beams: Beams) -> tuple[np.ndarray, np.ndarray]:
     beam = points - beams.apex
     across = np.abs(tangent[:, 0] * beam[:, 1] - tangent[:, 1] * beam[:, 0])
     return points, across / np.maximum(np.hypot(*tangent.T) * np.hypot(*beam.T), 1e-9)
-
-
-def _deposit(
-    kind: str,
-    points: np.ndarray,
-    facing: np.ndarray,
-    bone: float,
-    beams: Beams,
-    ground: tuple[np.ndarray, np.ndarray],
-    amplitude: np.ndarray,
-    shade: np.ndarray,
-    rng: np.random.Generator,
-) -> None:
-    """Write the echoes and shadows of points on one interface onto the grid."""
-    face = INTERFACES[kind]
-    every = 1 if face.power == 0 else 22  # single bones differ one by one, surfaces slowly along their course
-    knots = rng.lognormal(-(face.uneven**2) / 2, face.uneven, max(2, len(points) // every + 1))
-    uneven = np.interp(np.linspace(0, len(knots) - 1, len(points)), np.arange(len(knots)), knots)
-    harder = (bone - 0.5) * face.hardens_db
-    strength = 10 ** ((face.echo_db + harder) / 20) * facing**face.power * uneven
-    column, row = np.round(beams.index(points)).astype(int).T
-    inside = (column >= 0) & (column < BEAMS) & (row >= 0) & (row < SAMPLES)
-    column, row, strength, facing = column[inside], row[inside], strength[inside], facing[inside]
-    tissue, wet = ground
-    if face.wet:
-        strength = strength * wet[row, column]
-    there = np.ones(len(row), bool)  # what lies outside its tissue is hidden: it neither echoes nor casts a shadow
-    if face.ground:
-        there = tissue[row, column] == TISSUE_NUMBER[face.ground]
-        strength = strength * there
-    np.maximum.at(amplitude, (row, column), strength.astype(np.float32))
-    if face.shadow_db:
-        loss = max(0.0, face.shadow_db + harder) * facing**2 * there
-        np.maximum.at(shade, (row, column), loss.astype(np.float32))

@@ -1,6 +1,6 @@
 """The uterus about a fetus: sac, amnion, placenta, veins, the cord, and the mother's layers above."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 from scipy import ndimage
@@ -18,24 +18,7 @@ STRANDS = 40
 FURTHER_CUT = 0.3  # chance that another part of a limb is cut across in the fluid
 
 
-@dataclass(frozen=True, eq=False)
-class Wall:
-    """The wall of the sac about a fetus.
-
-    Attributes
-    ----------
-    points : numpy.ndarray
-        The fetus with its limbs, ``(n, 2)``.
-    room : numpy.ndarray
-        Distance of the wall from their convex hull by direction, ``(DIRECTIONS,)`` in mm.
-    """
-
-    points: np.ndarray
-    room: np.ndarray
-
-    def at(self, beyond_mm: np.ndarray | float) -> np.ndarray:
-        """Closed curve `beyond_mm` outside the sac's border, by direction."""
-        return around(self.points, self.room + beyond_mm)
+Wall = Callable[[np.ndarray | float], np.ndarray]  # closed curve so many mm outside the sac's border, by direction
 
 
 def directions() -> np.ndarray:
@@ -83,13 +66,13 @@ def placenta(wall: Wall, rng: np.random.Generator) -> tuple[Part, np.ndarray]:
     span = rng.uniform(0.75, 1.25)
     off = np.abs((directions() - middle + np.pi) % (2 * np.pi) - np.pi) / span
     thick = rng.uniform(8.0, 14.0) * np.sqrt(np.clip(1 - off**2, 0.0, None)) * (1 + 0.5 * waves(rng, 0.15, 6))
-    plate = np.roll(wall.at(0.0), -int(np.argmax(off)), axis=0)
-    return Part("placenta", wall.at(thick)), plate[np.roll(off, -int(np.argmax(off))) < 1]
+    plate = np.roll(wall(0.0), -int(np.argmax(off)), axis=0)
+    return Part("placenta", wall(thick)), plate[np.roll(off, -int(np.argmax(off))) < 1]
 
 
 def veins(wall: Wall, rng: np.random.Generator) -> list[Part]:
     """Dark veins in the wall of the uterus, along the sac."""
-    ring = wall.at(9.0)
+    ring = wall(9.0)
     chosen = ring[rng.integers(0, len(ring), rng.integers(3, 9))]
     shapes = zip(rng.uniform(1.2, 5.0, len(chosen)), rng.uniform(0.5, 1.5, len(chosen)), strict=True)
     return [
@@ -151,14 +134,18 @@ def strands(view: View, rng: np.random.Generator) -> list[np.ndarray]:
 def lay_out(fetus: Fetus, view: View, fluid: Range, plane_mm: float, palate: bool, rng: np.random.Generator) -> Slice:
     """Put the fetus into its uterus and its mother, cut `plane_mm` beside the mid-sagittal plane."""
     points = np.concatenate([fetus.surface, *(limb.outline for limb in fetus.limbs)])
-    wall = Wall(points, sac_clearance(rng, fetus.length, fluid))
+    room = sac_clearance(rng, fetus.length, fluid)  # from the hull of the points to the wall
+
+    def wall(beyond_mm: np.ndarray | float) -> np.ndarray:
+        return around(points, room + beyond_mm)
+
     cake, plate = placenta(wall, rng)
-    sac = wall.at(0.0)
-    ground = [Part("myometrium", wall.at(MYOMETRIUM_MM + waves(rng, 2.0, 3))), *veins(wall, rng)]
-    ground += [Part("decidua", wall.at(DECIDUA_MM * np.exp(waves(rng, 0.35, 6)))), cake, Part("fluid", sac)]
+    sac = wall(0.0)
+    ground = [Part("myometrium", wall(MYOMETRIUM_MM + waves(rng, 2.0, 3))), *veins(wall, rng)]
+    ground += [Part("decidua", wall(DECIDUA_MM * np.exp(waves(rng, 0.35, 6)))), cake, Part("fluid", sac)]
     floating, edges = cord(fetus, rng) if rng.random() < CORD_SEEN else ([], [])
     loose, loose_bones = loose_cut(fetus, rng) if rng.random() < FURTHER_CUT else ([], [])
-    membrane = np.roll(around(points, wall.room * rng.uniform(0.45, 0.8)), rng.integers(DIRECTIONS), axis=0)
+    membrane = np.roll(around(points, room * rng.uniform(0.45, 0.8)), rng.integers(DIRECTIONS), axis=0)
     surfaces = [("skin", fetus.head), ("skin", fetus.body), ("sac", np.vstack([sac, sac[:1]])), ("chorion", plate)]
     surfaces += [("amnion", membrane[: rng.integers(30, 110)])]
     surfaces += [("skin", limb.outline) for limb in fetus.limbs]

@@ -2,42 +2,26 @@
 
 import lazy_loader as lazy
 
-__getattr__, __dir__, __all__ = lazy.attach(
-    __name__,
-    submod_attrs={
-        "catalogue": ["COHORTS", "at_hand"],
-        "degraded": ["degraded_versions"],
-        "error_mapping": ["Checked", "error_map_material", "train_error_map", "wrong_probability"],
-        "grading": ["draw_grades", "graded_predictions", "train_grades"],
-        "learning": ["CONTROL", "LEARNT", "Evidence", "evidence", "verdict_of"],
-        "material": ["AlteredSet", "ErrorSet", "balanced_sample", "load_masks", "prediction_record", "save_masks"],
-        "mismatch": ["mismatched", "placed_pairs", "placed_sets", "with_mismatched"],
-        "pairs": [
-            "Pairs",
-            "altered_pairs",
-            "error_pairs",
-            "learning_pairs",
-            "predicted_pairs",
-            "scored_sets",
-            "study_material",
-        ],
-        "profile": ["Profile"],
-        "provenance": ["states_told"],
-        "results": ["Study", "editions", "published"],
-        "retraining": ["segmenter_network"],
-        "rows": ["RECIPES", "REFERENCE_NETWORK", "SEGMENTER_TITLES", "Row", "row_named", "title_of"],
-        "sets": ["ALTERED", "AT_A", "AT_B", "ERRORS", "PLACED_A", "PLACED_B", "good_as_learnt", "own_sets"],
-        "size": ["larger"],
-        "segmentation": ["contour_level", "segment", "segmenter_arguments", "train_segmenter", "varied_uncertainty"],
-        "training": [
-            "answers",
-            "evidence_of",
-            "fit_familiarity",
-            "learnt_from",
-            "model_card",
-            "network_arguments",
-            "train",
-        ],
-        "weaker": ["few_cases", "weaker_masks", "weaker_result"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__, submod_attrs={
+    "catalogue": ["COHORTS", "at_hand"],
+    "degraded": ["degraded_versions"],
+    "error_mapping": ["Checked", "error_map_material", "train_error_map", "wrong_probability"],
+    "grading": ["draw_grades", "graded_predictions", "train_grades"],
+    "learning": ["CONTROL", "LEARNT", "Evidence", "evidence", "verdict_of"],
+    "material": ["AlteredSet", "ErrorSet", "balanced_sample", "load_masks", "prediction_record", "save_masks"],
+    "mismatch": ["mismatched", "placed_pairs", "placed_sets", "with_mismatched"],
+    "pairs": [
+        "Pairs", "altered_pairs", "error_pairs", "learning_pairs", "predicted_pairs", "scored_sets", "study_material",
+    ],
+    "profile": ["Profile"],
+    "provenance": ["states_told"],
+    "results": ["Study", "editions", "larger", "published"],
+    "retraining": ["segmenter_network"],
+    "rows": ["RECIPES", "REFERENCE_NETWORK", "SEGMENTER_TITLES", "Row", "row_named", "title_of"],
+    "sets": ["ALTERED", "AT_A", "AT_B", "ERRORS", "PLACED_A", "PLACED_B", "good_as_learnt", "own_sets"],
+    "segmentation": ["contour_level", "segment", "segmenter_arguments", "train_segmenter", "varied_uncertainty"],
+    "training": [
+        "answers", "evidence_of", "fit_familiarity", "learnt_from", "model_card", "network_arguments", "train",
+    ],
+    "weaker": ["few_cases", "weaker_masks", "weaker_result"],
+})  # fmt: skip

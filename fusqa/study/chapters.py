@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict
 
 from fusqa.files import ROOT
+from fusqa.models.plan import Strict
 from fusqa.study.catalogue import COHORTS
 from fusqa.study.profile import Profile
 from fusqa.study.rows import REFERENCE_NETWORK, Row, row_named
@@ -22,16 +22,11 @@ from fusqa.study.rows import REFERENCE_NETWORK, Row, row_named
 TABLE = ROOT / "workflow/chapters.yaml"
 CASES, PUBLISHED = "cases", "published"  # needs that no chapter leaves
 TRAINING = "training"  # setting: how one row is trained, put together from several of the profile
-SUFFIX = {
-    "cohort": "",
-    "seed": "__seed{seed}",
-    "network": "__{network}__seed{seed}",
-    "row": "__{row}__seed{seed}",
-}
+SUFFIX = {"cohort": "", "seed": "__seed{seed}", "network": "__{network}__seed{seed}", "row": "__{row}__seed{seed}"}
 """How the files of one run are named behind the chapter, by what it is run once for."""
 
 
-class Chapter(BaseModel):
+class Chapter(Strict):
     """One notebook of the study; the attributes are explained at the head of the table.
 
     Attributes
@@ -41,8 +36,6 @@ class Chapter(BaseModel):
     only, per, needs, leaves, settings, threads, priority, modules, result, asks
         As in the table; lists of its ``together`` are written out, and tables have their folder.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     only: str = ""

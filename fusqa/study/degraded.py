@@ -46,12 +46,9 @@ def with_images(study: Study, masks: np.ndarray, table: pd.DataFrame) -> ErrorSe
     site_a = study.site("A")
     fold_of = site_a.folds(study.profile.segmentation.folds, study.seed)
     images = site_a.stack(masks.shape[-1])[0]
-    drawn = degraded_versions(images, fold_of, 1 + study.profile.segmentation.degraded, study.seed)
-    place = {}
-    for fold in np.unique(fold_of).tolist():
-        names = site_a.table.loc[fold_of == fold, "case"]
-        place |= {case: (fold, number) for number, case in enumerate(names)}
-    shown = [(*place[row.case], row.degraded) for row in table[["case", "degraded"]].itertuples()]
-    return ErrorSet(
-        np.stack([drawn[fold, version][number, 0].numpy() for fold, number, version in shown]), masks, table
-    )
+    versions = 1 + study.profile.segmentation.degraded
+    seen = np.empty((versions, *images.shape), np.uint8)
+    for (fold, version), drawn in degraded_versions(images, fold_of, versions, study.seed).items():
+        seen[version, fold_of == fold] = drawn[:, 0].numpy()
+    number = pd.Index(site_a.table["case"]).get_indexer(table["case"])
+    return ErrorSet(seen[table["degraded"], number], masks, table)

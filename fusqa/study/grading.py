@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from fusqa.cohorts.cohort import Cohort
-from fusqa.models.early import KeepEarly
+from fusqa.models.callbacks import KeepEarly
 from fusqa.models.learner import predict
 from fusqa.models.plan import Bar
 from fusqa.models.uncertainty import agreement
@@ -138,12 +138,9 @@ def graded_predictions(
         votes[:, chosen] = [logits.argmax(1).byte().numpy() for logits in drawn_by]
         part = segment(of_grade[best], shown, cases, scheme, level, **about, grade=grades[number].title)
         native |= part.native
-        tables.append(
-            part.table.assign(
-                agreement=agreement(votes[:, chosen], scheme.classes),
-                spread_folds_mm=length_spread((logits.softmax(1) for logits in drawn_by), cases, scheme),
-                **varied_uncertainty(of_grade[best], shown, cases, scheme),
-            )
-        )
+        agree = agreement(votes[:, chosen], scheme.classes)
+        apart = length_spread((logits.softmax(1) for logits in drawn_by), cases, scheme)
+        varied = varied_uncertainty(of_grade[best], shown, cases, scheme)
+        tables.append(part.table.assign(agreement=agree, spread_folds_mm=apart, **varied))
     table = pd.concat(tables).set_index("case").loc[cohort.table["case"]].reset_index()
     return Predictions(native, votes[best], table), votes

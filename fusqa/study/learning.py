@@ -134,28 +134,13 @@ def evidence(
     """
     error, unskilled = (history["valid_loss"], constant) if scored is None else (1 - history["auroc"], 0.5)
     flat, loss = is_flat(history["samples"], error, unskilled, bar.late_gain), float(history["valid_loss"].min())
-    auroc = low = high = None
+    area = None, None, None
     if scored is not None and scored["good"].nunique() == 2:
         report = classification_report(scored["good"], scored["probability"], scored["patient"], seed=seed)
-        auroc, (low, high) = report.auroc, report.intervals["auroc"]
-    samples = int(history["samples"].iloc[-1])
-    found = Evidence(
-        CONTROL,
-        samples,
-        samples // plan.batch,
-        samples / masks,
-        loss,
-        constant,
-        floor,
-        flat,
-        auroc,
-        low,
-        high,
-        precision,
-    )
-    if control:
-        return found
-    return replace(found, verdict=_verdict(found, bar, scored is not None))
+        area = report.auroc, *report.intervals["auroc"]
+    seen = int(history["samples"].iloc[-1])
+    found = Evidence(CONTROL, seen, seen // plan.batch, seen / masks, loss, constant, floor, flat, *area, precision)
+    return found if control else replace(found, verdict=_verdict(found, bar, scored is not None))
 
 
 def _verdict(found: Evidence, bar: Bar, classifies: bool) -> str:

@@ -108,12 +108,9 @@ def _crossed(kind: str, pairs: Pairs, views: Sequence[tuple[np.ndarray, Windows]
     scale = np.nan if kind == SIBLING else other / one  # of the other view's pixels beside this one's
     poor = {"good": False, "reviewed": False, "dice": overlap, "delta_days": np.nan}
     tables = [first.table, second.table]
-    tables += [
-        part.table.assign(
-            **poor, delta_mm=(part.table["true_mm"] + part.table["delta_mm"]) * drawn - part.table["true_mm"]
-        )
-        for part, drawn in ((first, scale), (second, 1 / scale))
-    ]
+    for table, drawn in ((first.table, scale), (second.table, 1 / scale)):
+        off = (table["true_mm"] + table["delta_mm"]) * drawn - table["true_mm"]
+        tables.append(table.assign(**poor, delta_mm=off))
     return Pairs(
         images,
         torch.cat([here, there, there, here]),

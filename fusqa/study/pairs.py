@@ -127,10 +127,9 @@ def altered_pairs(cohort: Cohort, altered: AlteredSet) -> Pairs:
     """Pair the altered masks of `cohort`'s cases with their images."""
     size = altered.masks.shape[-1]
     part = altered.of(cohort.table["case"])
-    number = {case: row for row, case in enumerate(cohort.table["case"])}
     return Pairs(
         pictures(cohort.stack(size)[0]),
-        torch.tensor([number[case] for case in part.table["case"]]),
+        torch.from_numpy(pd.Index(cohort.table["case"]).get_indexer(part.table["case"])),
         torch.from_numpy(part.masks),
         part.table[["case", "patient", "name", "good"]].assign(
             delta_mm=part.table["error_mm"],  # of the true length, as a segmenter's errors

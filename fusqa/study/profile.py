@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, field_validator
 
 from fusqa.files import ROOT
-from fusqa.models.plan import Bar, Training
+from fusqa.models.plan import Bar, Strict, Training
 from fusqa.study.catalogue import COHORTS
 from fusqa.study.rows import SEGMENTER_TITLES, Row, grid, row_named
 
@@ -24,12 +24,6 @@ def _each_once(given: tuple) -> tuple:
 
 
 EachOnce = AfterValidator(_each_once)
-
-
-class _Strict(BaseModel):
-    """Settings that refuse a misspelt name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Segmenter(Training):
@@ -63,7 +57,7 @@ class QualityTraining(Training):
     paired: bool = True
 
 
-class CrossValidation(_Strict):
+class CrossValidation(Strict):
     """What all segmentation networks of a study share.
 
     Attributes
@@ -78,14 +72,14 @@ class CrossValidation(_Strict):
     degraded: PositiveInt
 
 
-class Request(_Strict):
+class Request(Strict):
     """What a job may use; a cluster reserves it, and ends a job that uses more."""
 
     minutes: PositiveInt
     memory_mb: PositiveInt
 
 
-class Grade(_Strict):
+class Grade(Strict):
     """How far the segmentation network is trained that draws a share of the masks to judge.
 
     Attributes
@@ -115,7 +109,7 @@ class Grade(_Strict):
         return " ".join(["trained", *(few + short or ["to the end"])])
 
 
-class CohortPlan(_Strict):
+class CohortPlan(Strict):
     """One cohort of a study: how many cases of each site, which segmenters and which rows.
 
     Attributes
@@ -149,14 +143,14 @@ class CohortPlan(_Strict):
         return grades
 
 
-class PublishedModel(_Strict):
+class PublishedModel(Strict):
     """A quality model that is published with the results: that of the first seed of a row, on one cohort."""
 
     cohort: str
     row: str
 
 
-class Profile(_Strict):
+class Profile(Strict):
     """The size of a study, read from ``profiles/<name>.yaml``.
 
     Attributes
@@ -208,12 +202,12 @@ class Profile(_Strict):
     segmentation: CrossValidation
     segmenters: dict[str, Segmenter]
     quality: QualityTraining
-    networks: dict[str, dict[str, Any]] = {}
+    networks: dict[str, dict[str, Any]] = Field(default_factory=dict)
     omitted: dict[str, Any] | None = None
     autoencoder: Training | None = None
     error_map: Training | None = None
     learnt: Bar = Bar()
-    models: dict[str, PublishedModel] = {}
+    models: dict[str, PublishedModel] = Field(default_factory=dict)
     requests: dict[str, Request]
 
     @classmethod
@@ -236,27 +230,37 @@ class Profile(_Strict):
             raise FileNotFoundError(f"no profile '{name}': {path} is not a file; known profiles are {known}")
         with _naming(path):
             profile = cls(**{"name": path.stem} | (yaml.safe_load(path.read_text(encoding="utf-8")) or {}))
-        plans = profile.cohorts.values()
-        _require_known(path, "cohorts", set(profile.cohorts), COHORTS)
-        _require_rows(path, plans)
-        _require_known(path, "segmenters", set(profile.segmenters), SEGMENTER_TITLES)
-        _require_known(path, "segmenters", {name for plan in plans for name in plan.segmenters}, profile.segmenters)
-        _require_models(path, profile)
-        for name, model in profile.models.items():
-            plan = profile.cohorts.get(model.cohort)
-            _require_known(path, f"model {name}: rows", {model.row}, plan.rows if plan else ())
-        _require_one_size(path, "segmenters", profile.segmenters)
-        _require_early(path, profile)
-        _require_known(path, "networks", {*profile.networks, *profile.once}, _parts())
-        changed = {"omitted": profile.omitted or {}, **profile.networks}
-        with _naming(path):
-            trainings = {name: profile.quality_with(changes) for name, changes in changed.items()}
-        _require_one_size(path, "quality models", {"quality": profile.quality, **trainings})
-        if profile.quality.size % 8:
-            raise ValueError(f"{path}: quality: size {profile.quality.size} is no multiple of 8, the side of the maps")
-        if "other" not in profile.requests:
-            raise ValueError(f"{path}: requests need an entry 'other', for the rules without one of their own")
+            profile._check()
         return profile
+
+    def _check(self) -> None:
+        """Raise ValueError where settings name something unknown or do not fit together."""
+        plans = self.cohorts.values()
+        _require_known("cohorts", set(self.cohorts), COHORTS)
+        for key in sorted({row for plan in plans for row in plan.rows}):
+            row_named(key)  # it names the nearest rows where there is none of that name
+        _require_known("segmenters", set(self.segmenters), SEGMENTER_TITLES)
+        _require_known("segmenters", {name for plan in plans for name in plan.segmenters}, self.segmenters)
+        for cohort, plan in self.cohorts.items():
+            if not plan.rows and self.autoencoder is None:
+                raise ValueError(f"{cohort}: nothing would judge masks; give rows, or an autoencoder")
+        for name, model in self.models.items():
+            plan = self.cohorts.get(model.cohort)
+            _require_known(f"model {name}: rows", {model.row}, plan.rows if plan else ())
+        _require_one_size("segmenters", self.segmenters)
+        for cohort, plan in self.cohorts.items():
+            least = min(self.segmenters[name].seen for name in plan.segmenters)
+            if late := [grade.samples for grade in plan.grades if (grade.samples or 0) > least]:
+                raise ValueError(f"{cohort}: grades after {late} samples; a segmenter is trained with {least} only")
+        parts = {part for row in grid().values() for part in row.parts}
+        _require_known("networks", {*self.networks, *self.once}, parts)
+        changed = {"omitted": self.omitted or {}, **self.networks}
+        trainings = {name: self.quality_with(changes) for name, changes in changed.items()}
+        _require_one_size("quality models", {"quality": self.quality, **trainings})
+        if self.quality.size % 8:
+            raise ValueError(f"quality: size {self.quality.size} is no multiple of 8, the side of the maps")
+        if "other" not in self.requests:
+            raise ValueError("requests need an entry 'other', for the rules without one of their own")
 
     def seeds_of(self, row: Row) -> tuple[int, ...]:
         """Return the seeds with which a row is trained."""
@@ -285,11 +289,6 @@ class Profile(_Strict):
         return {"runtime": asked.minutes, "mem_mb": asked.memory_mb}
 
 
-def _parts() -> set[str]:
-    """Every name by which a profile can set how a row is trained."""
-    return {part for row in grid().values() for part in row.parts}
-
-
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
     """Put the name of the file before what is wrong with it."""
@@ -299,38 +298,14 @@ def _naming(path: Path) -> Iterator[None]:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _require_known(path: Path, what: str, named: set[str], known: Iterable[str]) -> None:
+def _require_known(what: str, named: set[str], known: Iterable[str]) -> None:
     """Raise ValueError where a profile names something unknown."""
     if unknown := named - set(known):
-        raise ValueError(f"{path}: {what} {sorted(unknown)} are not known; known {what} are {', '.join(known)}")
+        raise ValueError(f"{what} {sorted(unknown)} are not known; known {what} are {', '.join(known)}")
 
 
-def _require_rows(path: Path, plans: Iterable[CohortPlan]) -> None:
-    """Raise ValueError where a profile names a row that cannot be parsed, with the nearest ones that can."""
-    for key in sorted({row for plan in plans for row in plan.rows}):
-        try:
-            row_named(key)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-
-
-def _require_models(path: Path, profile: Profile) -> None:
-    """Raise ValueError where a cohort has neither rows nor an autoencoder."""
-    for cohort, plan in profile.cohorts.items():
-        if not plan.rows and profile.autoencoder is None:
-            raise ValueError(f"{path}: {cohort}: nothing would judge masks; give rows, or an autoencoder")
-
-
-def _require_early(path: Path, profile: Profile) -> None:
-    """Raise ValueError where a grade asks for a segmenter after more samples than it is trained with."""
-    for cohort, plan in profile.cohorts.items():
-        least = min(profile.segmenters[name].seen for name in plan.segmenters)
-        if late := [grade.samples for grade in plan.grades if (grade.samples or 0) > least]:
-            raise ValueError(f"{path}: {cohort}: grades after {late} samples; a segmenter is trained with {least} only")
-
-
-def _require_one_size(path: Path, what: str, trainings: Mapping[str, Training]) -> None:
+def _require_one_size(what: str, trainings: Mapping[str, Training]) -> None:
     """Raise ValueError where trainings differ in the size of their images."""
     sizes = {name: training.size for name, training in trainings.items()}
     if len(set(sizes.values())) > 1:
-        raise ValueError(f"{path}: {what} of a study must share one size of image; theirs are {sizes}")
+        raise ValueError(f"{what} of a study must share one size of image; theirs are {sizes}")

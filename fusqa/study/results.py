@@ -1,6 +1,5 @@
 """Where the files of a study lie, how they are read and written, and the published edition of one."""
 
-import json
 import subprocess
 import sys
 from functools import cached_property
@@ -10,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from fusqa.cohorts.cohort import Cohort
-from fusqa.files import ROOT, significant, write_csv, write_json
+from fusqa.files import ROOT, read_json, significant, write_csv, write_json
 from fusqa.study.catalogue import COHORTS
+from fusqa.study.chapters import result_names
 from fusqa.study.profile import Profile
 from fusqa.study.provenance import origin
 from fusqa.study.rows import Row, row_named
@@ -105,7 +105,7 @@ class Study:
 
     def result(self, name: str) -> dict[str, Any]:
         """Read ``results/<name>.json``, made first where it is missing."""
-        return json.loads(self.need(f"results/{name}.json").read_text(encoding="utf-8"))
+        return read_json(self.need(f"results/{name}.json"))
 
     def source(self, result: str) -> str:
         """Name of a JSON result as captions give it."""
@@ -171,3 +171,12 @@ def editions(cohort: str, place: Path = PLACE) -> list[Edition]:
 def published(cohort: str, place: Path = PLACE) -> Edition | None:
     """Return the published edition of `cohort` that comes first, None where there is none."""
     return next(iter(editions(cohort, place)), None)
+
+
+def larger(study: Study, place: Path = PLACE) -> Study:
+    """Return the published edition of a study's cohort where it holds more results than the study has, else the study.
+
+    So a study that is about to be published speaks for itself, also where an older edition of it lies in `place`.
+    """
+    edition = published(study.cohort, place)
+    return edition if edition and edition.size > len(result_names(study.profile, study.cohort)) else study

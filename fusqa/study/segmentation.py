@@ -16,7 +16,7 @@ from fusqa.cohorts.reading import Case
 from fusqa.masks.contour import contour_length
 from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import Scheme
-from fusqa.masks.length import Unmeasurable
+from fusqa.masks.length import mm_or_nan
 from fusqa.masks.measurement import measured_mm
 from fusqa.models.drawing import native_masks
 from fusqa.models.learner import Callback, Resident, computes_in, fit, make_learner, pictures, predict
@@ -104,15 +104,8 @@ def train_segmenter(
     images, masks = zip(*(part.stack(plan.size) for part in (training, validation)), strict=True)
     references = [torch.from_numpy(part) for part in masks]
     loss = SegmentationLoss.balanced(references[0], classes)
-    learn = make_learner(
-        model,
-        loss,
-        *(Resident(pictures(x), y, device=device) for x, y in zip(images, references, strict=True)),
-        plan,
-        seed,
-        callbacks=callbacks,
-    )
-    history = fit(learn)
+    shown = [Resident(pictures(x), y, device=device) for x, y in zip(images, references, strict=True)]
+    history = fit(make_learner(model, loss, *shown, plan, seed, callbacks=callbacks))
     blind = average_mask(references[0], classes).clamp_min(1e-6).log().expand(len(references[1]), -1, -1, -1)
     constant = float(loss.cpu()(blind, references[1]))
     precision = computes_in(plan.precision, device)
@@ -154,12 +147,7 @@ def contour_level(model: nn.Module, validation: Cohort, size: int) -> float:
 
 
 def segment(
-    model: nn.Module,
-    images: Tensor,
-    cases: Iterable[Case],
-    scheme: Scheme,
-    level: float = MASK_LEVEL,
-    **about: object,
+    model: nn.Module, images: Tensor, cases: Iterable[Case], scheme: Scheme, level: float = MASK_LEVEL, **about: object
 ) -> Predictions:
     """Segment images and record every mask.
 
@@ -200,10 +188,7 @@ def _subpixel_record(case: Case, probability: np.ndarray, scheme: Scheme, level:
 
 
 def _subpixel_mm(probability: np.ndarray, case: Case, scheme: Scheme, level: float) -> float:
-    try:
-        return contour_length(probability, case.image.shape, case.spacing, scheme, level=level).mm
-    except Unmeasurable:
-        return float("nan")
+    return mm_or_nan(contour_length, probability, case.image.shape, case.spacing, scheme, level=level)
 
 
 def length_spread(drawn: Iterable[Tensor], cases: Sequence[Case], scheme: Scheme) -> np.ndarray:

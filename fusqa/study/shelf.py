@@ -5,10 +5,9 @@ files, and in ``notebooks/`` its chapters; ``models/<name>/`` holds a trained mo
 Several editions may lie side by side.
 """
 
-import json
 from pathlib import Path
 
-from fusqa.files import ROOT
+from fusqa.files import ROOT, read_json
 
 PLACE = ROOT / "results"
 FINDINGS = "findings.json"  # in the folder of an edition: its sentences, by page of the book
@@ -28,7 +27,7 @@ def edition_folders(cohort: str, place: Path = PLACE) -> list[Path]:
 def told_findings(edition: Path) -> dict[str, list[str]]:
     """Return what the edition in a folder shows, in sentences by page; none where none were written."""
     file = edition / FINDINGS
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return read_json(file) if file.is_file() else {}
 
 
 def published_models(place: Path = PLACE) -> dict[str, Path]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fusqa.masks.labels import Scheme
 from fusqa.models.answers import ANSWERS, constant_loss
-from fusqa.models.augmentation import VaryGreyLevels
+from fusqa.models.callbacks import VaryGreyLevels
 from fusqa.models.checkpoints import Card
 from fusqa.models.familiarity import Familiarity, Features
 from fusqa.models.learner import AUROC, Paired, computes_in, fit, make_learner, predict
@@ -28,14 +28,9 @@ FAMILIARITY_PAIRS = 256  # at most so many training pairs for familiarity: enoug
 
 def network_arguments(row: Row, scheme: Scheme) -> dict:
     """Return the arguments of :func:`fusqa.models.networks.quality_model` for a row of the grid."""
-    return {
-        "topology": row.topology,
-        "backbone": row.backbone,
-        "pretrained": row.pretrained,
-        "classes": scheme.classes,
-        "encoding": RECIPES[row.recipe].encoding,
-        "answer": RECIPES[row.recipe].answer,
-    }
+    recipe = RECIPES[row.recipe]
+    network = {"topology": row.topology, "backbone": row.backbone, "pretrained": row.pretrained}
+    return network | {"classes": scheme.classes, "encoding": recipe.encoding, "answer": recipe.answer}
 
 
 def train(
@@ -100,18 +95,9 @@ def evidence_of(
     answer = ANSWERS[recipe.answer]
     constant, floor = constant_loss(learnt_from(recipe, validation, seed).table[recipe.target], answer)
     scored = validation.table.assign(good=validation.table[recipe.truth], probability=probability)
-    return evidence(
-        history,
-        plan,
-        len(learnt_from(recipe, training, seed).masks),
-        constant,
-        bar=bar,
-        floor=floor,
-        precision=computes_in(plan.precision, device),
-        scored=scored if answer.classifies else None,
-        control=recipe.control,
-        seed=seed,
-    )
+    masks = len(learnt_from(recipe, training, seed).masks)
+    about = {"bar": bar, "floor": floor, "precision": computes_in(plan.precision, device), "control": recipe.control}
+    return evidence(history, plan, masks, constant, scored=scored if answer.classifies else None, seed=seed, **about)
 
 
 def fit_familiarity(model: nn.Module, recipe: Recipe, training: Pairs, validation: Pairs) -> Familiarity:

@@ -42,10 +42,7 @@ def weaker_masks(
     site_a, few = study.site("A"), few_cases(study)
     patients = site_a.table["patient"]
     early = plan.budget // SHARE
-    parts = {
-        EARLY: (site_a, early),
-        FEW: (site_a.subset(patients.isin(patients.unique()[:FEW_PATIENTS])), 2 * early),
-    }
+    parts = {EARLY: (site_a, early), FEW: (site_a.subset(patients.isin(patients.unique()[:FEW_PATIENTS])), 2 * early)}
     models = {AS_IT_IS: trained, DEGRADED: trained}
     for title, (part, budget) in parts.items():
         reproducible(seed, study.profile.threads)

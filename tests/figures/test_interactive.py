@@ -16,11 +16,11 @@ def test_a_position_of_the_slider_shows_what_the_alteration_does():
     case = Case("one", "p", "A", mask, mask, (0.5, 0.5))
     same = altered_frame(case, HEAD, "head", "grow", 0.0, (0.3, 0.6))
     grown = altered_frame(case, HEAD, "head", "grow", 0.4, (0.3, 0.6))
-    assert np.array_equal(same.mask, mask) and same.step == "0.0 radii"
-    assert same.facts["change of the HC"] == "+0.0 mm" and same.facts["Dice, head"] == "1.00"
-    assert grown.step == "0.4 radii, as in poor masks" and grown.mask.sum() > mask.sum()
-    longer = measured_mm(grown.mask, case.spacing, HEAD) - measured_mm(mask, case.spacing, HEAD)
-    assert grown.facts["change of the HC"] == f"{longer:+.1f} mm"
+    assert np.array_equal(same["mask"], mask) and same["step"] == "0.0 radii"
+    assert same["facts"]["change of the HC"] == "+0.0 mm" and same["facts"]["Dice, head"] == "1.00"
+    assert grown["step"] == "0.4 radii, as in poor masks" and grown["mask"].sum() > mask.sum()
+    longer = measured_mm(grown["mask"], case.spacing, HEAD) - measured_mm(mask, case.spacing, HEAD)
+    assert grown["facts"]["change of the HC"] == f"{longer:+.1f} mm"
 
 
 def test_a_score_next_to_the_threshold_stays_on_its_side(monkeypatch):

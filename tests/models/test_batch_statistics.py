@@ -5,7 +5,7 @@ import torch
 from fastai.callback.core import Callback
 from torch import nn
 
-from fusqa.models.batch_statistics import BATCHES, FreshStatistics
+from fusqa.models.callbacks import BATCHES, FreshStatistics
 from fusqa.models.learner import Resident, fit, make_learner, pictures, reproducible
 from fusqa.models.plan import Training
 

@@ -11,8 +11,8 @@ import torch
 from fastai.callback.core import Callback
 from torch import nn
 
-from fusqa.models import augmentation, learner
-from fusqa.models.augmentation import Move, VaryGreyLevels
+from fusqa.models import callbacks, learner
+from fusqa.models.callbacks import Move, VaryGreyLevels
 from fusqa.models.checkpoints import Card, load_model, save_model
 from fusqa.models.learner import (
     AUROC,
@@ -99,7 +99,7 @@ def test_image_and_mask_move_together_and_no_label_is_invented():
 def no_move(monkeypatch, flip):
     """Neither scale nor turn from here on, and a flip always or never."""
     for name, value in {"SCALE": (1.0, 1.0), "DEGREES": 0.0, "FLIP": flip}.items():
-        monkeypatch.setattr(augmentation, name, value)
+        monkeypatch.setattr(callbacks, name, value)
 
 
 def test_without_scale_flip_and_turn_nothing_moves(monkeypatch):

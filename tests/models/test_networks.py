@@ -12,9 +12,9 @@ from fusqa.models.losses import (
     ErrorMapLoss,
     ReconstructionLoss,
     SegmentationLoss,
+    in_layers,
     one_hot,
     soft_dice_loss,
-    unpacked,
 )
 from fusqa.models.networks import TOPOLOGIES, Autoencoder, anomaly_ratio, folded, quality_model
 from fusqa.models.segmenters import SEGMENTERS, FetalTransUNet
@@ -227,7 +227,7 @@ def test_an_error_map_has_one_layer_per_structure_and_depends_on_image_and_mask(
 def test_bits_hold_one_layer_each():
     layers = torch.rand(3, 4, 8, 8, generator=torch.Generator().manual_seed(0)) < 0.3
     bits = torch.from_numpy(np.packbits(layers.numpy(), axis=1, bitorder="little")[:, 0])
-    assert torch.equal(unpacked(bits, 4), layers.float())
+    assert torch.equal(in_layers(bits, 4).bool(), layers)
 
 
 def test_a_map_that_marks_nothing_is_not_content():

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from fusqa.cli import app
 from fusqa.publishing import inserts
-from fusqa.publishing.citing import citation
+from fusqa.publishing.inserts import citation
 from fusqa.publishing.pages import page
 from fusqa.publishing.students import student, write_students
 from fusqa.publishing.tools import PublishingError

@@ -20,11 +20,10 @@ from fusqa.publishing.shrinking import shrunk
 from fusqa.publishing.tools import PublishingError, alone, put_in_place
 from fusqa.study.material import load_masks, save_masks
 from fusqa.study.profile import Profile
-from fusqa.study.results import Study, published
+from fusqa.study.results import Study, larger, published
 from fusqa.study.results import editions as editions_of
 from fusqa.study.rows import row_named
 from fusqa.study.shelf import edition_folders
-from fusqa.study.size import larger
 
 OLD, NEW = "0" * 40, "1" * 40
 FIGURE = '<figure class="fusqa-figure"><img src="data:image/webp;base64,UklGRg==" alt="stripes"/></figure>'

@@ -11,13 +11,22 @@ from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import sync_playwright
 
-from fusqa.publishing.chapter_plans import before_reading, chapter_plans, chapter_table
 from fusqa.publishing.contents import notebooks_of
-from fusqa.publishing.lessons import handout, lesson_table, lessons, slides
 from fusqa.publishing.printing import browser as find_browser
 from fusqa.publishing.printing import print_page
-from fusqa.publishing.quizzes import Question, quiz, quizzes
-from fusqa.publishing.teaching import source_of
+from fusqa.publishing.teaching import (
+    Question,
+    before_reading,
+    chapter_plans,
+    chapter_table,
+    handout,
+    lesson_table,
+    lessons,
+    quiz,
+    quizzes,
+    slides,
+    source_of,
+)
 
 TABLES = ROOT / "book/teaching"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
