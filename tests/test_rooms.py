@@ -48,6 +48,18 @@ def test_every_name_of_a_door_leads_somewhere_and_none_is_that_of_a_module(room)
     assert not modules & set(door.__all__)
 
 
+def test_what_other_programs_import_stays_at_the_doors():
+    from fusqa.assessment import Assessor
+    from fusqa.cohorts import Cohort
+    from fusqa.evaluation import classification_report
+    from fusqa.masks import GOOD, POOR, altered_masks, criteria, crown_rump_length, gestational_age, head_circumference
+    from fusqa.models import quality_model
+
+    measures = [crown_rump_length, head_circumference, gestational_age, criteria, altered_masks]
+    assert all(map(callable, [*measures, Assessor, Cohort, classification_report, quality_model]))
+    assert (GOOD, POOR) == ("good", "poor")
+
+
 def test_no_door_loads_pytorch_before_a_name_is_used():
     doors = "; ".join(f"import fusqa.{room}" for room in ROOMS)
     code = f"import sys; import fusqa; {doors}; print({{'torch', 'fastai', 'matplotlib', 'pandas'}} & set(sys.modules))"

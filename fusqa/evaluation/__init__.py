@@ -39,8 +39,8 @@ __getattr__, __dir__, __all__ = lazy.attach(__name__, submod_attrs={
     "reverse_classification": ["References", "reverse_accuracy"],
     "risk": ["expected_cost", "predictive_values", "printed_aurc", "risk_coverage"],
     "scoring": [
-        "TEST", "THRESHOLD", "auroc_columns", "figure", "mean_figure", "median_and_largest", "printed_auroc",
-        "printed_p", "report_columns", "report_table", "reports", "scores",
+        "TEST", "THRESHOLD", "auroc_columns", "classification_report", "figure", "mean_figure", "median_and_largest",
+        "printed_auroc", "printed_p", "report_columns", "report_table", "reports", "scores",
     ],
     "shapes": ["presence_columns", "shape_features"],
     "trainings": ["WANTED", "quality_by_samples", "training_settings"],
