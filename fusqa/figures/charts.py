@@ -437,10 +437,11 @@ def slipped(table: pd.DataFrame) -> Figure:
 def unfamiliarity(table: pd.DataFrame) -> Figure:
     """Cumulative distribution of the column ``unfamiliar`` in every hospital (column ``where``)."""
     figure, axis = plt.subplots(figsize=(5.2, 3.4))
-    sns.ecdfplot(table, x="unfamiliar", hue="where", linewidth=1.6, ax=axis)
+    for name, masks in table.groupby("where", sort=False):  # not seaborn's hue: its legend shows no dashes
+        sns.ecdfplot(x=masks["unfamiliar"], label=name, linewidth=1.6, ax=axis)
     _diagonal(axis)
     axis.set(xlim=(-0.02, 1.02), xlabel="share of validation pairs that are nearer", ylabel="share of masks")
-    axis.get_legend().set_title(None)
+    axis.legend()
     return figure
 
 
