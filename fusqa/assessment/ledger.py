@@ -19,7 +19,7 @@ from fusqa import __version__
 from fusqa.cohorts.reading import Input
 from fusqa.files import no_room_named, to_json, whole
 from fusqa.masks.measurement import Measurement
-from fusqa.models.checkpoints import Card, Trained
+from fusqa.models.checkpoints import Card, TrainedNetwork
 
 RECORDS = b"2"  # counts the changes of what a record holds: an unfinished run with other records starts again
 _FORMULA = ("=", "+", "-", "@", "\t")
@@ -94,7 +94,7 @@ class Ledger:
 
 @contextmanager
 def ledger(
-    model: Trained,
+    model: TrainedNetwork,
     cases: Input,
     out: Path,
     progress: Progress[Result],
@@ -104,7 +104,7 @@ def ledger(
 
     Parameters
     ----------
-    model : Trained
+    model : TrainedNetwork
         Called with `cases` and how many to `skip`, it yields a result for each of the others, in order.
     cases : Input
         What it goes through.

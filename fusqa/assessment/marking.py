@@ -9,13 +9,13 @@ import torch
 
 from fusqa.cohorts.reading import Case
 from fusqa.masks.label_images import resize_image, resize_labels
-from fusqa.models.checkpoints import Trained, load_kind
+from fusqa.models.checkpoints import TrainedNetwork, load_kind
 from fusqa.models.learner import pictures, predict
 
 FOLDER = "error_map"  # beside the folder of the quality model, as a study leaves it
 
 
-class Marker(Trained):
+class Marker(TrainedNetwork):
     """A trained error map with its card."""
 
     @classmethod

@@ -28,7 +28,7 @@ from fusqa.cohorts.reading import Input, RowFiles, read_files
 from fusqa.masks.label_images import resize_image
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import Measurement, describe
-from fusqa.models.checkpoints import Trained, load_kind
+from fusqa.models.checkpoints import TrainedNetwork, load_kind
 from fusqa.models.drawing import native_masks
 from fusqa.models.learner import pictures
 from fusqa.models.segmenters import SEGMENTERS
@@ -74,7 +74,7 @@ class DrawnMask:
     faults: tuple[Problem, ...] = ()
 
 
-class TrainedSegmenter(Trained):
+class TrainedSegmenter(TrainedNetwork):
     """A network that draws masks, with its card."""
 
     @classmethod

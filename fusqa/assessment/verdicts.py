@@ -26,7 +26,7 @@ from fusqa.cohorts.reading import Case, Input, disagreement
 from fusqa.masks.label_images import resize_image, resize_labels
 from fusqa.masks.length import Unmeasurable
 from fusqa.masks.measurement import Measurement, describe
-from fusqa.models.checkpoints import Card, Trained, load_familiarity, load_kind
+from fusqa.models.checkpoints import Card, TrainedNetwork, load_familiarity, load_kind
 from fusqa.models.familiarity import UNFAMILIAR, Familiarity
 from fusqa.models.networks import folded
 from fusqa.problems import CohortError, Problem
@@ -79,7 +79,7 @@ class Verdict:
     measure_mm: float | None = None
 
 
-class Assessor(Trained):
+class Assessor(TrainedNetwork):
     """A model that judges masks, with its card.
 
     Parameters

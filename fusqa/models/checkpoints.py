@@ -70,7 +70,7 @@ class Card:
     sha256: str = ""
 
 
-class Trained:
+class TrainedNetwork:
     """A trained network with its card.
 
     Parameters
