@@ -359,31 +359,30 @@ def segmenter_figures(part: pd.DataFrame, scheme: Scheme, seed: int) -> dict[str
 
 
 RIVALS = {
-    "topology": (("single", "synergic"), ("synergic", "siamese"), ("single", "siamese")),
+    "topology": ("topology", ("single", "synergic"), ("synergic", "siamese"), ("single", "siamese")),
     "what it learns from": (
-        ("errors-grey", "paper"), ("both", "paper"), ("both", "errors-grey"), ("errors", "paper-labels"),
+        "recipe", ("errors-grey", "paper"), ("both", "paper"), ("both", "errors-grey"), ("errors", "paper-labels"),
         ("both-labels", "paper-labels"), ("both-labels", "errors"), ("both-signed", "signed"), ("both-dice", "dice"),
     ),
-    "how the mask enters": (("paper", "paper-labels"), ("errors-grey", "errors"), ("both", "both-labels")),
+    "how the mask enters": ("recipe", ("paper", "paper-labels"), ("errors-grey", "errors"), ("both", "both-labels")),
     "whether the image is seen": (
-        ("paper", "paper-blind"), ("errors", "blind"), ("both-labels", "both-blind"), ("signed", "signed-blind"),
-        ("both-signed", "both-signed-blind"),
+        "recipe", ("paper", "paper-blind"), ("errors", "blind"), ("both-labels", "both-blind"),
+        ("signed", "signed-blind"), ("both-signed", "both-signed-blind"),
     ),
-    "what counts as good": (("reviewed", "errors"), ("both-reviewed", "both-labels")),
-    "grey levels varied": (("paper-varied", "paper"), ("both-varied", "both")),
-    "images exchanged": (("exchanged", "errors"),),
-    "wrong places and sizes": (("mismatched", "errors"), ("signed-mismatched", "signed")),
-    "pretrained": ((True, False),),
+    "what counts as good": ("recipe", ("reviewed", "errors"), ("both-reviewed", "both-labels")),
+    "grey levels varied": ("recipe", ("paper-varied", "paper"), ("both-varied", "both")),
+    "images exchanged": ("recipe", ("exchanged", "errors")),
+    "wrong places and sizes": ("recipe", ("mismatched", "errors"), ("signed-mismatched", "signed")),
+    "pretrained": ("pretrained", (True, False)),
 }  # fmt: skip
-"""In what two rivals differ, and its value in the one and in the other: a field of a row, or else the recipe."""
+"""In what two rivals differ: the field of a row, and its values in the one and in the other."""
 
 
 def rivals(rows: Mapping[str, TrainedRow]) -> list[tuple[str, str, str]]:
     """Return pairs of rows that have learnt and differ in one thing: what, first, second, as :data:`RIVALS` lists."""
     ran = {key: run.row for key, run in learnt_rows(rows).items() if run.row}
     pairs = []
-    for what, values in RIVALS.items():
-        field = what if what in ("topology", "pretrained") else "recipe"
+    for what, (field, *values) in RIVALS.items():
         for (first, second), (key, row) in product(values, ran.items()):
             other = replace(row, **{field: second}).key
             if getattr(row, field) == first and other in ran:

@@ -114,7 +114,8 @@ def auroc_columns(
     truths: Mapping[str, Sequence[bool]], score: Sequence[float], patients: Sequence, seed: int
 ) -> dict[str, str]:
     """AUROC of one score against several truths: one column of a table per truth."""
-    return {f"AUROC,\n{title}": printed_auroc(truth, score, patients, seed) for title, truth in truths.items()}
+    reports = {title: classification_report(truth, score, patients, seed=seed) for title, truth in truths.items()}
+    return report_columns(reports)
 
 
 def figure(value: float | None, interval: Sequence[float | None], sd: float = math.nan) -> str:
