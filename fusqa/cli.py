@@ -76,11 +76,13 @@ def _bar_over(cases: "Input") -> Callable[[Iterable, int], Iterable]:
 
 
 def _require_files(*outputs: Path | None) -> None:
-    """Refuse a folder in place of a file, or one file for two things, before the work and not after."""
+    """Refuse what is no file, or one file for two things, before the work and not after."""
     given = [path for path in outputs if path]
     for path in given:
         if path.is_dir():
             raise ValueError(f"{path} is a folder; give the name of a file in it")
+        if path.exists() and not path.is_file():
+            raise ValueError(f"{path} is a device or a pipe; give the name of a file")
     if len({path.resolve() for path in given}) < len(given):
         raise ValueError(f"{' and '.join(map(str, given))} are the same file; give each output a name of its own")
 
@@ -161,11 +163,14 @@ class _Spacing(TyperCommand):
     """A command whose ``--spacing`` takes one number or two; Typer's own options take a fixed number of values."""
 
     def parse_args(self, ctx: object, args: list[str]) -> list[str]:
-        """Write the option again before a number that follows another: ``--spacing 0.2 --spacing 0.15``."""
+        """Write the option again before a number that follows another: ``--spacing 0.2 --spacing 0.15``.
+
+        A number that is the name of a folder or file here stays what it is.
+        """
         written: list[str] = []
         follows = False  # whether the last argument was a number of --spacing
         for arg in args:
-            written += ["--spacing", arg] if follows and _is_number(arg) else [arg]
+            written += ["--spacing", arg] if follows and _is_number(arg) and not Path(arg).exists() else [arg]
             follows = written[-2:-1] == ["--spacing"] or arg.startswith("--spacing=")
         return super().parse_args(ctx, written)
 
@@ -363,7 +368,7 @@ def train(
 
 @app.command()
 def export(
-    model: Annotated[Path, typer.Argument(help="Folder of a model: card.json and weights.safetensors.")],
+    model: Annotated[Path, typer.Argument(help="Folder of a model, or the name of a published one, such as fetus.")],
     out: Annotated[Path, typer.Argument(help="ONNX file to write.")],
 ) -> None:
     """Write a model as ONNX, for programs that are not written in Python, and check that it answers alike."""

@@ -42,9 +42,13 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     ------
     FileNotFoundError
         If the block wrote nothing to the temporary path.
+    OSError
+        If `path` is a folder, a device or a pipe, or there is no room.
     """
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path} is a folder; give the name of a file in it")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(f"{path} is a device or a pipe; give the name of a file")
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     # The ending is kept because savefig and np.savez choose the format, or add an ending, by it.

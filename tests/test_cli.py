@@ -4,6 +4,7 @@ What differs only in its arguments is called in this process, which spares start
 """
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -206,6 +207,13 @@ def test_rows_and_columns_may_have_a_spacing_each(tmp_path, spacing, first):
     run = called("measure", *([mask, *spacing] if first else [*spacing, mask]), "--scheme", "fetus")
     found = json.loads(run.stdout)
     assert found["spacing"] == [0.4, 0.2] and found["mm"] == pytest.approx(true_mm + 2 * 0.2, abs=0.2)
+
+
+def test_a_folder_may_have_a_number_for_its_name(simulated, tmp_path, monkeypatch):
+    for kind in ("images", "masks"):
+        shutil.copytree(simulated / kind, tmp_path / "2024" / kind)
+    monkeypatch.chdir(tmp_path)
+    assert called("check", "--spacing", "0.2", "2024").returncode == 0
 
 
 @pytest.mark.parametrize(

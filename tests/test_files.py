@@ -56,6 +56,13 @@ def test_a_link_stays_a_link_and_a_file_keeps_its_permissions(tmp_path):
     assert [path.name for path in real.parent.iterdir()] == ["table.csv"]
 
 
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="is a device or a pipe; give the name of a file"):
+        write_bytes(tmp_path / "pipe", b"text")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_a_writer_killed_before_the_end_leaves_nothing(tmp_path):
     program = (
         "import os, signal, sys\n"

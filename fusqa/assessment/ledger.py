@@ -18,6 +18,7 @@ from typing import Any, TextIO, TypeVar
 from fusqa import __version__
 from fusqa.cohorts.reading import Input
 from fusqa.files import no_room_named, to_json, whole
+from fusqa.masks.labels import SCHEMES
 from fusqa.masks.measurement import Measurement
 from fusqa.models.checkpoints import Card, TrainedNetwork
 
@@ -142,9 +143,9 @@ def ledger_path(out: Path) -> Path:
 
 
 def run_key(card: Card, cases: Input) -> str:
-    """Name a run by its model and by what is read: the first line of its ledger; errors as :meth:`Input.usable`."""
+    """Name a run by its model and by what is read: the first line of its ledger; errors as :meth:`Input.usable_by`."""
     about = f"{__version__} {to_json(card)}".encode()  # the card: its threshold may have been changed by hand
-    return hashlib.sha256(RECORDS + about + cases.usable().digest()).hexdigest()
+    return hashlib.sha256(RECORDS + about + cases.usable_by(SCHEMES[card.scheme]).digest()).hexdigest()
 
 
 def measured(found: Measurement | None) -> dict[str, Any]:

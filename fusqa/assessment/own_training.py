@@ -22,7 +22,7 @@ from fusqa.models.networks import quality_model
 from fusqa.problems import CohortError, Problem, message_and_fix
 from fusqa.study.learning import Evidence
 from fusqa.study.material import AlteredSet, ErrorSet, Progress, prediction_record
-from fusqa.study.pairs import Pairs, learning_pairs
+from fusqa.study.pairs import learning_pairs
 from fusqa.study.profile import Profile
 from fusqa.study.provenance import origin
 from fusqa.study.rows import RECIPES, Recipe, Row
@@ -130,7 +130,8 @@ def train_on(
     made = _material(known, recipe, plan.size, seed, predictions, prediction_labels, progress)
     training, validation = (learning_pairs(made, part, plan.size) for part in parts)
     for name, pairs in (("training", training), ("validation", validation)):
-        _require_both(name, pairs)
+        for told in dict.fromkeys(("good", recipe.truth)):
+            _require_both(name, pairs.table[told])
     write_bytes(out / ".writable", b"")  # before the long work, not after it
     (out / ".writable").unlink()
     device = reproducible(seed, profile.threads)
@@ -228,8 +229,8 @@ def _lengths(cohort: Cohort) -> pd.Series:
     return pd.concat([known.dropna(), pd.Series([_length(case, cohort.scheme) for case in unknown], dtype=float)])
 
 
-def _require_both(name: str, pairs: Pairs) -> None:
-    good = pairs.table["good"].astype(bool)
+def _require_both(name: str, told: pd.Series) -> None:
+    good = told.astype(bool)
     if good.all() or not good.any():
         verdict = "good" if len(good) and good.all() else "poor"
         raise ValueError(

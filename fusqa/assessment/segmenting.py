@@ -102,7 +102,7 @@ class TrainedSegmenter(TrainedNetwork):
         Raises
         ------
         CohortError
-            If there is nothing to go through.
+            If it cannot be used as a whole.
         """
         cases = (cases if isinstance(cases, Input) else open_images(cases, self.scheme)).usable()
         return side_by_side(cases.rows[skip:], partial(self._drawn, cases))
@@ -169,7 +169,7 @@ def write_masks(segmenter: TrainedSegmenter, cases: Input, folder: Path, progres
     ValueError
         If the folder holds something else, or another run is writing there.
     CohortError
-        If there is nothing to go through.
+        If it cannot be used as a whole.
     """
     table = folder / TABLE
     _require_free(folder, ledger_path(table), run_key(segmenter.card, cases))
@@ -203,6 +203,8 @@ def _file_name(drawn: DrawnMask) -> str:
 
 def _require_free(folder: Path, unfinished: Path, key: str) -> None:
     """Raise ``ValueError`` unless a folder is empty, not there, or holds an unfinished run of the same name."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; give the name of a folder")
     if unfinished.is_file():
         with unfinished.open(encoding="utf-8") as lines:
             if lines.readline().rstrip("\n") not in ("", key):  # empty: it was killed before it wrote its name
@@ -210,5 +212,5 @@ def _require_free(folder: Path, unfinished: Path, key: str) -> None:
                     f"{folder} holds an unfinished run of another model, or of images that have changed; "
                     "give another folder, or remove this one"
                 )
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
         raise ValueError(f"{folder} holds files already; give another folder, or remove this one")

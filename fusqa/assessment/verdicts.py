@@ -127,16 +127,11 @@ class Assessor(TrainedNetwork):
         Raises
         ------
         CohortError
-            If there is nothing to go through.
+            If it cannot be used as a whole.
         ValueError
             If the labels are not those that the model was trained on.
         """
-        cases = (cases if isinstance(cases, Input) else Input.open(cases, self.scheme)).usable()
-        if cases.scheme is not self.scheme:
-            raise ValueError(
-                f"{cases.folder} was opened with scheme '{cases.scheme.name}', the model was trained on "
-                f"'{self.card.scheme}'; open it with the model's"
-            )
+        cases = (cases if isinstance(cases, Input) else Input.open(cases, self.scheme)).usable_by(self.scheme)
         return side_by_side(cases.rows[skip:], partial(self._verdicts, cases))
 
     def _read(self, cases: Input, row: CaseRow) -> tuple[Verdict, dict[str, np.ndarray]]:

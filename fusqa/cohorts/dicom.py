@@ -108,8 +108,9 @@ def _shown(pixels: np.ndarray, data: pydicom.Dataset) -> np.ndarray:
     if data.get("VOILUTSequence"):
         levels = levels.astype(np.int64)  # a look-up table has whole numbers
     with np.errstate(over="ignore"):  # a sigmoid far from its centre
-        *shown, black, white = apply_voi_lut(levels, data)
-    grey = (np.array(shown) - black) / (float(white) - float(black)) * 255
+        shown = apply_voi_lut(levels, data)
+    black, white = (float(end) for end in shown[-2:])
+    grey = (shown[:-2] - black) / (white - black) * 255
     return np.uint8(np.clip(grey, 0, 255).round()).reshape(pixels.shape)
 
 

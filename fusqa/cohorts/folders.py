@@ -32,9 +32,9 @@ def is_file(path: Path) -> bool:
 
 
 def find_cases(path: Path) -> tuple[list[CaseRow], list[Problem], list[str]]:
-    """List the cases of a folder, sorted by name; of a file without a known ending the first bytes are read.
+    """List the cases of a folder, sorted by name. Files without a known ending are judged by their first bytes.
 
-    A file is a mask of its own.
+    A single file counts as a mask without an image.
 
     Returns
     -------
@@ -91,8 +91,10 @@ def files_by_name(folder: Path) -> dict[str, list[Path]]:
     Raises
     ------
     CohortError
-        As :func:`find_images`.
+        If it is no folder, and as :func:`find_images`.
     """
+    if not folder.is_dir():
+        raise CohortError([Problem(None, str(folder), "is not a folder", "give the folder that holds the masks")])
     own: dict[str, list[Path]] = {}
     within: dict[str, list[Path]] = {}
     for file in _readable(folder, "", deep=True):

@@ -206,13 +206,14 @@ def table_problems(rows: Sequence[CaseRow]) -> Iterator[Problem]:
                 alike = f" as {other!r}, and some systems take the two for one" * (column == "case" and value != other)
                 yield _fault(row.line, f"{column} {value!r} is already on line {first.line}{alike}", fix)
     patients: dict[str, str] = {}
-    for row in rows:
+    named = [row for row in rows if row.cells["patient"]]
+    for row in named:
         first = patients.setdefault(row.cells["patient"].casefold(), row.cells["patient"])
         if first != row.cells["patient"]:
             message = f"patient {row.cells['patient']!r} is {first!r} on another line"
             yield _fault(row.line, message, "write it in one way; if these are two people, give one another number")
     sites: dict[str, CaseRow] = {}
-    for row in rows:
+    for row in named:
         first = sites.setdefault(row.cells["patient"], row)
         if first.cells["site"] != row.cells["site"]:
             yield _fault(

@@ -5,6 +5,7 @@ in ``masks/all.json#0001.png``. Larger shapes are painted first, so that a small
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -22,8 +23,8 @@ _AGAIN = "export it again as LabelMe or COCO polygons, or as a label image"
 
 def file_and_member(name: str) -> tuple[str, str]:
     """Split ``masks/all.json#0001.png`` into the file and the image in it; the second is empty for a plain file."""
-    file, mark, member = name.partition(".json#")
-    return (f"{file}.json", member) if mark else (name, "")
+    found = re.search(r"\.json#", name, re.IGNORECASE)
+    return (name[: found.end() - 1], name[found.end() :]) if found else (name, "")
 
 
 def polygon_image(path: Path) -> StoredImage:

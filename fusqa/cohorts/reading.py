@@ -144,9 +144,18 @@ class Input:
         return len(self.rows)
 
     def usable(self) -> "Input":
-        """Return itself; :class:`CohortError` with all that is known to be wrong if there is nothing to go through."""
+        """Return itself; :class:`CohortError` with all that is known to be wrong if it cannot be used as a whole."""
         if self.problems:
             raise CohortError(self.known_problems())
+        return self
+
+    def usable_by(self, scheme: Scheme) -> "Input":
+        """Return itself for a model of a scheme; as :meth:`usable`, and ``ValueError`` if it is of another one."""
+        if self.usable().scheme is not scheme:
+            raise ValueError(
+                f"{self.folder} was opened with scheme '{self.scheme.name}', and the model was trained on "
+                f"'{scheme.name}'; leave out --scheme, or give a model of '{self.scheme.name}'"
+            )
         return self
 
     def known_problems(self) -> list[Problem]:

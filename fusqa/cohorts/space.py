@@ -1,8 +1,8 @@
 """Where the pixels of a slice lie in space: which way up a file is read, and a mask laid onto its image.
 
 NIfTI, NRRD and MetaImage store an array in any order of its axes, and say beside it where the axes point. Two files of
-one scene may so hold arrays that are mirrored or transposed against each other. Space here is NIfTI's: x to the
-patient's right-to-left axis rising to the left hand's opposite (R, A, S), in millimetres.
+one scene may therefore hold arrays that are mirrored or transposed against each other. Space here is NIfTI's, in
+millimetres: x rises towards the patient's right, y towards the front, z towards the head (R, A, S).
 """
 
 from dataclasses import dataclass, replace

@@ -5,6 +5,7 @@ loads the study itself.
 """
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -23,7 +24,7 @@ class Verbs(TyperGroup):
         """Run one verb."""
         try:
             return super().invoke(context)
-        except (PublishingError, OSError, ValueError) as error:
+        except (PublishingError, OSError, ValueError, yaml.YAMLError) as error:
             typer.echo(error, err=True)
             raise typer.Exit(1) from None
 
@@ -128,9 +129,9 @@ def publish(
     if (ROOT / f"book/findings/{made.folder.name}.yaml").is_file():
         typer.echo(f"write its findings anew: python -m fusqa.publishing tell {made.folder}")
     if made.replaced:
-        typer.echo(f"{made.replaced} older results, of other code or settings, are no longer part of it")
+        typer.echo(f"no longer part of it, since of other code or settings: {made.replaced}")
     if made.missing:
-        typer.echo(f"{len(made.missing)} results are not there yet: {', '.join(made.missing)}")
+        typer.echo(f"not there yet: {', '.join(made.missing)}")
 
 
 @app.command("tell")
@@ -152,7 +153,9 @@ def unpack(
     """Lay out a published edition as a study, for a class that runs chapters without training."""
     from fusqa.publishing.unpacking import unpack
 
-    typer.echo(f"unpacked; run notebooks with: -p profile {unpack(edition, build, images)} -p build {build}")
+    profile = unpack(edition, build, images)
+    given = (f"-p {name} {quote(str(path.resolve()))}" for name, path in (("profile", profile), ("build", build)))
+    typer.echo(f"unpacked; run notebooks with: {' '.join(given)}")
 
 
 @app.command()

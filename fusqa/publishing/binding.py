@@ -275,14 +275,14 @@ def published_page(
     return None
 
 
-def write_inserts(root: Path, build: Path, out: Path, repository: str, notebooks: Sequence[Path]) -> None:
+def write_inserts(root: Path, study: Path, out: Path, repository: str, notebooks: Sequence[Path]) -> None:
     """Put what the code and its results say into the pages that keep a line for it; `notebooks` in reading order."""
     results = out / "published" / "results" / FIRST
     complete(out / "book" / "provenance.md", tables=inserts.provenance_tables(out / "published" / "results"))
     complete(
         out / "book" / "reexecute.md",
         parameters=inserts.parameter_table(root / "notebooks"),
-        profiles=inserts.profile_table(root / "profiles", build, root / "results"),
+        profiles=inserts.profile_table(root / "profiles", study, root / "results"),
         costs=inserts.cost_table(results),
         clone=inserts.clone_line(repository),
     )

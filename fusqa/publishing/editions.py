@@ -193,7 +193,8 @@ def _result_of(name: Path, profile: Profile) -> Path | None:
     if folders != ["notebooks"]:  # masks, or the card, of a training
         return Path(cohort, folders[-1])
     chapter, mark, run = name.stem.partition("__")
-    return Path(cohort, f"{read_chapters()[chapter].result or chapter}{mark}{run}")
+    known = read_chapters().get(chapter)
+    return Path(cohort, f"{known.result or chapter}{mark}{run}") if known else None
 
 
 def _one_state(made: Path, name: str) -> str:

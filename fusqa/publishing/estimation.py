@@ -84,7 +84,7 @@ def _segmentations(
         trained = shared.folds * (training.budget + few)
         once = trained * step + predictions * (forward + judging)
         seconds |= {f"segmentation__{name}__seed{seed}": once for seed in profile.seeds}
-        seconds[f"segmentation__{name}__seed{profile.seeds[0]}"] += WEAKER_BUDGETS * training.budget / SHARE * step
+        seconds[f"segmentation__{name}__seed{profile.seeds[0]}"] += WEAKER_BUDGETS * training.budget * SHARE * step
     return seconds
 
 

@@ -54,7 +54,7 @@ def cost_table(results: Path) -> str:
             took.setdefault(file.stem.partition("__")[0], []).append(provenance)
     spent = {name: sum(one["cpu_seconds"] for one in runs) for name, runs in took.items()}
     rows = [
-        [name, str(len(took[name])), f"{spent[name]:.0f}", f"{max(one['peak_mb'] for one in took[name]) / 1000:.1f}"]
+        [name, str(len(took[name])), f"{spent[name]:.0f}", _largest(took[name])]
         for name in sorted(spent, key=lambda name: -spent[name])
     ]
     return table(["notebook", "runs", "processor time, s, all runs", "largest memory, GB"], rows)
@@ -83,11 +83,16 @@ def profile_table(profiles: Path, *studies: Path) -> str:
     for profile in sorted(map(Profile.read, sorted(profiles.glob("*.yaml"))), key=_images):
         plan, seeds, runs = _first_plan(profile), len(profile.seeds), took.get(profile.name, [])
         spent = f"{sum(one['cpu_seconds'] for one in runs) / 3600:.1f}" if runs else "–"
-        most = f"{max(one['peak_mb'] for one in runs) / 1000:.1f}" if runs else "–"
+        most = _largest(runs) if runs else "–"
         sizes = [str(plan.A), str(plan.B), str(len(plan.rows)), str(seeds)]
         rows.append([f"<code>{profile.name}</code>", *sizes, spent, most])
     header = ["profile", "images of A", "of B", "rows", "seeds", "processor hours", "largest memory, GB"]
     return table(header, rows)
+
+
+def _largest(runs: Sequence[dict]) -> str:
+    """Most memory that one of several runs held, in GB; they name it in MiB."""
+    return f"{max(one['peak_mb'] for one in runs) * 2**20 / 1e9:.1f}"
 
 
 def _first_plan(profile: Profile) -> CohortPlan:

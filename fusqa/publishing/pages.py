@@ -72,7 +72,7 @@ def _reword(executed: NotebookNode, written: NotebookNode) -> None:
     today, then = _code_beside(written), _code_beside(executed)
     texts = {cell.id: cell.source for cell in written.cells if cell.cell_type == "markdown"}
     for cell in executed.cells:
-        if cell.id in texts and today[cell.id] == then[cell.id]:
+        if cell.id in texts and today[cell.id] == then.get(cell.id):
             cell.source = texts[cell.id]
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from fusqa.publishing.pages import GIVEN
+
 SHOWN = ("text/html", "image/svg+xml", "image/png", "text/markdown", "text/latex", "text/plain")
 """Forms of an output, in the order in which the book prefers them."""
 
@@ -23,7 +25,7 @@ def shrunk(executed: Path, profile: str) -> bytes:
     notebook.metadata = NotebookNode({name: notebook.metadata[name] for name in kept if name in notebook.metadata})
     for cell in notebook.cells:
         cell.metadata = NotebookNode({"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {})
-        if "injected-parameters" in cell.metadata.get("tags", ()):
+        if GIVEN in cell.metadata.get("tags", ()):
             for name, value in {"profile": profile, "build": "build"}.items():
                 cell.source = re.sub(rf"^{name} = .*$", f'{name} = "{value}"', cell.source, flags=re.MULTILINE)
         if cell.cell_type == "code":

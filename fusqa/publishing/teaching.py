@@ -31,11 +31,11 @@ def read_table(file: Path, kind: type) -> object:
     Raises
     ------
     ValueError
-        Where an entry lacks something or has a misspelt word; it names the file and the entry.
+        Where it is no YAML, or an entry lacks something or has a misspelt word; it names the file and the entry.
     """
     try:
         return TypeAdapter(kind).validate_python(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except ValueError as error:
+    except (ValueError, yaml.YAMLError) as error:
         raise ValueError(f"{file}: {error}") from None
 
 

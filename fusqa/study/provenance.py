@@ -90,7 +90,7 @@ def states_told(provenances: Iterable[Mapping[str, Any]]) -> str:
     files = Counter(short(code_of(provenance) or "unknown") for provenance in provenances)
     if len(files) == 1:
         return f"All results are of one state of the code, {next(iter(files))}."
-    counted = ", ".join(f"{state} ({number} results)" for state, number in files.most_common())
+    counted = ", ".join(f"{state} ({number} result{'s' * (number > 1)})" for state, number in files.most_common())
     return f"These results are of {len(files)} states of the code and need not agree with each other: {counted}."
 
 
@@ -114,9 +114,12 @@ def _state(commit: str | None, changed: str | None) -> str | None:
 
 
 def _git(root: Path, *command: str) -> str | None:
-    """What git says of a folder; None where it says nothing."""
+    """What git says of a project; None where it says nothing, and in a folder that lies within another checkout."""
     try:
-        done = subprocess.run(["git", "-C", str(root), *command], capture_output=True, text=True, check=True)
+        top, said = (
+            subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True).stdout.strip()
+            for words in (("rev-parse", "--show-toplevel"), command)
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip() or None
+    return said or None if Path(top).resolve() == root.resolve() else None

@@ -59,9 +59,22 @@ class Study:
         return f"{name}__seed{self.seed if seed is None else seed}"
 
     def site(self, site: str) -> Cohort:
-        """Open site "A" or "B", cut to the number of cases that the profile asks for (whole patients)."""
+        """Open site "A" or "B", cut to the number of cases that the profile asks for (whole patients).
+
+        Raises
+        ------
+        ValueError
+            If a case lacks its mask or what an expert measured: a study judges by both, and says so before it trains.
+        """
         folder = self.need(f"cohorts/{self.kind.folders[site]}/cases.csv").parent
-        return Cohort.open(folder).at_site(site).at_most(getattr(self.plan, site))
+        part = Cohort.open(folder).at_site(site).at_most(getattr(self.plan, site))
+        lacking = part.table.loc[(part.table["mask"] == "") | part.table["measure_mm"].isna(), "case"]
+        if len(lacking):
+            raise ValueError(
+                f"{folder}: {len(lacking)} cases of site {site} have no mask or no measure_mm, such as "
+                f"{lacking.iloc[0]}; a study needs both, so add them or leave these cases out"
+            )
+        return part
 
     def path(self, name: str) -> Path:
         """Where file `name` of this study lies, whether or not it exists."""

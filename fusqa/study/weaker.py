@@ -15,7 +15,7 @@ from fusqa.study.segmentation import segment, train_segmenter
 
 CASES = 24  # of site B; enough to see a trend
 FEW_PATIENTS = 8  # one of them chooses the round
-SHARE = 8  # of a network's budget that it has when it is trained briefly
+SHARE = 1 / 8  # of a network's budget, for a training that is cut short
 WEAKER_BUDGETS = 1 + 2  # in such shares: trained briefly, and twice as long on few patients
 AS_IT_IS, EARLY, FEW, DEGRADED = "as it is", "trained briefly", "few patients", "degraded images"
 SEGMENTERS = (AS_IT_IS, EARLY, FEW, DEGRADED)  # as result files name them
@@ -41,7 +41,7 @@ def weaker_masks(
     """
     site_a, few = study.site("A"), few_cases(study)
     patients = site_a.table["patient"]
-    early = plan.budget // SHARE
+    early = int(plan.budget * SHARE)
     parts = {EARLY: (site_a, early), FEW: (site_a.subset(patients.isin(patients.unique()[:FEW_PATIENTS])), 2 * early)}
     models = {AS_IT_IS: trained, DEGRADED: trained}
     for title, (part, budget) in parts.items():

@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 import fusqa.masks.fasp
 import fusqa.masks.measurement
 from fusqa.assessment.batches import BATCH, WORKERS
-from fusqa.assessment.ledger import TableBusy, ledger, run_key, write_table
+from fusqa.assessment.ledger import TableBusy, ledger, ledger_path, run_key, write_table
 from fusqa.assessment.marking import Marker
 from fusqa.assessment.scores import columns, record
 from fusqa.assessment.verdicts import Assessor
@@ -396,6 +396,26 @@ def test_a_call_that_is_refused_leaves_nothing_behind(model, tmp_path):
     assert done.exit_code == 2 and not list(tmp_path.rglob("*"))
 
 
+def test_a_mistaken_call_keeps_an_unfinished_run(cohort, model, tmp_path):
+    assessor, out = Assessor.load(model), tmp_path / "scores.csv"
+    for kind in ("images", "masks"):
+        shutil.copytree(cohort / kind, tmp_path / "plain" / kind)
+
+    def interrupted(rows, done):
+        for number, row in enumerate(rows):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield row
+
+    given = Input.open(tmp_path / "plain", FETUS, spacing=(0.15, 0.15))
+    with pytest.raises(KeyboardInterrupt), ledger(assessor, given, out, interrupted, record):
+        pass
+    kept = ledger_path(out).read_bytes()
+    done = assess(given.folder, model, out, "--scheme", "head", "--spacing", "0.15")
+    assert done.exit_code == 2 and "leave out --scheme, or give a model of 'head'" in " ".join(done.output.split())
+    assert kept.count(b"\n") == 3 and ledger_path(out).read_bytes() == kept
+
+
 def test_a_run_goes_on_only_with_the_card_that_it_began_with(cohort, model):
     card, cases = Assessor.load(model).card, Input.open(cohort)
     assert run_key(card, cases) == run_key(replace(card), cases)
@@ -433,6 +453,8 @@ def test_a_folder_in_place_of_a_file_is_told_before_the_work(cohort, model, tmp_
         done = assess(cohort, model, *given)
         assert done.exit_code == 2 and "folder is a folder; give the name of a file" in done.output
         assert not list(tmp_path.glob("**/*.csv*.partial"))
+    done = assess(cohort, model, "/dev/null")
+    assert done.exit_code == 2 and "/dev/null is a device or a pipe; give the name of a file" in done.output
 
 
 def test_a_name_that_is_not_text_costs_its_own_row(cohort, model, tmp_path):

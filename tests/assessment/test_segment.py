@@ -168,6 +168,9 @@ def test_predictions_stand_in_place_of_a_cohort_s_own_masks(own, judge, model, t
     rows = {row["case"]: row for row in read_table(scores)}
     assert f"{drawn / 'c3'}: is not there; add the mask of this case" in rows["c3"]["faults"]
     assert "has the name of c4.tif; keep one" in rows["c4"]["faults"]
+    for mistaken in (tmp_path / "nowhere", scores):
+        done = fusqa("assess", own, "--model", judge, "--out", tmp_path / "s.csv", "--predictions", mistaken)
+        assert done.exit_code == 2 and f"{mistaken.name}: is not a folder" in done.output
     expert = own / Cohort.open(own).table["mask"][0]
     for kept in (drawn / TABLE, drawn / "c1.png", expert):
         before = kept.read_bytes()
@@ -321,6 +324,12 @@ def test_nothing_is_written_over_what_a_folder_holds(cohort, model, tmp_path):
         done = fusqa("segment", cohort, "--model", model, "--out", folder)
         assert done.exit_code == 2 and "holds files already; give another folder" in done.output
     assert everything(out) == before
+    (tmp_path / "file").touch()
+    done = fusqa("segment", cohort, "--model", model, "--out", tmp_path / "file")
+    assert done.exit_code == 2 and "file is a file; give the name of a folder" in done.output
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden/.DS_Store").touch()  # a Mac's, in a folder that looks empty
+    assert fusqa("segment", cohort, "--model", model, "--out", tmp_path / "hidden").exit_code == 0
 
 
 class Killed(BaseException):

@@ -185,6 +185,14 @@ def test_names_that_differ_in_capitals_alone_make_no_cohort(tmp_path):
     assert not (tmp_path / "cases.csv").exists()
 
 
+def test_rows_without_a_patient_are_not_of_one_patient(folder):
+    for line, site in ((2, "A"), (3, "B")):
+        set_cell(folder, line, "patient", "")
+        set_cell(folder, line, "site", site)
+    told = [str(problem) for problem in check(folder)]
+    assert len(told) == 2 and all("patient is missing" in one for one in told)
+
+
 def test_no_case_is_no_cohort(tmp_path):
     with pytest.raises(CohortError, match="no case"):
         write(tmp_path, iter(()))

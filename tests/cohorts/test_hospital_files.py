@@ -653,6 +653,8 @@ def test_one_coco_file_holds_the_masks_of_all_images(folder):
     np.testing.assert_array_equal(cases.read(cases.rows[0]).mask, painted())
     assert set(np.unique(cases.read(cases.rows[1]).mask)) == {0, 1, 2}
     assert check(cases) == []
+    (folder / "masks/all.json").rename(folder / "masks/ALL.JSON")
+    assert check(Input.open(folder, FETUS, spacing=SPACING)) == []
 
 
 def labelme(path, boxes):

@@ -74,6 +74,14 @@ def test_a_study_may_be_published_half_way_and_then_whole(finished, tmp_path):
     assert whole.missing == [] and whole.results == half.results + 1
 
 
+def test_a_published_chapter_that_is_no_longer_one_hinders_no_later_edition(finished, tmp_path):
+    made = publish(str(SMOKE), finished, tmp_path / "results")
+    gone = made.folder / "simulated/notebooks/renamed.ipynb"
+    gone.write_text("{}")
+    assert publish(str(SMOKE), finished, tmp_path / "results").results == made.results
+    assert not gone.exists()
+
+
 def test_an_edition_of_which_rows_lack_seeds_or_are_missing_can_be_read(tmp_path):
     half = tmp_path / "classroom"
     shutil.copytree(PLACE / "classroom", half, ignore=shutil.ignore_patterns("*.npz", "models", "notebooks"))

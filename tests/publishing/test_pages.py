@@ -81,6 +81,13 @@ def test_todays_words_are_shown_where_the_code_beside_them_is_that_which_was_exe
     assert [cell.source for cell in shown if cell.get("id", "").startswith("text-")] == said
 
 
+def test_a_published_code_cell_that_is_a_text_today_stays_as_it_was(tmp_path):
+    (tmp_path / "today").mkdir()
+    executed = written(tmp_path, new_markdown_cell("# T"), new_code_cell("1", id="b"))
+    today = written(tmp_path / "today", new_markdown_cell("# T"), new_markdown_cell("Words.", id="b"))
+    assert "Words." not in [cell.source for cell in page(executed, today, "", "", "simulated", tmp_path).cells]
+
+
 def test_a_notebook_without_a_title_is_named(tmp_path):
     untitled = written(tmp_path, new_markdown_cell("T"))
     with pytest.raises(PublishingError, match=r"chapter\.ipynb has no title"):

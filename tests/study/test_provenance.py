@@ -50,6 +50,11 @@ def test_outside_a_checkout_there_is_no_state(tmp_path):
     assert code_state(tmp_path) is None
 
 
+def test_a_project_within_another_checkout_has_no_state(project, tmp_path):
+    """A package installed below somebody's repository is not of that repository's commit."""
+    assert code_state(tmp_path) and code_state(tmp_path / "fusqa") is None
+
+
 def test_older_results_count_by_their_commit():
     assert code_of({"commit": "b" * 40}) == "b" * 40
     assert code_of({"commit": "b" * 40, "code": "a" * 40}) == "a" * 40
@@ -59,9 +64,9 @@ def test_results_of_several_states_are_told_plainly():
     one, other = {"commit": "a" * 40}, {"commit": "c" * 40, "code": "b" * 40}
     assert states_told([one, one]) == f"All results are of one state of the code, {'a' * 10}."
     told = states_told([one, other, other])
-    assert "of 2 states of the code" in told and f"{'b' * 10} (2 results), {'a' * 10} (1 results)" in told
+    assert "of 2 states of the code" in told and f"{'b' * 10} (2 results), {'a' * 10} (1 result)" in told
     changed = states_told([one, {"commit": "a" * 40 + "+changes"}])
-    assert "of 2 states of the code" in changed and f"{'a' * 10}+changes (1 results)" in changed
+    assert "of 2 states of the code" in changed and f"{'a' * 10}+changes (1 result)" in changed
 
 
 def test_a_process_without_networks_names_the_processor_as_pytorch_does():

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from shutil import copytree
 
 import numpy as np
 import pandas as pd
@@ -124,6 +125,19 @@ def test_an_unknown_profile_lists_the_known_ones():
 def test_a_cohort_that_the_profile_does_not_have_is_refused():
     with pytest.raises(KeyError, match="simulated"):
         Study("quick", "hospital")
+
+
+@pytest.mark.parametrize("column", ["mask", "measure_mm"])
+def test_a_case_that_a_study_cannot_judge_by_is_told_before_it_trains(cohort, column, tmp_path):
+    study = Study(SMOKE, "simulated", tmp_path)
+    folder = copytree(cohort.folder, study.path("cohorts/A"))
+    table = pd.read_csv(folder / "cases.csv", dtype=str)
+    table.loc[2, column] = ""
+    table.to_csv(folder / "cases.csv", index=False)
+    with pytest.raises(
+        ValueError, match=f"cases of site A have no mask .* {table['case'][2]}"
+    ):
+        study.site("A")
 
 
 def test_the_grid_is_the_papers_and_ours():
