@@ -84,8 +84,10 @@ def classification_report(
     Raises
     ------
     ValueError
-        When lengths differ, nothing is given, or a probability is not a number.
+        When lengths differ, nothing is given, a truth is neither true nor false, or a probability is not a number.
     """
+    if not np.isin(np.asarray(y), (0, 1)).all():
+        raise ValueError("y must be true or false, or 1 or 0, for every case")
     y, p, groups = np.asarray(y, bool), np.asarray(p, float), np.asarray(groups)
     if not len(y) == len(p) == len(groups) or not len(y):
         raise ValueError(f"y, p and groups must have one length above zero, not {len(y)}, {len(p)} and {len(groups)}")
@@ -318,7 +320,14 @@ def weighted_auroc(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndar
 
     The area is the probability that a good case scores above a poor one. With cases grouped by score, each good weight
     is multiplied by the poor weight below it and half of the poor weight at the same score.
+
+    Raises
+    ------
+    ValueError
+        When a score is not a number.
     """
+    if np.isnan(p).any():
+        raise ValueError(f"p holds {int(np.isnan(p).sum())} values that are not numbers")
     order = np.argsort(p, kind="stable")
     _, first = np.unique(p[order], return_index=True)  # where the cases of each score begin
     good, poor = (np.add.reduceat((weights * truth)[:, order], first, axis=1) for truth in (y, ~y))
@@ -328,7 +337,9 @@ def weighted_auroc(y: np.ndarray, p: np.ndarray, weights: np.ndarray) -> np.ndar
 
 
 def bootstrap_weights(groups: Sequence, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
-    """How often each case counts in each draw of patients with replacement: ``(draws, cases)``."""
+    """How often each case counts in each draw of patients with replacement: ``(draws, cases)``; needs a patient."""
+    if not len(groups):
+        raise ValueError("there are no cases to draw patients from")
     patients, member = np.unique(np.asarray(groups), return_inverse=True)
     counts = np.random.default_rng(seed).multinomial(
         len(patients), np.full(len(patients), 1 / len(patients)), size=draws

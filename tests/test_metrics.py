@@ -72,11 +72,24 @@ def test_an_empty_denominator_is_not_a_number():
 
 @pytest.mark.parametrize(
     ("y", "p", "said"),
-    [([], [], "above zero"), ([1], [0.1, 0.2], "one length"), ([1, 0], [0.1, np.nan], "not numbers")],
+    [
+        ([], [], "above zero"),
+        ([1], [0.1, 0.2], "one length"),
+        ([1, 0], [0.1, np.nan], "not numbers"),
+        (["good", "poor"], [0.9, 0.1], "true or false"),
+        ([0.3, 1], [0.9, 0.1], "true or false"),
+    ],
 )
 def test_bad_scores_are_refused(y, p, said):
     with pytest.raises(ValueError, match=said):
         classification_report(y, p, ["a"] * len(y))
+
+
+def test_what_cannot_be_ranked_or_drawn_is_refused():
+    with pytest.raises(ValueError, match="1 values that are not numbers"):
+        weighted_auroc(np.array([True, False]), np.array([0.1, np.nan]), np.ones((1, 2)))
+    with pytest.raises(ValueError, match="no cases to draw"):
+        bootstrap_weights([])
 
 
 def test_the_bootstrap_draws_patients_whole():

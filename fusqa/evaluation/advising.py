@@ -57,10 +57,11 @@ def _found(study: Study, of: Callable[[Study], str]) -> str:
 
 
 def _runs(study: Study, row: Row) -> list[dict]:
-    """Results of a row's trainings that were run."""
+    """Results of a row's trainings that were run, as far as they are there: an edition may be published half-way."""
     if row.key not in study.plan.rows:
         return []
-    results = [study.result(row.result(seed)) for seed in study.profile.seeds_of(row)]
+    names = [row.result(seed) for seed in study.profile.seeds_of(row)]
+    results = [study.result(name) for name in names if study.can_read(name)]
     return [result for result in results if result["status"] == "run"]
 
 

@@ -104,8 +104,16 @@ def acceptance_threshold(poor: Sequence[float], alpha: float) -> float:
     -----
     A new poor mask that is exchangeable with those of the calibration set is accepted with a probability of at most
     `alpha`, whatever the model and however few the cases (Vovk et al. 2005; Angelopoulos & Bates 2023). It is a promise
-    on average over calibration sets, and it does not hold where the new masks come from elsewhere.
+    on average over calibration sets, and it does not hold where the new masks come from elsewhere. Masks of one patient
+    are not exchangeable with those of others: where patients have several, less is promised.
+
+    Raises
+    ------
+    ValueError
+        If `alpha` is not between 0 and 1.
     """
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
     poor = np.sort(np.asarray(poor, float))
     rank = int(np.ceil((len(poor) + 1) * (1 - alpha) - 1e-9))
     return float(poor[rank - 1]) if rank <= len(poor) else float("inf")

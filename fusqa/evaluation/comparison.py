@@ -21,7 +21,7 @@ from fusqa.study.sets import ALTERED, AT_B
 from fusqa.study.shelf import PLACE
 
 SIGNIFICANT = 0.05  # of p, corrected
-NOT_APART, ONE_TRAINING = "not told apart", "one training each"  # in place of a verdict
+NOT_APART, ONE_TRAINING = "not told apart", "one seed in common"  # in place of a verdict
 # A bootstrap cannot find a p below two in its number of draws. Multiplied by the number of comparisons, that must stay
 # well below SIGNIFICANT: here it is 0.01.
 DRAWS_PER_COMPARISON = 200
@@ -135,6 +135,8 @@ def learnt_rows(rows: Mapping[str, TrainedRow]) -> dict[str, TrainedRow]:
 
 def left_out(rows: Mapping[str, TrainedRow]) -> str:
     """Say which rows were run and have not learnt: they are printed, and nothing is concluded from them."""
+    if not any(row.tables for row in rows.values()):
+        return "No row was run."
     named = [f"{row.title} ({row.verdict})" for row in rows.values() if row.tables and not learnt_rows({"": row})]
     if not named:
         return "Every row that was run and is no control has learnt its task."
@@ -253,7 +255,7 @@ def table_3(rows: Mapping[str, TrainedRow], threshold: str) -> pd.DataFrame:
 
 
 def summary(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
-    """AUROC of every row that has learnt: columns ``model``, ``value``, ``low``, ``high``."""
+    """AUROC of every row that has learnt, and of controls: columns ``model``, ``value``, ``low``, ``high``."""
     lines = []
     for row in learnt_rows(rows).values():
         if row.testable:
@@ -286,7 +288,7 @@ def run_differences(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
             "this run": both["value"].map("{:.3f}".format),
             "published": both["value_other"].map("{:.3f}".format),
             "difference": [f"{a:+.3f}\n{b:+.3f} – {c:+.3f}" for a, b, c in zip(apart, low, high, strict=True)],
-            "beyond chance": np.where((low > 0) | (high < 0), "yes", "no"),
+            "interval excludes 0": np.where((low > 0) | (high < 0), "yes", "no"),
         }
     ).loc[order]
 
@@ -400,7 +402,7 @@ def compare(rows: Mapping[str, TrainedRow], pairs: list[tuple[str, str, str]]) -
 
     The differences, their intervals and p are of all seeds that both rows were trained with, McNemar's test is of the
     first of them. Of so many comparisons some would seem clear by chance: p is corrected for their number (Holm 1979),
-    and decides the verdict. Two rows with one training each are not told apart: their difference may be that of the
+    and decides the verdict. Two rows with one seed in common are not told apart: their difference may be that of the
     trainings, which redrawn patients do not show. Their p is left out.
     """
     lines, areas = [], []

@@ -92,7 +92,7 @@ def report_table(reports: Mapping[str, Mapping[str, Mapping]]) -> pd.DataFrame:
 
 
 def printed(report: Mapping) -> dict[str, str]:
-    """Return the columns of a table row: cases, confusion matrix, figures with their intervals on a second line."""
+    """Return the columns of a table row: confusion matrix, figures with their intervals on a second line."""
     collapsed = "\none class only" if report["collapsed"] else ""
     return {
         CONFUSION: f"{report['tp']} {report['fn']}\n{report['fp']} {report['tn']}{collapsed}",

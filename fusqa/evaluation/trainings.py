@@ -31,10 +31,11 @@ def quality_by_samples(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
 def training_settings(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
     """Return how each row was trained, and after how many samples it reached :data:`WANTED`, as text: a line per row.
 
-    Samples are the mean over the seeds that reached it; a dash where none did.
+    Samples are the mean over the seeds that reached it, which are counted where not all did; a dash where none did.
     """
     curves = quality_by_samples(rows)
-    there = curves[curves["auroc"] >= WANTED].groupby(["model", "seed"])["samples"].min().groupby("model").mean()
+    there = curves[curves["auroc"] >= WANTED].groupby(["model", "seed"])["samples"].min().groupby("model")
+    there = there.agg(["mean", "size"])
     lines = []
     for row in rows.values():
         plans = [result["plan"] for result in row.results if "plan" in result]
@@ -42,6 +43,8 @@ def training_settings(rows: Mapping[str, TrainedRow]) -> pd.DataFrame:
             ran = sorted({result["learnt"]["precision"] for result in row.results if "learnt" in result})
             line = {"model": row.title} | {title: str(plans[0][key]) for key, title in _SETTINGS.items()}
             line["precision"] = ", ".join(ran) or line["precision"]  # a graphics card has its own
-            reached = f"{there[row.title]:.0f}" if row.title in there else "–"
+            mean, seeds = there.loc[row.title] if row.title in there.index else (None, 0)
+            some = f" ({seeds:.0f} of {len(plans)})" if seeds < len(plans) else ""
+            reached = f"{mean:.0f}{some}" if seeds else "–"
             lines.append(line | {f"samples until\nAUROC {WANTED:.2f}": reached})
     return pd.DataFrame(lines)

@@ -179,7 +179,7 @@ def unseen_masks(cohort: Cohort, size: int, severities: Iterable[float], seed: i
     severities : iterable of float
         From 0 (hardly an error) to 1.
     seed : int
-        Each case, error and severity draws from a generator of its own.
+        Each case and error draws from a generator of its own.
 
     Returns
     -------

@@ -128,6 +128,8 @@ def learning_curves(table: pd.DataFrame, wanted: float, least: float) -> Figure:
         axis.set_xlabel("thousand samples", fontsize=8)
     for axis in axes[::4]:
         axis.set_ylabel("AUROC", fontsize=8)
+    if table["seed"].nunique() > 1:
+        _legend_below(figure, max(axes, key=lambda axis: len(axis.get_lines())), 5)
     return figure
 
 

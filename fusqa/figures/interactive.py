@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 from IPython.display import display
@@ -40,14 +41,18 @@ def altered_frame(
     radii : float
         By how much, in radii of the disc that has the label's area.
     poor : (low, high)
-        The range of `radii` that poor masks are drawn from.
+        What poor masks are drawn from, as in :class:`fusqa.masks.alterations.Severities`: to grow, a range of `radii`;
+        to shrink, of radii of the largest disc inside the label.
 
     Returns
     -------
     dict
         ``step``, the label of the position; ``mask`` (H, W) uint8, on the image's own grid; ``facts`` as text.
     """
-    radius = np.sqrt(np.count_nonzero(case.mask == scheme.id(label)) / np.pi)
+    layer = np.uint8(case.mask == scheme.id(label))
+    radius = np.sqrt(np.count_nonzero(layer) / np.pi)
+    inscribed = cv2.distanceTransform(layer, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max()
+    drawn_by = {"grow": radius, "shrink": inscribed}[operation]
     recipe = {"operation": operation, "label": label, "radius_px": radii * radius}
     altered = Altered(label, POOR, replay(case.mask, recipe, scheme), case.mask, recipe, scheme)
     effect, mm = altered.effect(case.spacing), measured_mm(altered.mask, case.spacing, scheme)
@@ -59,7 +64,7 @@ def altered_frame(
         f"Dice, {label}": f"{effect.dice[label]:.2f}",
         "criteria lost": str(len(effect.criteria_lost)),
     }
-    within = ", as in poor masks" if poor[0] <= radii <= poor[1] else ""
+    within = ", as in poor masks" if poor[0] <= radii * radius / drawn_by <= poor[1] else ""
     return {"step": f"{radii:.1f} radii{within}", "mask": altered.mask, "facts": facts}
 
 

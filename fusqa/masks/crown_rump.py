@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from fusqa.masks.label_images import SQUARE_3X3
 from fusqa.masks.labels import FETUS
 from fusqa.masks.length import LEAVE_OUT, Length, Point, Unmeasurable, check_spacing
-
-SQUARE_3X3 = np.ones((3, 3), np.uint8)
 
 
 def crown_rump_length(mask: np.ndarray, spacing: tuple[float, float], *, contour: str = "outer") -> Length:

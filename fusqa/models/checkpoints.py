@@ -107,7 +107,7 @@ def load_model(folder: str | Path) -> tuple[nn.Module, Card]:
     Raises
     ------
     FileNotFoundError
-        When the folder holds no card.
+        When the folder holds no card, or no weights.
     ValueError
         When card and weights do not belong together, kind or scheme is unknown, or the card cannot be read.
     """
@@ -140,9 +140,9 @@ def load_kind(folder: str | Path, kinds: Collection[str]) -> tuple[nn.Module, Ca
     Raises
     ------
     ValueError
-        As :func:`load_model`; and when the folder holds no card, or a network of another kind.
+        As :func:`load_model`; and when the folder lacks card or weights, or holds a network of another kind.
     """
-    if not (Path(folder) / "card.json").is_file():
+    if not all((Path(folder) / name).is_file() for name in ("card.json", _WEIGHTS)):
         raise ValueError(f"{folder} holds no model; give a folder with card.json and {_WEIGHTS}")
     model, card = load_model(folder)
     if card.kind not in kinds:

@@ -94,6 +94,9 @@ def test_too_few_cases_promise_nothing():
     assert acceptance_threshold(np.arange(18), 0.05) == np.inf
     assert acceptance_threshold(np.arange(19), 0.05) == 18
     assert acceptance_threshold([], 0.1) == np.inf
+    for alpha in (0.0, 1.0, 1.5):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            acceptance_threshold([0.1, 0.2], alpha)
 
 
 def test_a_promise_is_counted_on_the_masks_that_did_not_choose_its_threshold():

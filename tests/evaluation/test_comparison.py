@@ -195,11 +195,11 @@ def test_two_networks_are_not_two_ways_to_train():
     pair = ("topology", SINGLE, SIAMESE)
     alone = compare(once, [pair])
     assert list(alone["trainings"]) == [1] and list(alone["p, Holm"]) == ["–"]
-    assert list(alone["verdict on AUROC"]) == ["one training each"]
+    assert list(alone["verdict on AUROC"]) == ["one seed in common"]
     twice = once | {key: row(key, noise, 2) for key, noise in ((SYNERGIC, 0.12),)} | {SIAMESE: row(SIAMESE, 0.9, 2)}
     both = compare(twice, [pair, ("topology", SYNERGIC, SIAMESE)])
     assert list(both["trainings"]) == [1, 2]
-    assert list(both["verdict on AUROC"]) == ["one training each", "first is better"]
+    assert list(both["verdict on AUROC"]) == ["one seed in common", "first is better"]
 
 
 # A row that has not learnt its task
@@ -334,4 +334,4 @@ def test_two_runs_are_compared_row_by_row():
     assert found["model"].tolist() == ["a", "b"]  # the largest difference first; "c" was not run there
     # .1 − hypot(.04, .04) and .1 + hypot(.03, .03)
     assert found["difference"].tolist() == ["+0.100\n+0.043 – +0.142", "+0.020\n-0.136 – +0.148"]
-    assert found["beyond chance"].tolist() == ["yes", "no"]
+    assert found["interval excludes 0"].tolist() == ["yes", "no"]

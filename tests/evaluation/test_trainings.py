@@ -29,6 +29,8 @@ def test_settings_say_when_the_seeds_reached_the_aim():
     assert table["model"].tolist() == [fast.title, slow.title]
     assert table["samples until\nAUROC 0.90"].tolist() == ["250", "–"]
     assert table["rate"].tolist() == ["0.002"] * 2
+    half = row("single-resnet18-scratch", [0.6, 0.91], [0.6, 0.7])
+    assert training_settings({"half": half})["samples until\nAUROC 0.90"].tolist() == ["200 (1 of 2)"]
 
 
 def test_every_seed_has_a_curve_and_a_regression_has_none():
@@ -40,4 +42,6 @@ def test_every_seed_has_a_curve_and_a_regression_has_none():
     (axis,) = (axis for axis in learning_curves(table, WANTED, 0.75).axes if axis.get_lines())
     drawn = [line for line in axis.get_lines() if line.get_label().startswith("seed")]
     assert [line.get_ydata().tolist() for line in drawn] == [[0.6, 0.9], [0.5, 0.8]]
+    (legend,) = axis.get_figure().legends
+    assert [text.get_text() for text in legend.get_texts()] == ["seed 0", "seed 1"]
     assert quality_by_samples({"regression": regression}).empty

@@ -23,6 +23,19 @@ def test_a_position_of_the_slider_shows_what_the_alteration_does():
     assert grown["facts"]["change of the HC"] == f"{longer:+.1f} mm"
 
 
+def test_no_range_of_poor_masks_erases_a_label():
+    """A long label has a much smaller disc inside it than the disc of its area."""
+    mask = np.zeros((200, 300), np.uint8)
+    mask[80:120, 30:270] = 1
+    case = Case("one", "p", "A", mask, mask, (0.5, 0.5))
+    marked = [
+        frame
+        for radii in np.arange(0, 0.81, 0.05)
+        if "poor" in (frame := altered_frame(case, HEAD, "head", "shrink", radii, (0.35, 0.75)))["step"]
+    ]
+    assert marked and all(frame["mask"].any() for frame in marked)
+
+
 def test_a_score_next_to_the_threshold_stays_on_its_side(monkeypatch):
     published = []
     monkeypatch.setattr(interactive, "_publish", lambda kind, body, data, caption: published.append((body, data)))

@@ -134,9 +134,7 @@ def test_a_case_that_a_study_cannot_judge_by_is_told_before_it_trains(cohort, co
     table = pd.read_csv(folder / "cases.csv", dtype=str)
     table.loc[2, column] = ""
     table.to_csv(folder / "cases.csv", index=False)
-    with pytest.raises(
-        ValueError, match=f"cases of site A have no mask .* {table['case'][2]}"
-    ):
+    with pytest.raises(ValueError, match=f"cases of site A have no mask .* {table['case'][2]}"):
         study.site("A")
 
 
