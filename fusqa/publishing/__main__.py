@@ -151,9 +151,11 @@ def unpack(
     images: Annotated[int, typer.Option(min=1, help="How many images of site A to draw again.")] = 100,
 ) -> None:
     """Lay out a published edition as a study, for a class that runs chapters without training."""
+    from tqdm import tqdm
+
     from fusqa.publishing.unpacking import unpack
 
-    profile = unpack(edition, build, images)
+    profile = unpack(edition, build, images, lambda numbers: tqdm(numbers, unit="image", disable=None))
     given = (f"-p {name} {quote(str(path.resolve()))}" for name, path in (("profile", profile), ("build", build)))
     typer.echo(f"unpacked; run notebooks with: {' '.join(given)}")
 

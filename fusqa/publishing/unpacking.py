@@ -1,23 +1,24 @@
 """A published edition laid out as a study, so that a class can run the chapters that only read results.
 
-An edition holds results and no images. Those of the simulated cohort are drawn again. The chapters that need masks or
-networks of a segmenter are not laid out: they stay with those who train.
+An edition holds results and no images. Those of the simulated cohort are drawn again; the masks that its segmenter drew
+of them are the edition's. The chapters that need networks are not laid out: they stay with those who train.
 """
 
 import shutil
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fusqa.publishing.tools import PublishingError
 from fusqa.simulator.cases import simulate
-from fusqa.study.catalogue import COHORTS
 from fusqa.study.chapters import result_files
 from fusqa.study.profile import Profile
+from fusqa.study.results import Edition
 
 DRAWN = "simulated"
 
 
-def unpack(edition: Path, build: Path, images: int) -> Path:
+def unpack(edition: Path, build: Path, images: int, progress: Callable[[range], Iterable[int]] = iter) -> Path:
     """Lay out a published edition below `build`; return the profile's file there.
 
     Parameters
@@ -27,7 +28,10 @@ def unpack(edition: Path, build: Path, images: int) -> Path:
     build : Path
         Where studies are kept.
     images : int
-        How many images of site A to draw; a class seldom needs all.
+        How many images of site A to draw; a class seldom needs all. Site B is drawn whole, for its masks are compared
+        with it.
+    progress : callable
+        Wraps the numbers of the images, as ``tqdm.tqdm`` does.
 
     Raises
     ------
@@ -49,8 +53,17 @@ def unpack(edition: Path, build: Path, images: int) -> Path:
             for file in result_files(edition / cohort, profile, cohort):
                 shutil.copy(file, results)
         if DRAWN in profile.cohorts:
-            folder = made / DRAWN / "cohorts" / COHORTS[DRAWN].folders["A"]
-            simulate(folder, "A", min(images, profile.cohorts[DRAWN].A), profile.seeds[0])
+            _draw(Edition(edition, DRAWN), made / DRAWN, images, progress)
         shutil.copy(profile_file, made)
         made.rename(study)
     return study / profile_file.name
+
+
+def _draw(edition: Edition, made: Path, images: int, progress: Callable[[range], Iterable[int]]) -> None:
+    """Draw the images of the simulated cohort, and lay the masks of its first segmenter where chapters read them."""
+    for site, most in (("A", min(images, edition.plan.A)), ("B", edition.plan.B)):
+        simulate(made / "cohorts" / edition.kind.folders[site], site, most, edition.seed, progress)
+    masks, review = edition.seeded("predictions"), edition.seeded("review")
+    if edition.can_read(review):
+        network = edition.seeded(f"segmentation__{edition.result(review)['chosen']}")
+        shutil.copy(edition.path(f"{network}/predictions.npz"), made / f"{masks}.npz")

@@ -12,7 +12,7 @@ from fusqa.publishing.unpacking import unpack
 EDITIONS = sorted(file.parent for file in (ROOT / "results").glob("*/*.yaml"))
 WITHOUT_NETWORKS = """
 import importlib.abc, json, sys
-HEAVY = {"torch", "torchvision", "fastai", "snakemake", "papermill", "sklearn"}
+HEAVY = {"torch", "torchvision", "fastai", "safetensors", "snakemake", "sklearn", "nibabel", "SimpleITK"}
 class Refuse(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in HEAVY:
@@ -38,7 +38,7 @@ def study(tmp_path_factory):
     return build, build / EDITIONS[0].name / f"{EDITIONS[0].name}.yaml"
 
 
-@pytest.mark.parametrize("chapter", ["altered_masks", "audit", "calibration", "risk"])
+@pytest.mark.parametrize("chapter", ["altered_masks", "audit", "calibration", "dating", "risk"])
 def test_a_chapter_runs_without_networks(study, chapter):
     build, profile = study
     command = [sys.executable, "-c", WITHOUT_NETWORKS, ROOT / f"notebooks/{chapter}.ipynb", profile, build]
