@@ -36,6 +36,20 @@ def contact_sheet(cases: Sequence[Case], scheme: Scheme, titles: Sequence[str]) 
     return figure
 
 
+def problem_sheet(cases: Sequence[Case], drawn: Sequence[np.ndarray], titles: Sequence[str], scheme: Scheme) -> Figure:
+    """Images side by side with the outlines of a network's masks, the line measured on them, and the true line."""
+    figure, axes = panels(len(cases), len(cases), _aspect(cases[0].image.shape, cases[0].spacing), height=3.2)
+    true = {"color": "violet", "linestyle": "-", "linewidth": 2}
+    for axis, case, mask, title in zip(axes, cases, drawn, titles, strict=True):
+        _image(axis, case.image, case.spacing)
+        _outlines(axis, mask, scheme)
+        _line(axis, length_or_none(measure, case.mask, case.spacing, scheme), **true)
+        _line(axis, length_or_none(measure, mask, case.spacing, scheme))
+        axis.set_title(title, fontsize=10)
+    _legend(figure, scheme)
+    return figure
+
+
 def alteration_sheet(case: Case, masks: Sequence[Altered]) -> Figure:
     """Ten altered masks over their image: good ones in the upper row, poor ones in the lower."""
     figure, axes = panels(len(masks), 5, _aspect(case.image.shape, case.spacing))
@@ -195,10 +209,11 @@ def _fill(axis: Axes, mask: np.ndarray, scheme: Scheme) -> None:
     axis.imshow(mask, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(colours) - 0.5, aspect=axis.get_aspect())
 
 
-def _line(axis: Axes, length: Length | None) -> None:
+def _line(axis: Axes, length: Length | None, **style: object) -> None:
     if length is not None:
         (row, column), (other_row, other_column) = length.ends
-        axis.plot([column, other_column], [row, other_row], "w--", linewidth=1)
+        style = {"color": "white", "linestyle": "--", "linewidth": 1} | style
+        axis.plot([column, other_column], [row, other_row], **style)
 
 
 def _legend(figure: Figure, scheme: Scheme) -> None:

@@ -35,14 +35,18 @@ sns.set_theme(
 
 def show(figure: Figure, caption: str, alt: str, source: str = "") -> None:
     """Publish `figure` with its caption, an alternative text, and the result file that it shows."""
+    display({"text/html": figure_html(figure, caption, alt, source), "text/plain": caption}, raw=True)
+
+
+def figure_html(figure: Figure, caption: str, alt: str, source: str = "") -> str:
+    """Draw `figure` and close it; return it as HTML, as :func:`show` publishes it."""
     make_legible(figure)
     encoded = base64.b64encode(_drawn(figure)).decode()
     plt.close(figure)
-    page = (
+    return (
         f'<figure class="fusqa-figure"><img src="data:image/webp;base64,{encoded}" alt="{html.escape(alt)}"/>'
         f"<figcaption>{html.escape(caption)}{_origin(source)}</figcaption></figure>"
     )
-    display({"text/html": page, "text/plain": caption}, raw=True)
 
 
 def _drawn(figure: Figure) -> bytes:

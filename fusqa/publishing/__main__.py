@@ -138,10 +138,12 @@ def publish(
 def tell_findings(
     edition: Annotated[Path, typer.Argument(help="Folder of a published edition: results/EDITION.")],
 ) -> None:
-    """Write what an edition shows, in the sentences of book/findings, with its numbers in them."""
+    """Write what an edition shows, the sentences of book/findings with their numbers, and draw its picture."""
     from fusqa.publishing.findings import tell
+    from fusqa.publishing.problem import draw_problem
 
-    typer.echo(f"written: {tell(edition)}")
+    made = filter(None, (tell(edition), draw_problem(edition)))
+    typer.echo(f"written: {', '.join(map(str, made))}")
 
 
 @app.command()

@@ -28,13 +28,13 @@ from nbformat import NotebookNode
 from fusqa import __version__
 from fusqa.publishing import contents, house_map, inserts, teaching
 from fusqa.publishing.contents import FIRST, Source
-from fusqa.publishing.pages import absent_page, add_edition, add_findings, add_origin, page
+from fusqa.publishing.pages import absent_page, add_edition, add_findings, add_origin, add_picture, page
 from fusqa.publishing.students import write_students
 from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, alone, jupyter_book, put_in_place
 from fusqa.study.catalogue import COHORTS
 from fusqa.study.chapters import PUBLISHED, read_chapters, result_files
 from fusqa.study.profile import Profile
-from fusqa.study.shelf import edition_folders, told_findings
+from fusqa.study.shelf import edition_folders, told_findings, told_picture
 
 BINDING = ".binding-"
 """How the name of the folder begins in which a book is built before it takes its place."""
@@ -165,18 +165,13 @@ def assemble(root: Path, sources: Mapping[str, Source], out: Path) -> None:
     shutil.copy(root / "CHANGELOG.md", out)
     (out / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
     config, first = configure(root, sources, out), sources[FIRST]
-    for cohort, source in sources.items():
-        place = out / "published" / "results" / cohort
-        place.mkdir(parents=True)
-        for file in result_files(source.folder / cohort / source.results, source.profile, cohort):
-            if not file.name.endswith(DRAWN_AGAIN):
-                shutil.copy(file, place)
+    _copy_results(sources, out / "published" / "results")
     write_students(root / "notebooks", out / "published" / "students")
-    chapters, missing = contents.notebooks_of(toc), contents.missing_chapters(written, sources)
     plans = teaching.chapter_plans(root / "book/teaching")
     if unplanned := {file.partition("/")[2] for file in contents.notebooks_of(written)} - set(plans):
         raise PublishingError(f"book/teaching/chapters.yaml has no entry for {', '.join(sorted(unplanned))}")
-    said = {source.folder: told_findings(source.folder) for source in sources.values()}
+    chapters, missing = contents.notebooks_of(toc), contents.missing_chapters(written, sources)
+    summed_up = _summed_up(root, first.folder)
     for chapter in chapters:
         source = sources[contents.COHORT_IN[chapter.partition("/")[0]]]
         if chapter in missing:
@@ -187,7 +182,10 @@ def assemble(root: Path, sources: Mapping[str, Source], out: Path) -> None:
             notebook = chapter_page(chapter, executed, root, out, config["repository"], plans)
             if source.folder != first.folder:
                 add_edition(notebook, source.profile.name)
-        add_findings(notebook, source.profile.name, said[source.folder].get(chapter, []))
+        speaks = summed_up if chapter == contents.SUMMARY else source.folder
+        add_findings(notebook, speaks.name, told_findings(speaks).get(chapter, []))
+        if chapter == contents.SUMMARY:
+            add_picture(notebook, told_picture(speaks))
         place = out / f"{chapter}.ipynb"
         place.parent.mkdir(exist_ok=True)
         nbformat.write(notebook, place)
@@ -198,6 +196,21 @@ def assemble(root: Path, sources: Mapping[str, Source], out: Path) -> None:
     write_teaching(root, out, plans)
     notebooks = [root / f"{file}.ipynb" for file in contents.notebooks_of(written)]
     write_inserts(root, first.folder, out, config["repository"]["url"], notebooks)
+
+
+def _copy_results(sources: Mapping[str, Source], place: Path) -> None:
+    """Copy the result files that pages link to, one folder for each cohort."""
+    for cohort, source in sources.items():
+        (place / cohort).mkdir(parents=True)
+        for file in result_files(source.folder / cohort / source.results, source.profile, cohort):
+            if not file.name.endswith(DRAWN_AGAIN):
+                shutil.copy(file, place / cohort)
+
+
+def _summed_up(root: Path, first: Path) -> Path:
+    """Return the folder of the edition that the summary quotes: the book's own, or else the published one."""
+    folders = (first, *edition_folders(FIRST, root / "results"))
+    return next(filter(told_findings, folders), first)
 
 
 def bind(source: Path, place: Path) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import nbformat
+
 from fusqa.files import read_json
 from fusqa.publishing.tools import PublishingError
 from fusqa.study.catalogue import COHORTS
@@ -13,6 +15,9 @@ from fusqa.study.rows import title_of
 
 FIRST, FIRST_FOLDER = "simulated", "notebooks"
 """The cohort whose chapters the table of contents names, and the folder of the book that they lie in."""
+
+SUMMARY = f"{FIRST_FOLDER}/ten_minutes"
+"""The page for those who have ten minutes: what an edition shows comes first there."""
 
 OTHERS = "others"
 """What stands in the table of contents for every cohort that it does not name."""
@@ -161,16 +166,25 @@ def _was_left(file: str, sources: Mapping[str, Source]) -> bool:
     return read_json(result)["status"] != "run"
 
 
+def _shows_nothing(file: str, sources: Mapping[str, Source]) -> bool:
+    """Whether an executed chapter has only printed that there is nothing to show, for want of the rows it is about."""
+    notebook = nbformat.read(executed_copy(file, sources[COHORT_IN[file.partition("/")[0]]]), as_version=4)
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    return all(output.output_type == "stream" for output in outputs)
+
+
 def _executed(entries: Iterable[dict], sources: Mapping[str, Source]) -> Iterator[dict]:
     """Yield the executed copies in place of their entries; a page whose sections are all absent goes with them.
 
-    A chapter that was not executed on the simulated cohort stays: other pages lead to it.
+    A chapter that was not executed on the simulated cohort stays: other pages lead to it. One that has nothing to show
+    of another cohort is left out.
     """
     for entry in entries:
         if _is_notebook(entry["file"]):
             below = list(_executed(entry.get("sections", []), sources))
             first = entry["file"].startswith(f"{FIRST_FOLDER}/")
             executed = _with_results(_runs(entry["file"], sources), sources)
+            executed = [file for file in executed if first or not _shows_nothing(file, sources)]
             for file in executed or [entry["file"]] * first:
                 title = row_title(file)
                 yield {"file": file} | ({"title": title} if title else {}) | ({"sections": below} if below else {})

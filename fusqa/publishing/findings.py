@@ -37,7 +37,7 @@ class Figure(Entry):
         A row of the edition, or "autoencoder", and one of :data:`fusqa.metrics.MERITS`: the mean over its seeds.
     result, at : str and tuple
         Name of a result file, and what leads to the number in it: keys, and of a table the line with these entries,
-        ``{score: Shape features}``.
+        ``{score: Shape features}``, as text.
     scale : float
         What the number is multiplied with, such as 100 for per cent.
     """
@@ -167,7 +167,7 @@ def _part(found: Any, step: str | dict[str, str]) -> Any:
         return found[step]
     if not isinstance(found, list):
         raise LookupError(f"a line with {step} of what is no table")
-    lines = [line for line in found if step.items() <= line.items()]
+    lines = [line for line in found if all(str(line.get(key)) == entry for key, entry in step.items())]
     if len(lines) != 1:
         raise LookupError(f"{len(lines)} lines with {step}, and a figure is of one")
     return lines[0]

@@ -90,13 +90,23 @@ def _code_beside(notebook: NotebookNode) -> dict[str, list]:
 
 
 def add_findings(notebook: NotebookNode, edition: str, sentences: Sequence[str]) -> None:
-    """Put what an edition shows, in sentences, before the exercises of a page; nothing where there are none."""
+    """Put what an edition shows, in sentences, before the exercises of a page; nothing where there are none.
+
+    A page without exercises is a summary: there they come first.
+    """
     if not sentences:
         return
-    exercises = (n for n, cell in enumerate(notebook.cells) if cell.source.startswith("## Exercises"))
-    place = next(exercises, len(notebook.cells))
+    sections = [n for n, cell in enumerate(notebook.cells) if cell.source.startswith(SECTION)]
+    exercises = (n for n in sections if notebook.cells[n].source.startswith("## Exercises"))
+    place = next(exercises, sections[0] if sections else len(notebook.cells))
     said = "\n".join(f"- {sentence}" for sentence in sentences)
     notebook.cells.insert(place, new_markdown_cell(f"## What the edition “{edition}” shows\n\n{said}"))
+
+
+def add_picture(notebook: NotebookNode, picture: str) -> None:
+    """Put a picture, as HTML, below the first text of a page; nothing where there is none."""
+    if picture:
+        notebook.cells.insert(1, new_markdown_cell(picture))
 
 
 def add_origin(notebook: NotebookNode, profile: str, edition: str) -> None:

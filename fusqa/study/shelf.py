@@ -1,8 +1,8 @@
 """Where the published editions lie, and which of them speaks for a cohort.
 
 ``results/<edition>/`` holds the profile of an edition, ``<edition>.yaml``, and a folder for each cohort: its result
-files, and in ``notebooks/`` its chapters; ``models/<name>/`` holds a trained model, ``findings.json`` what it shows.
-Several editions may lie side by side.
+files, and in ``notebooks/`` its chapters; ``models/<name>/`` holds a trained model, ``findings.json`` what it shows,
+``problem.html`` a picture. Several editions may lie side by side.
 """
 
 from pathlib import Path
@@ -11,6 +11,7 @@ from fusqa.files import ROOT, read_json
 
 PLACE = ROOT / "results"
 FINDINGS = "findings.json"  # in the folder of an edition: its sentences, by page of the book
+PICTURE = "problem.html"  # there too: the picture that the page for ten minutes begins with
 
 
 def edition_folders(cohort: str, place: Path = PLACE) -> list[Path]:
@@ -28,6 +29,12 @@ def told_findings(edition: Path) -> dict[str, list[str]]:
     """Return what the edition in a folder shows, in sentences by page; none where none were written."""
     file = edition / FINDINGS
     return read_json(file) if file.is_file() else {}
+
+
+def told_picture(edition: Path) -> str:
+    """Return the picture that the edition in a folder begins with, as HTML; empty where none was drawn."""
+    file = edition / PICTURE
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
 def published_models(place: Path = PLACE) -> dict[str, Path]:

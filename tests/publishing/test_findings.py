@@ -1,6 +1,7 @@
 """Sentences about an edition: their numbers come from its results, and none stands that these do not support."""
 
 import re
+import shutil
 from functools import partial
 
 import pytest
@@ -8,11 +9,13 @@ import yaml
 from conftest import ROOT
 
 from fusqa.files import write_json
+from fusqa.publishing.contents import COHORT_IN
 from fusqa.publishing.findings import findings, read_findings
+from fusqa.publishing.problem import draw_problem
 from fusqa.publishing.tools import PublishingError
 from fusqa.study.chapters import read_chapters
 from fusqa.study.results import Edition, Study
-from fusqa.study.shelf import PLACE, told_findings
+from fusqa.study.shelf import PICTURE, PLACE, told_findings, told_picture
 
 WRITTEN = sorted((ROOT / "book/findings").glob("*.yaml"))
 PAGE = "notebooks/risk"
@@ -92,6 +95,33 @@ def test_what_is_said_of_a_published_edition_holds():
         said = findings(path, partial(Edition, edition))
         assert said == told_findings(edition), f"run: python -m fusqa.publishing tell {edition}"
         assert {page.partition("/")[2] for page in said} <= set(read_chapters())
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
+def test_the_picture_of_an_edition_is_of_its_masks(path, tmp_path):
+    """The same caption, with its days, from the same results; the pixels may differ with another matplotlib."""
+    copy = tmp_path / path.stem
+    shutil.copytree(PLACE / path.stem, copy, ignore=shutil.ignore_patterns("models", "notebooks", "hc18*", "*.csv.gz"))
+    (copy / PICTURE).unlink()
+    draw_problem(copy)
+    drawn, published = (told_picture(place).partition("<figcaption>") for place in (copy, PLACE / path.stem))
+    assert drawn[2] == published[2] and "simulated" in drawn[2] and "<img" in drawn[0]
+
+
+# Chapters whose own text is what an edition shows, or that show how something is done.
+SPEAK_FOR_THEMSELVES = {"advice", "edition", "own_data"}
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
+def test_every_published_chapter_says_what_its_figures_show(path):
+    """Pages of single trainings show what one line of a table sums up; they need no sentence of their own."""
+    said = told_findings(PLACE / path.stem)
+    for folder, cohort in COHORT_IN.items():
+        files = (PLACE / path.stem / cohort / "notebooks").glob("*.ipynb")
+        chapters = {file.stem.partition("__seed")[0] for file in files if "display_data" in file.read_text()}
+        single = {name for name in chapters if "__" in name}
+        silent = {name for name in chapters - single - SPEAK_FOR_THEMSELVES if f"{folder}/{name}" not in said}
+        assert silent == set(), f"{folder}: {silent}"
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)

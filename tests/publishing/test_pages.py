@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from fusqa.cli import app
 from fusqa.publishing import inserts
 from fusqa.publishing.inserts import citation
-from fusqa.publishing.pages import page
+from fusqa.publishing.pages import add_findings, add_picture, page
 from fusqa.publishing.students import student, write_students
 from fusqa.publishing.tools import PublishingError
 
@@ -79,6 +79,18 @@ def test_todays_words_are_shown_where_the_code_beside_them_is_that_which_was_exe
     executed = written(tmp_path, *cells("Old", "1 + 1", "2", given))
     shown = page(executed, written(tmp_path / "today", *cells("New", *codes)), "", "", "simulated", tmp_path).cells
     assert [cell.source for cell in shown if cell.get("id", "").startswith("text-")] == said
+
+
+def test_a_summary_begins_with_its_picture_and_with_what_an_edition_shows():
+    def shown(*headings: str) -> list[str]:
+        notebook = new_notebook(cells=[new_markdown_cell(f"{heading}\n\nText.") for heading in headings])
+        add_findings(notebook, "large", ["One thing.", "Another."])
+        add_picture(notebook, "<figure></figure>")
+        return [cell.source.splitlines()[0] for cell in notebook.cells]
+
+    said = "## What the edition “large” shows"
+    assert shown("# T", "## A", "## B") == ["# T", "<figure></figure>", said, "## A", "## B"]
+    assert shown("# T", "## A", "## Exercises") == ["# T", "<figure></figure>", "## A", said, "## Exercises"]
 
 
 def test_a_published_code_cell_that_is_a_text_today_stays_as_it_was(tmp_path):
