@@ -292,11 +292,14 @@ def assess(
     from fusqa.assessment.verdicts import Assessor
     from fusqa.cohorts.manifest import legible
     from fusqa.cohorts.reading import Input
+    from fusqa.study.learning import NOT_LEARNT, STILL_LEARNING
     from fusqa.study.shelf import model_folder
 
     _require_files(out, report, json)
     cv2.setNumThreads(1)  # batches are judged side by side: threads within one of them would be in the way
     assessor = Assessor.load(model)
+    if (verdict := assessor.card.training.get("learnt")) in (STILL_LEARNING, NOT_LEARNT):
+        typer.echo(f"Do not trust what follows: the training of this model ended as “{verdict}”.", err=True)
     given = cohort, *_given(scheme or assessor.card.scheme, labels, spacing)
     cases = Input.open(*given)
     read = cases.files() | _model_files(model)

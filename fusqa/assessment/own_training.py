@@ -146,7 +146,8 @@ def train_on(
     about = origin(row.result(seed), profile, str(cohort.info["source"]), seed)
     auroc = {own: report["auroc"]}
     learnt_pairs = learnt_from(recipe, training, seed)
-    card = model_card(row, cohort.scheme, plan.size, threshold, auroc, learnt_pairs, _lengths(parts[0]), about)
+    lengths = _lengths(parts[0])
+    card = model_card(row, cohort.scheme, plan.size, threshold, learnt.verdict, auroc, learnt_pairs, lengths, about)
     for name, rows in zip(TABLES, (table, history), strict=True):
         write_csv(out / name, rows)
     save_model(model, out, card, fit_familiarity(model, recipe, training, validation))

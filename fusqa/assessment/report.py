@@ -18,6 +18,7 @@ from fusqa.figures.page_images import MARKED, encoded, line_between, thumbnail
 from fusqa.files import whole
 from fusqa.models.checkpoints import Card
 from fusqa.problems import CohortError
+from fusqa.study.catalogue import COHORTS
 
 PICTURES = 200  # of the least trusted masks; more would make the page heavy
 HEIGHT = 170  # pixels of each
@@ -83,13 +84,17 @@ def _counts(verdicts: Ledger) -> dict[str, int]:
 
 
 def _facts(card: Card) -> dict[str, str]:
-    """What is known of the model."""
+    """What is known of the model, and what it is worth."""
+    trained_on = COHORTS.get(str(card.provenance.get("cohort")))
     return {
         "network": ", ".join(str(card.arguments[key]) for key in ("topology", "backbone") if key in card.arguments)
         or card.kind,
         "side of its images": f"{card.size} px",
         "sees": " and ".join(card.sees),
+        "trained on": trained_on.title if trained_on else str(card.provenance.get("cohort", "–")),
         "learnt from": str(card.training.get("material", "–")),
+        "has it learnt its task?": str(card.training.get("learnt", "–")),
+        "AUROC": "; ".join(f"{on} {value:.2f}" for on, value in card.metrics.items() if value is not None) or "–",
         "threshold": f"{card.threshold:.3f}, chosen on {card.training.get('chosen_on', 'validation')}",
         "commit": str(card.provenance.get("commit") or "–")[:10],
     }

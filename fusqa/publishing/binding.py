@@ -300,7 +300,7 @@ def write_inserts(root: Path, study: Path, out: Path, repository: str, notebooks
         clone=inserts.clone_line(repository),
     )
     complete(out / "book" / "command.md", commands=inserts.command_pages())
-    complete(out / "book" / "model_cards.md", cards=inserts.model_cards(results))
+    complete(out / "book" / "model_cards.md", cards=inserts.model_cards(out / "published" / "results"))
     complete(out / "book" / "teach.md", students=inserts.student_links(notebooks))
     complete(out / "book" / "references.md", citation=inserts.citation(root / "CITATION.cff", repository))
     complete(out / "book" / "house.md", house=house_map.house())

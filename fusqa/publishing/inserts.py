@@ -17,6 +17,7 @@ from typer.cli import get_docs_for_click
 from fusqa.cli import app
 from fusqa.figures.framing import framed_table, html_table
 from fusqa.files import read_json
+from fusqa.study.catalogue import COHORTS
 from fusqa.study.profile import CohortPlan, Profile
 from fusqa.study.provenance import short, states_told
 from fusqa.study.rows import title_of
@@ -118,7 +119,18 @@ def command_pages() -> str:
 
 
 def model_cards(results: Path) -> str:
-    """Write what is known of every model of an edition, first seed, from its result files: one line per model.
+    """Write what is known of the models of an edition, one table for each cohort in a folder of their results."""
+    cohorts = [cohort for cohort in COHORTS if (results / cohort).is_dir()]
+    return "\n\n".join(f"**{_sentence(COHORTS[one].title)}**\n\n{_cards(results / one)}" for one in cohorts)
+
+
+def _sentence(words: str) -> str:
+    """Words as they stand at the beginning of a sentence."""
+    return words[0].upper() + words[1:]
+
+
+def _cards(results: Path) -> str:
+    """Write what is known of every model of one cohort, first seed, from its result files: one line per model.
 
     The AUROC is against the truth of each set: by construction for altered masks, by the review for predictions.
     """
@@ -132,7 +144,7 @@ def model_cards(results: Path) -> str:
         if content.get("status") == "run":
             link = f'<a href="../results/{results.name}/{file.name}">{html.escape(title)}</a>'
             rows.append([link, *_card(content)])
-    heads = ["model", "parameters", "side, px", "masks learnt from", "seed", "threshold"]
+    heads = ["model", "learnt?", "parameters", "side, px", "masks learnt from", "seed", "threshold"]
     return table([*heads, "AUROC, altered masks of A", "AUROC, errors at A", "AUROC, predictions of B"], rows)
 
 
@@ -140,7 +152,7 @@ def _card(content: dict) -> list[str]:
     """Entries of one model's card, from its result."""
     network, reports = content["network"], content["reports"]["validation"]
     found = [reports[name]["auroc"] if name in reports else None for name in (ALTERED, ERRORS, AT_B)]
-    made = [f"{network['parameters']:,}", str(network["size"]), f"{network['masks']:,}"]
+    made = [content["learnt"]["verdict"], f"{network['parameters']:,}", str(network["size"]), f"{network['masks']:,}"]
     chosen = [str(content["provenance"]["seed"]), f"{content['thresholds']['validation']:.2f}"]
     return [*made, *chosen, *("–" if value is None else f"{value:.2f}" for value in found)]
 

@@ -7,7 +7,7 @@ import torch
 from fusqa.models.checkpoints import load_familiarity, load_model, save_model
 from fusqa.publishing.tools import PublishingError
 
-LARGEST_MB = 10  # chosen: a repository holds a few of these
+LARGEST_MB = 8  # chosen: a repository holds a few of these
 
 
 def write_small(model: Path, place: Path) -> None:

@@ -62,9 +62,9 @@ def _train_row(study: Study, row: Row, seed: int, device: torch.device, name: st
     material = study_material(study, recipe.material, seed)
     shown = [learning_pairs(material, part, plan.size) for part in parts]
     train(model, recipe, *shown, plan, seed, device)
-    threshold = result["thresholds"]["validation"]
+    threshold, learnt = result["thresholds"]["validation"], result["learnt"]["verdict"]
     auroc = {at: report["auroc"] for at, report in result["reports"]["validation"].items()}
     lengths, origin = parts[0].table["measure_mm"], study.provenance(name, seed)
     learnt_pairs = learnt_from(recipe, shown[0], seed)
-    card = model_card(row, study.scheme, plan.size, threshold, auroc, learnt_pairs, lengths, origin)
+    card = model_card(row, study.scheme, plan.size, threshold, learnt, auroc, learnt_pairs, lengths, origin)
     save_model(model, study.path(f"models/{name}"), card, fit_familiarity(model, recipe, *shown))

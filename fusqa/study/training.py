@@ -113,6 +113,7 @@ def model_card(
     scheme: Scheme,
     size: int,
     threshold: float,
+    learnt: str,
     auroc: dict[str, float | None],
     training: Pairs,
     lengths_mm: pd.Series,
@@ -126,6 +127,8 @@ def model_card(
         What was trained, on which labels, at which side of its square image in pixels.
     threshold : float
         Chosen on the validation pairs.
+    learnt : str
+        What its training showed, a verdict of :mod:`fusqa.study.learning`.
     auroc : dict
         Name of a set of pairs to the area under the ROC curve on it.
     training : Pairs
@@ -138,6 +141,7 @@ def model_card(
     recipe = RECIPES[row.recipe]
     about = {
         "row": row.key,
+        "learnt": learnt,
         "material": " and ".join(recipe.material),
         "masks": len(training.masks),
         "patients": int(training.table["patient"].nunique()),

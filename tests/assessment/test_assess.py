@@ -36,7 +36,7 @@ from fusqa.cohorts.writing import write_cohort
 from fusqa.masks.labels import FETUS, HEAD, SCHEMES
 from fusqa.masks.measurement import describe, describe_drawing
 from fusqa.masks.reviewing import review
-from fusqa.models.checkpoints import Card, save_model
+from fusqa.models.checkpoints import Card, load_model, save_model
 from fusqa.models.error_mapper import ErrorMapper
 from fusqa.models.familiarity import Familiarity, Features
 from fusqa.models.learner import pictures, predict
@@ -273,6 +273,19 @@ def test_the_report_is_one_file_that_can_be_sorted_and_filtered(cohort, model, t
             assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
         browser.close()
     assert faults == []
+
+
+def test_a_model_that_has_not_learnt_is_told_and_the_report_says_what_a_model_is_worth(cohort, model, tmp_path):
+    network, card = load_model(model)
+    known = {"material": "errors", "learnt": "still learning"}
+    card = replace(card, training=known, metrics={"predictions, site B": 0.61}, provenance={"cohort": "hc18"})
+    save_model(network, tmp_path / "model", card)
+    done = assess(cohort, tmp_path / "model", tmp_path / "scores.csv", "--report", tmp_path / "report.html")
+    assert "Do not trust what follows: the training of this model ended as “still learning”." in done.output
+    page = (tmp_path / "report.html").read_text()
+    for told in ("real fetal heads (HC18)", "still learning", "predictions, site B 0.61"):
+        assert f"<dd>{told}</dd>" in page
+    assert "Do not trust" not in assess(cohort, model, tmp_path / "other.csv").output
 
 
 def test_what_cannot_be_assessed_is_said_without_a_traceback(cohort, model, tmp_path):

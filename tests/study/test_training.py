@@ -59,6 +59,7 @@ def test_a_model_of_one_s_own_judges_as_its_card_says(cohort, predictions, tmp_p
     kept = pd.read_csv(tmp_path / "model/validation.csv")
     np.testing.assert_array_equal(kept["probability"], significant(kept["probability"]))  # as a study keeps them
     assert card["training"]["row"] == row and card["scheme"] == "fetus"
+    assert card["training"]["learnt"] == "learnt"  # by the rule of the profile of tests
     assert card["metrics"][card["training"]["chosen_on"]] == pytest.approx(
         roc_auc_score(kept["good"], kept["probability"])
     )
