@@ -14,8 +14,10 @@ from fusqa.cohorts.cohort import patient_order
 from fusqa.evaluation.comparison import TrainedRow, table_3, trained_rows
 from fusqa.evaluation.scoring import CONFUSION
 from fusqa.evaluation.unseen import UNSEEN
+from fusqa.files import read_json
 from fusqa.metrics import best_threshold
 from fusqa.publishing.editions import publish
+from fusqa.study.provenance import code_of
 from fusqa.study.results import published
 from fusqa.study.rows import RECIPES
 from fusqa.study.sets import AT_B, own_sets
@@ -93,6 +95,14 @@ def test_an_edition_of_which_rows_lack_seeds_or_are_missing_can_be_read(tmp_path
     assert rows["siamese-resnet18-scratch"].reason == "not published yet"
     lines = table_3(rows, "validation").set_index("model")
     assert rows["single-resnet18-scratch"].title in lines.index and lines["learnt?"].iloc[-1] == "–"
+
+
+@pytest.mark.parametrize("profile", sorted(PLACE.glob("*/*.yaml")), ids=lambda path: path.stem)
+def test_an_edition_in_the_repository_is_of_one_state_of_the_code(profile):
+    """However its files came there: `make publish` refuses several states, a copy by hand does not."""
+    results = [read_json(file) for file in profile.parent.glob("*/*.json")]
+    states = {code_of(result["provenance"]) for result in results}
+    assert len(results) > 10 and len(states) == 1 and "+" not in states.pop()
 
 
 # Every printed table follows from the scores
