@@ -34,16 +34,22 @@ define RUN
   { code=$$?; [ $$code -ne 75 ] || echo 'Another run is at work in build/: wait for it, or end it' >&2; exit $$code; }
 endef
 
-.PHONY: help read read-book setup lock study book pdf epub publish test bench fuzz serve clean
+.PHONY: help read read-book read-pdf read-epub setup lock study book pdf epub publish test bench fuzz serve clean
 
 help:  ## list these commands
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
 
 read: read-book  ## the published book, nothing computed: PORT=8000, EDITION=the largest
 	$(call SHOW,build/read/html,$(READER))
 
 read-book: $(READER)/.set-up  ## the same, bound in build/read/html and not served
 	@$(READER)/bin/python -m fusqa.publishing read --edition $(call quoted,$(EDITION))
+
+read-pdf: read-book  ## the published book in one PDF file, and the handout in another, printed by Chromium
+	$(READER)/bin/python -m fusqa.publishing print build/read
+
+read-epub: read-book  ## the published book in one file for readers of electronic books
+	$(READER)/bin/python -m fusqa.publishing epub build/read
 
 setup: $(READY)  ## the environment alone, in .venv: every version locked by hash
 

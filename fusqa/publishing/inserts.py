@@ -144,17 +144,18 @@ def _cards(results: Path) -> str:
         if content.get("status") == "run":
             link = f'<a href="../results/{results.name}/{file.name}">{html.escape(title)}</a>'
             rows.append([link, *_card(content)])
-    heads = ["model", "learnt?", "parameters", "side, px", "masks learnt from", "seed", "threshold"]
-    return table([*heads, "AUROC, altered masks of A", "AUROC, errors at A", "AUROC, predictions of B"], rows)
+    worth = ["AUROC, altered masks of A", "AUROC, errors at A", "AUROC, predictions of B"]
+    made = ["threshold", "masks learnt from", "parameters", "side, px", "seed"]
+    return table(["model", "learnt?", *worth, *made], rows)
 
 
 def _card(content: dict) -> list[str]:
     """Entries of one model's card, from its result."""
     network, reports = content["network"], content["reports"]["validation"]
     found = [reports[name]["auroc"] if name in reports else None for name in (ALTERED, ERRORS, AT_B)]
-    made = [content["learnt"]["verdict"], f"{network['parameters']:,}", str(network["size"]), f"{network['masks']:,}"]
-    chosen = [str(content["provenance"]["seed"]), f"{content['thresholds']['validation']:.2f}"]
-    return [*made, *chosen, *("–" if value is None else f"{value:.2f}" for value in found)]
+    worth = ["–" if value is None else f"{value:.2f}" for value in found]
+    made = [f"{network['masks']:,}", f"{network['parameters']:,}", network["size"], content["provenance"]["seed"]]
+    return [content["learnt"]["verdict"], *worth, f"{content['thresholds']['validation']:.2f}", *map(str, made)]
 
 
 def student_links(notebooks: Sequence[Path]) -> str:

@@ -70,7 +70,7 @@ def chapter_plans(folder: Path) -> dict[str, ChapterPlan]:
 
 def before_reading(plan: ChapterPlan) -> str:
     """Write the box below a chapter's title, as MyST."""
-    lines = [f"**{plan.minutes} minutes**, without the exercises."]
+    lines = [f"**{plan.minutes} minutes** to read."]
     if plan.after:
         lines.append(f"First: {', '.join(f'[](/{source_of(page)})' for page in plan.after)}.")
     if plan.knows:

@@ -232,7 +232,16 @@ def test_no_advice_rests_on_a_model_that_has_not_learnt(unlearnt):
     assert "Single ResNet-18, from scratch has not learnt its task" in others[0]
 
 
-CONCLUDING = ("classification", "gestational_age", "baselines", "risk", "calibration", "diagnosis", "unseen", "own_data")
+CONCLUDING = (
+    "classification",
+    "gestational_age",
+    "risk",
+    "calibration",
+    "baselines",
+    "diagnosis",
+    "unseen",
+    "own_data",
+)
 
 
 @pytest.mark.parametrize("chapter", [*CONCLUDING, "advice", "edition", "ten_minutes", "error_in_mm"])
