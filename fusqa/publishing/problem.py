@@ -19,7 +19,7 @@ from fusqa.study.shelf import PICTURE
 GOOD, BAD = 0.25, 0.98  # chosen: shares of the masks that are at most as wrong as those shown
 ALT = (
     "Two ultrasound images of a fetus under the outlines that a network drew. On the left its line from crown to rump "
-    "is as long as the right one; on the right it is far too short or too long."
+    "is nearly as long as the right one; on the right it is much too {}."
 )
 
 
@@ -34,11 +34,11 @@ def draw_problem(edition: Path) -> Path | None:
     if not masks.is_file():
         return None
     table = study.table(review).query("site == 'B'").dropna(subset=["delta_days"])
-    days = table.set_index("case")["delta_days"].abs().sort_values()
+    days = table.set_index("case")["delta_days"].sort_values(key=abs)
     shown = [days.index[int(share * (len(days) - 1))] for share in (GOOD, BAD)]
     drawn = load_masks(masks)
     cases = [draw_case("B", study.seed, int(name.lstrip("B"))) for name in shown]
-    titles = [f"off by {off:.1f} days" for off in days[shown]]
+    titles = [f"off by {off:.1f} days" for off in days[shown].abs()]
     figure = problem_sheet(cases, [drawn[name] for name in shown], titles, study.scheme)
     good, bad = titles
     caption = (
@@ -47,6 +47,7 @@ def draw_problem(edition: Path) -> Path | None:
         f"are {good} or less, as on the left; {100 * (1 - BAD):.0f} % are {bad} or more, as on the right. The network "
         "says nothing about either."
     )
-    page = figure_html(figure, caption, ALT, study.source(review))
+    alt = ALT.format("short" if days[shown[1]] < 0 else "long")
+    page = figure_html(figure, caption, alt, study.source(review))
     write_bytes(edition / PICTURE, page.encode())
     return edition / PICTURE
