@@ -169,8 +169,8 @@ def _was_left(file: str, sources: Mapping[str, Source]) -> bool:
 def _shows_nothing(file: str, sources: Mapping[str, Source]) -> bool:
     """Whether an executed chapter has only printed that there is nothing to show, for want of the rows it is about."""
     notebook = nbformat.read(executed_copy(file, sources[COHORT_IN[file.partition("/")[0]]]), as_version=4)
-    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
-    return all(output.output_type == "stream" for output in outputs)
+    kinds = {output.output_type for cell in notebook.cells for output in cell.get("outputs", [])}
+    return kinds == {"stream"}
 
 
 def _executed(entries: Iterable[dict], sources: Mapping[str, Source]) -> Iterator[dict]:

@@ -79,6 +79,7 @@ def test_a_study_may_be_published_half_way_and_then_whole(finished, tmp_path):
 def test_a_published_chapter_that_is_no_longer_one_hinders_no_later_edition(finished, tmp_path):
     made = publish(str(SMOKE), finished, tmp_path / "results")
     gone = made.folder / "simulated/notebooks/renamed.ipynb"
+    gone.parent.mkdir(exist_ok=True)
     gone.write_text("{}")
     assert publish(str(SMOKE), finished, tmp_path / "results").results == made.results
     assert not gone.exists()

@@ -1,9 +1,11 @@
 """A published edition as a class runs it: laid out as a study, without any library for networks."""
 
+import shutil
 import subprocess
 import sys
 
 import pytest
+import yaml
 from conftest import ROOT, publishing
 
 from fusqa.publishing.tools import PublishingError
@@ -33,9 +35,13 @@ for cell in nbformat.read(notebook, as_version=4).cells:
 def study(tmp_path_factory):
     if not EDITIONS:
         pytest.skip("nothing is published yet")
-    build = tmp_path_factory.mktemp("class")
-    assert publishing("unpack", EDITIONS[0], "--build", build, "--images", "6").exit_code == 0
-    return build, build / EDITIONS[0].name / f"{EDITIONS[0].name}.yaml"
+    root, name = tmp_path_factory.mktemp("class"), EDITIONS[0].name
+    shutil.copytree(EDITIONS[0], root / name, ignore=shutil.ignore_patterns("notebooks", "models", "hc18*"))
+    settings = yaml.safe_load((root / name / f"{name}.yaml").read_text())
+    settings["cohorts"]["simulated"]["B"] = 24  # all would take a minute to draw
+    (root / name / f"{name}.yaml").write_text(yaml.safe_dump(settings))
+    assert publishing("unpack", root / name, "--build", root / "build", "--images", "6").exit_code == 0
+    return root / "build", root / "build" / name / f"{name}.yaml"
 
 
 @pytest.mark.parametrize("chapter", ["altered_masks", "audit", "calibration", "dating", "risk"])
