@@ -77,12 +77,11 @@ def _bar_over(cases: "Input") -> Callable[[Iterable, int], Iterable]:
 
 def _require_files(*outputs: Path | None) -> None:
     """Refuse what is no file, or one file for two things, before the work and not after."""
+    from fusqa.files import require_writable_as_file
+
     given = [path for path in outputs if path]
     for path in given:
-        if path.is_dir():
-            raise ValueError(f"{path} is a folder; give the name of a file in it")
-        if path.exists() and not path.is_file():
-            raise ValueError(f"{path} is a device or a pipe; give the name of a file")
+        require_writable_as_file(path)
     if len({path.resolve() for path in given}) < len(given):
         raise ValueError(f"{' and '.join(map(str, given))} are the same file; give each output a name of its own")
 

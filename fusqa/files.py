@@ -45,10 +45,7 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     OSError
         If `path` is a folder, a device or a pipe, or there is no room.
     """
-    if os.path.isdir(path):
-        raise IsADirectoryError(f"{path} is a folder; give the name of a file in it")
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise OSError(f"{path} is a device or a pipe; give the name of a file")
+    require_writable_as_file(path)
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     # The ending is kept because savefig and np.savez choose the format, or add an ending, by it.
@@ -63,6 +60,14 @@ def whole(path: str | os.PathLike[str]) -> Iterator[Path]:
             os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def require_writable_as_file(path: str | os.PathLike[str]) -> None:
+    """Raise ``OSError`` where something lies at `path` that is no file: a folder, a device or a pipe."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file in it")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(f"{path} is a device or a pipe; give the name of a file")
 
 
 @contextmanager

@@ -172,6 +172,7 @@ def assemble(root: Path, sources: Mapping[str, Source], out: Path) -> None:
         raise PublishingError(f"book/teaching/chapters.yaml has no entry for {', '.join(sorted(unplanned))}")
     chapters, missing = contents.notebooks_of(toc), contents.missing_chapters(written, sources)
     summed_up = _summed_up(root, first.folder)
+    said = {folder: told_findings(folder) for folder in {summed_up, *(source.folder for source in sources.values())}}
     for chapter in chapters:
         source = sources[contents.COHORT_IN[chapter.partition("/")[0]]]
         if chapter in missing:
@@ -183,7 +184,7 @@ def assemble(root: Path, sources: Mapping[str, Source], out: Path) -> None:
             if source.folder != first.folder:
                 add_edition(notebook, source.profile.name)
         speaks = summed_up if chapter == contents.SUMMARY else source.folder
-        add_findings(notebook, speaks.name, told_findings(speaks).get(chapter, []))
+        add_findings(notebook, speaks.name, said[speaks].get(chapter, []))
         if chapter == contents.SUMMARY:
             add_picture(notebook, told_picture(speaks))
         place = out / f"{chapter}.ipynb"
