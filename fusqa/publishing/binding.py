@@ -121,9 +121,11 @@ def _with_first(sources: dict[str, Source], place: Path) -> dict[str, Source]:
 
 def _shown(cohort: str, wanted: str | None, place: Path) -> Source | None:
     """Return the edition `wanted` if it has chapters of `cohort`, and else that with most; None where none has any."""
-    chapters = {folder: len([*(folder / cohort / "notebooks").glob("*")]) for folder in edition_folders(cohort, place)}
-    having = [folder for folder, count in chapters.items() if count]
-    best = max(having, key=lambda folder: (folder.name == wanted, chapters[folder]), default=None)
+    pages = {folder: (folder / cohort / "notebooks").glob("*") for folder in edition_folders(cohort, place)}
+    # one published half-way may have more pages of single trainings, and nothing to say in the other chapters
+    chapters = {folder: {page.name.partition("__")[0] for page in found} for folder, found in pages.items()}
+    having = filter(chapters.get, chapters)
+    best = max(having, key=lambda folder: (folder.name == wanted, len(chapters[folder])), default=None)
     return best and _edition(best)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from conftest import ROOT, publishing
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from fusqa.files import write_json
-from fusqa.publishing.binding import _with_first
+from fusqa.publishing.binding import _shown, _with_first
 from fusqa.publishing.contents import Source
 from fusqa.publishing.tools import PublishingError
 from fusqa.study.profile import Profile
@@ -146,3 +147,19 @@ def test_a_study_without_the_first_cohort_is_completed_by_an_edition(project, tm
     assert _with_first({"simulated": own}, tmp_path) == {"simulated": own}
     with pytest.raises(PublishingError, match="a book begins with simulated first-trimester fetuses"):
         _with_first({"hc18": own}, tmp_path / "results")
+
+
+def test_an_edition_published_half_way_is_not_shown_for_its_many_trainings(tmp_path):
+    """It has more pages, of more rows, and less to say."""
+    whole = [f"{name}.ipynb" for name in ("cohorts", "risk", "quality_model__single-alexnet-scratch__seed0")]
+    half = [f"quality_model__{row}__seed0.ipynb" for row in Profile.read(LARGER).cohorts["simulated"].rows]
+    for name, pages in ((EDITION, whole), (LARGER, half)):
+        folder = tmp_path / name / "simulated"
+        (folder / "notebooks").mkdir(parents=True)
+        for page in pages:
+            (folder / "notebooks" / page).touch()
+            write_json(folder / f"{Path(page).stem.replace('quality_model', 'quality')}.json", {})
+        shutil.copy(ROOT / f"profiles/{name}.yaml", tmp_path / name)
+    assert len(half) > len(whole)
+    assert _shown("simulated", None, tmp_path).folder.name == EDITION
+    assert _shown("simulated", LARGER, tmp_path).folder.name == LARGER
