@@ -17,11 +17,12 @@ from fusqa.evaluation.unseen import UNSEEN
 from fusqa.files import read_json
 from fusqa.metrics import best_threshold
 from fusqa.publishing.editions import publish
+from fusqa.study.profile import Profile
 from fusqa.study.provenance import code_of
 from fusqa.study.results import published
 from fusqa.study.rows import RECIPES
 from fusqa.study.sets import AT_B, own_sets
-from fusqa.study.shelf import PLACE
+from fusqa.study.shelf import PLACE, edition_folders
 
 COMMIT = "0123456789" * 4
 
@@ -86,13 +87,15 @@ def test_a_published_chapter_that_is_no_longer_one_hinders_no_later_edition(fini
 
 
 def test_an_edition_of_which_rows_lack_seeds_or_are_missing_can_be_read(tmp_path):
-    half = tmp_path / "classroom"
-    shutil.copytree(PLACE / "classroom", half, ignore=shutil.ignore_patterns("*.npz", "models", "notebooks"))
-    settings = half / "classroom.yaml"
-    settings.write_text(settings.read_text().replace("seeds: [0]", "seeds: [0, 1]"))
-    (half / "simulated/quality__siamese-resnet18-scratch__seed0.json").unlink()
+    whole = edition_folders("simulated")[0]
+    half, settings = tmp_path / whole.name, tmp_path / whole.name / f"{whole.name}.yaml"
+    shutil.copytree(whole, half, ignore=shutil.ignore_patterns("*.npz", "models", "notebooks"))
+    seeds = Profile.read(settings).seeds
+    settings.write_text(settings.read_text().replace(f"seeds: {[*seeds]}", f"seeds: {[*seeds, 99]}"))
+    for result in half.glob("simulated/quality__siamese-resnet18-scratch__seed*.json"):
+        result.unlink()
     rows = trained_rows(published("simulated", tmp_path))
-    assert rows["single-resnet18-scratch"].seeds == [0]
+    assert rows["single-resnet18-scratch"].seeds == [*seeds]
     assert rows["siamese-resnet18-scratch"].reason == "not published yet"
     lines = table_3(rows, "validation").set_index("model")
     assert rows["single-resnet18-scratch"].title in lines.index and lines["learnt?"].iloc[-1] == "–"
