@@ -155,10 +155,11 @@ def _one_thing(study: Study) -> str:
     said = []
     for what in _ONE_THING:
         if pairs := [line for line in compared if line["differ in"] == what]:
-            apart = max(abs(float(line["Δ AUROC"].split()[0])) for line in pairs)
-            verdicts = [line["verdict on AUROC"] for line in pairs if line["verdict on AUROC"] != ONE_TRAINING]
-            clear = f"clear in {len(verdicts) - verdicts.count(NOT_APART)} of {len(verdicts)} pairs"
-            said.append(f"{what}, AUROC up to {apart:.2f} apart, {clear if verdicts else ONE_TRAINING}")
+            several = [line for line in pairs if line["trainings"] > 1]  # one training tells nothing apart
+            apart = max(abs(float(line["Δ AUROC"].split()[0])) for line in several or pairs)
+            clear = sum(line["verdict on AUROC"] != NOT_APART for line in several)
+            counted = f"clear in {clear} of {len(several)} pairs" if several else ONE_TRAINING
+            said.append(f"{what}, AUROC up to {apart:.2f} apart, {counted}")
     return f"on the balanced test set: {'; '.join(said)}"
 
 

@@ -325,6 +325,8 @@ def validation_auroc(study: Study, row: Row) -> float:
 def table_2(cases: pd.DataFrame, errors: Mapping[str, str], seed: int) -> pd.DataFrame:
     """Return the paper's Table 2, upper half: errors of the masks that each model calls poor and good, as text.
 
+    A model's masks are those of all its trainings, whose number is told where models have several.
+
     Parameters
     ----------
     cases : DataFrame
@@ -338,16 +340,18 @@ def table_2(cases: pd.DataFrame, errors: Mapping[str, str], seed: int) -> pd.Dat
     lines = []
     for (model, threshold), part in cases.groupby(["model", "threshold"], sort=False):
         groups = {verdict: part[part["verdict"] == verdict] for verdict in ("poor", "good")}
-        counts = [f"{len(group) / part['training'].nunique():.3g}" for group in groups.values()]
+        trainings = part["training"].nunique()
+        counts = [f"{len(group) / trainings:.3g}" for group in groups.values()]
         lines.append(
-            {"model": model, "threshold": threshold, "masks\npoor, good": ", ".join(counts)}
+            {"model": model, "threshold": threshold, "trainings": trainings, "masks\npoor, good": ", ".join(counts)}
             | {
                 f"{heading}\n{verdict}": mean_figure(group[column], group["patient"], seed)
                 for column, heading in errors.items()
                 for verdict, group in groups.items()
             }
         )
-    return pd.DataFrame(lines)
+    table = pd.DataFrame(lines)
+    return table if cases["training"].nunique() > 1 else table.drop(columns="trainings", errors="ignore")
 
 
 def segmenter_figures(part: pd.DataFrame, scheme: Scheme, seed: int) -> dict[str, str]:

@@ -10,8 +10,11 @@ import pytest
 from conftest import SMOKE
 from sklearn import metrics as sk
 
+from fusqa.evaluation.advising import _one_thing
 from fusqa.evaluation.comparison import (
+    NOT_APART,
     NOTHING_LEARNT,
+    ONE_TRAINING,
     TrainedRow,
     beside_print,
     compare,
@@ -302,6 +305,32 @@ def test_table_2_has_the_mean_error_of_each_group_for_every_model_and_threshold(
     assert [text.split("\n")[0] for text in table["|Δ| mm\npoor"]] == ["6.00", "–"]
     assert [text.split("\n")[0] for text in table["|Δ| mm\ngood"]] == ["2.00", "2.50"]
     assert list(table["masks\npoor, good"]) == ["2, 2", "0, 4"]
+    several = pd.concat([cases, cases.assign(training=1), cases.assign(model="b")])
+    assert list(table_2(several, {"mm": "|Δ| mm"}, seed=0)["trainings"]) == [2, 2, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("trainings", "told"),
+    [
+        ([3, 3, 1], "AUROC up to 0.03 apart, clear in 1 of 2 pairs"),  # not by the pair of one training
+        ([1, 1, 1], f"AUROC up to 0.09 apart, {ONE_TRAINING}"),
+    ],
+)
+def test_advice_counts_a_difference_as_clear_only_where_it_was_tested(tmp_path, trainings, told):
+    study = small(tmp_path, single_resnet18_scratch=LEARNT, single_resnet18_scratch_errors=LEARNT)
+    pair = {"first": row_named(SINGLE).title, "second": row_named(f"{SINGLE}-errors").title}
+    one = "one training each"  # an older edition's word for it
+    found = (
+        ("+0.03 (0.01 to 0.05)", "first is better"),
+        ("-0.02 (-0.05 to 0.01)", NOT_APART),
+        ("+0.09 (0.05 to 0.12)", one),
+    )
+    lines = [
+        pair | {"differ in": "what it learns from", "trainings": count, "Δ AUROC": apart, "verdict on AUROC": verdict}
+        for count, (apart, verdict) in zip(trainings, found, strict=True)
+    ]
+    write_json(study.path("results/classification.json"), {"compared": lines})
+    assert _one_thing(study) == f"on the balanced test set: what it learns from, {told}"
 
 
 def test_figures_of_a_segmenter_count_what_could_not_be_measured():
