@@ -343,7 +343,7 @@ def table_2(cases: pd.DataFrame, errors: Mapping[str, str], seed: int) -> pd.Dat
         trainings = part["training"].nunique()
         counts = [f"{len(group) / trainings:.3g}" for group in groups.values()]
         lines.append(
-            {"model": model, "threshold": threshold, "trainings": trainings, "masks\npoor, good": ", ".join(counts)}
+            {"model": model, "threshold": threshold, "trainings": str(trainings), "masks\npoor, good": ", ".join(counts)}
             | {
                 f"{heading}\n{verdict}": mean_figure(group[column], group["patient"], seed)
                 for column, heading in errors.items()

@@ -306,7 +306,7 @@ def test_table_2_has_the_mean_error_of_each_group_for_every_model_and_threshold(
     assert [text.split("\n")[0] for text in table["|Δ| mm\ngood"]] == ["2.00", "2.50"]
     assert list(table["masks\npoor, good"]) == ["2, 2", "0, 4"]
     several = pd.concat([cases, cases.assign(training=1), cases.assign(model="b")])
-    assert list(table_2(several, {"mm": "|Δ| mm"}, seed=0)["trainings"]) == [2, 2, 1, 1]
+    assert list(table_2(several, {"mm": "|Δ| mm"}, seed=0)["trainings"]) == ["2", "2", "1", "1"]
 
 
 @pytest.mark.parametrize(
