@@ -341,9 +341,9 @@ def table_2(cases: pd.DataFrame, errors: Mapping[str, str], seed: int) -> pd.Dat
     for (model, threshold), part in cases.groupby(["model", "threshold"], sort=False):
         groups = {verdict: part[part["verdict"] == verdict] for verdict in ("poor", "good")}
         trainings = part["training"].nunique()
-        counts = [f"{len(group) / trainings:.3g}" for group in groups.values()]
+        counts = ", ".join(f"{len(group) / trainings:.3g}" for group in groups.values())
         lines.append(
-            {"model": model, "threshold": threshold, "trainings": str(trainings), "masks\npoor, good": ", ".join(counts)}
+            {"model": model, "threshold": threshold, "trainings": str(trainings), "masks\npoor, good": counts}
             | {
                 f"{heading}\n{verdict}": mean_figure(group[column], group["patient"], seed)
                 for column, heading in errors.items()
