@@ -60,12 +60,24 @@ def test_what_one_scheme_knows_another_may_not():
 @pytest.mark.parametrize(("old", "new"), [(128, 64), (96, 64), (192, 64)])
 def test_labels_that_shrink_stay_where_their_image_is(old, new):
     rows, columns = np.mgrid[:old, :old] + 0.5
-    mask = np.uint8(np.hypot(rows - 0.41 * old, columns - 0.57 * old) < 0.2 * old)
-    small = shrink_labels(mask, new, 2)
-    centre = (np.argwhere(small) + 0.5).mean(axis=0)
-    np.testing.assert_allclose(centre, [0.41 * new, 0.57 * new], atol=0.1)
-    assert small.sum() == pytest.approx(mask.sum() * (new / old) ** 2, rel=0.02)
-    assert small.dtype == np.uint8 and small.shape == (new, new)
+    circles = [np.uint8(np.hypot(rows - 0.41 * old, columns - 0.57 * old) < r * old) for r in np.linspace(0.1, 0.3, 40)]
+    small = [shrink_labels(mask, new, 2) for mask in circles]
+    centres = np.array([(np.argwhere(mask) + 0.5).mean(axis=0) for mask in small]) - [0.41 * new, 0.57 * new]
+    np.testing.assert_allclose(centres.mean(axis=0), 0, atol=0.05)
+    assert np.abs(centres).max() < 0.26  # of a new pixel
+    areas = [part.sum() * (old / new) ** 2 / mask.sum() for part, mask in zip(small, circles, strict=True)]
+    assert np.mean(areas) == pytest.approx(1, abs=0.01)
+    assert small[0].dtype == np.uint8 and small[0].shape == (new, new)
+
+
+def test_edges_stay_smooth_by_shrinking():
+    """By half, every second pixel along an edge may be covered by two labels alike."""
+    mask = np.zeros((128, 128), np.uint8)
+    mask[31:91, 17:101] = 1
+    small = shrink_labels(mask, 64, 2)
+    rows, columns = (np.flatnonzero(small.any(axis)) for axis in (1, 0))
+    missing = small[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] == 0
+    assert missing.sum() <= 4  # a corner each
 
 
 def test_thin_labels_do_not_lose_by_shrinking():
