@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fusqa.masks.label_images import dice
-from fusqa.models.learner import predict
+from fusqa.models.drawing import drawn_probability
 
 GAMMAS = (1.0, 0.7, 1.4)  # chosen: grey levels as another setting of the machine might show them
 VARIANTS = 2 * len(GAMMAS)  # of an image: each as it is and mirrored
@@ -56,8 +56,8 @@ def variants(model: nn.Module, images: Tensor) -> Iterator[Tensor]:
     """
     for gamma in GAMMAS:
         shown = ((images / 255) ** gamma * 255).round().byte()
-        yield predict(model, shown).softmax(1)
-        yield predict(model, shown.flip(-1)).softmax(1).flip(-1)
+        yield drawn_probability(model, shown)
+        yield drawn_probability(model, shown.flip(-1)).flip(-1)
 
 
 def certainty(probability: Tensor) -> np.ndarray:

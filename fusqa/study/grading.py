@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from fusqa.cohorts.cohort import Cohort
 from fusqa.models.callbacks import KeepEarly
-from fusqa.models.learner import predict
+from fusqa.models.drawing import drawn_probability
 from fusqa.models.plan import Bar
 from fusqa.models.uncertainty import agreement
 from fusqa.study.learning import Evidence
@@ -134,12 +134,12 @@ def graded_predictions(
         chosen = drawn == number
         shown, of_grade = images[torch.from_numpy(chosen)], [fold[number] for fold in networks]
         cases, scheme = list(cohort.subset(chosen)), cohort.scheme
-        drawn_by = [predict(model, shown) for model in of_grade]
-        votes[:, chosen] = [logits.argmax(1).byte().numpy() for logits in drawn_by]
+        drawn_by = [drawn_probability(model, shown) for model in of_grade]
+        votes[:, chosen] = [probability.argmax(1).byte().numpy() for probability in drawn_by]
         part = segment(of_grade[best], shown, cases, scheme, level, **about, grade=grades[number].title)
         native |= part.native
         agree = agreement(votes[:, chosen], scheme.classes)
-        apart = length_spread((logits.softmax(1) for logits in drawn_by), cases, scheme)
+        apart = length_spread(drawn_by, cases, scheme)
         varied = varied_uncertainty(of_grade[best], shown, cases, scheme)
         tables.append(part.table.assign(agreement=agree, spread_folds_mm=apart, **varied))
     table = pd.concat(tables).set_index("case").loc[cohort.table["case"]].reset_index()

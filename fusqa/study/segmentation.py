@@ -18,8 +18,8 @@ from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import Scheme
 from fusqa.masks.length import mm_or_nan
 from fusqa.masks.measurement import measured_mm
-from fusqa.models.drawing import native_masks
-from fusqa.models.learner import Callback, Resident, computes_in, fit, make_learner, pictures, predict
+from fusqa.models.drawing import drawn_probability, native_masks
+from fusqa.models.learner import Callback, Resident, computes_in, fit, make_learner, pictures
 from fusqa.models.losses import SegmentationLoss, average_mask
 from fusqa.models.plan import Bar
 from fusqa.models.segmenters import SEGMENTERS
@@ -134,7 +134,7 @@ def contour_level(model: nn.Module, validation: Cohort, size: int) -> float:
         as at one half.
     """
     cases = list(validation)
-    probability = predict(model, pictures(validation.stack(size)[0])).softmax(1)
+    probability = drawn_probability(model, pictures(validation.stack(size)[0]))
     errors = {
         level: pd.Series(
             _subpixel_mm(classes.numpy(), case, validation.scheme, level) - case.measure_mm
@@ -167,7 +167,7 @@ def segment(
         More columns of the table, the same in every row; they stand between ``patient`` and the record.
     """
     cases = list(cases)
-    probability = predict(model, images).softmax(1)
+    probability = drawn_probability(model, images)
     masks = native_masks(probability, [case.image.shape for case in cases])
     native = {case.case: mask for case, mask in zip(cases, masks, strict=True)}
     rows = [
