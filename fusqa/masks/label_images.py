@@ -113,7 +113,7 @@ def shrink_labels(mask: np.ndarray, size: int, classes: int) -> np.ndarray:
     """
     if size >= len(mask):
         return resize_labels(mask, (size, size))
-    labelled = np.count_nonzero(mask)  # as good as drawn by lot, and the same in every process
+    labelled = np.count_nonzero(mask)  # as good as random, and the same in every process
     rows, columns = 1 - 2 * (labelled & 1), 1 - (labelled & 2)  # 1, or -1 to look at it from the other side
     nearest = resize_labels(np.ascontiguousarray(mask[::rows, ::columns]), (size, size))[::rows, ::columns]
     layers = [np.float32(mask == label) for label in range(classes)]

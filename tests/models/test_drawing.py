@@ -6,7 +6,7 @@ from torch import nn
 
 from fusqa.models.drawing import SPECK, drawn_probability, without_specks
 
-SIZE, CLASSES = 48, 3
+SIZE = 48
 
 
 class Draws(nn.Module):
