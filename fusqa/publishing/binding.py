@@ -316,8 +316,9 @@ def write_teaching(root: Path, out: Path, plans: Mapping[str, teaching.ChapterPl
     place.mkdir(parents=True)
     taught = teaching.lessons(tables)
     template = (tables / "slides.html").read_text(encoding="utf-8")
+    teaching.copy_reveal(place / "revealjs")
     for lesson in taught:
-        (place / f"{lesson.name}.html").write_text(teaching.slides(lesson, template, out), encoding="utf-8")
+        (place / f"{lesson.name}.html").write_text(teaching.slides(lesson, plans, template, out), encoding="utf-8")
     sheet = teaching.handout(taught[0], plans, (tables / "handout.html").read_text(encoding="utf-8"))
     (place / "handout.html").write_text(sheet, encoding="utf-8")
     plan = {lesson.name: teaching.lesson_table(lesson, root) for lesson in taught}

@@ -7,7 +7,9 @@ without a server.
 import html
 import json
 import re
+import shutil
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 from typing import Annotated
@@ -17,6 +19,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, model_validator
 
 from fusqa.publishing.inserts import table
+
+REVEAL = ("dist/reveal.js", "dist/reveal.css", "plugin/notes/notes.js", "LICENSE")
+"""What the slides need of reveal.js, as the package sphinx-revealjs brings it."""
 
 
 class Entry(BaseModel):
@@ -122,34 +127,53 @@ def lesson_table(lesson: Lesson, root: Path) -> str:
     return table(["minutes", "question", "what happens", "where"], rows, words=True)
 
 
-def slides(lesson: Lesson, template: str, book: Path) -> str:
-    """Write the slides of a lesson: one HTML page that needs no other host.
+def slides(lesson: Lesson, plans: Mapping[str, ChapterPlan], template: str, book: Path) -> str:
+    """Write the slides of a lesson: one HTML page, shown with reveal.js, that needs no other host.
 
     Parameters
     ----------
     lesson : Lesson
         The lesson.
+    plans : mapping
+        As :func:`chapter_plans` reads them; the speaker's notes of a slide name the aims of its chapter.
     template : str
         Page with the places ``$title`` and ``$slides``.
     book : Path
         The laid-out book, with the chapters that the figures are taken from.
     """
     first = f'<section class="first"><h1>{html.escape(lesson.title)}</h1><p>{html.escape(lesson.about)}</p></section>\n'
-    pages = "".join(_slide(slide, book) for slide in lesson.slides)
+    pages = "".join(_slide(slide, plans, book) for slide in lesson.slides)
     return Template(template).substitute(title=html.escape(lesson.title), slides=first + pages)
 
 
-def _slide(slide: Slide, book: Path) -> str:
-    """One slide: question, what happens, and the figure of its page where there is one."""
+def copy_reveal(place: Path) -> None:
+    """Copy reveal.js into the new folder `place`, so that slides find it without another host."""
+    place.mkdir()
+    source = Path(find_spec("sphinx_revealjs").origin).parent / "_static/revealjs"
+    for name in REVEAL:
+        shutil.copy(source / name, place)
+
+
+def _slide(slide: Slide, plans: Mapping[str, ChapterPlan], book: Path) -> str:
+    """One slide: question, what happens, the figure of its page where there is one, and notes for the speaker."""
     what = "".join(f"<li>{_code(line)}</li>" for line in slide.do)
     link = f'<a href="../{slide.page}.html">to the page</a>'
     text = f'<div><ul>{what}</ul><p class="when">{slide.minutes} minutes, {link}</p></div>'
     figure = _figure(book / f"{slide.page}.ipynb", slide.figure) if slide.figure else ""
-    return f'<section><h2>{html.escape(slide.ask)}</h2><div class="body">{text}{figure}</div></section>\n'
+    body = f'<div class="body{" figured" if figure else ""}">{text}{figure}</div>'
+    aims = "".join(f"<li>{html.escape(aim)}</li>" for aim in _aims(slide, plans))
+    notes = f"<p>Minutes {slide.minutes}.</p>" + (f"<p>Afterwards they can:</p><ul>{aims}</ul>" if aims else "")
+    return f'<section><h2>{html.escape(slide.ask)}</h2>{body}<aside class="notes">{notes}</aside></section>\n'
+
+
+def _aims(slide: Slide, plans: Mapping[str, ChapterPlan]) -> tuple[str, ...]:
+    """What the chapter behind a slide teaches; nothing where the page shows no chapter."""
+    behind = [plan for name, plan in plans.items() if slide.page == (plan.page or f"notebooks/{name}")]
+    return tuple(aim for plan in behind for aim in plan.aims)
 
 
 def _figure(notebook: Path, number: int) -> str:
-    """HTML of a figure of an executed notebook by its number; empty where the chapter did not draw it."""
+    """HTML of a figure of an executed notebook by its number, a click enlarges it; empty where there is none."""
     outputs = [
         output.data.get("text/html", "")
         for cell in nbformat.read(notebook, as_version=4).cells
@@ -157,7 +181,7 @@ def _figure(notebook: Path, number: int) -> str:
         if "data" in output
     ]
     found = re.findall(rf'<figure id="figure-{number}".*?</figure>', "".join(outputs), flags=re.DOTALL)
-    return found[0].replace(f'id="figure-{number}" ', "") if found else ""
+    return found[0].replace(f'id="figure-{number}" ', "").replace("<img ", "<img data-preview-image ") if found else ""
 
 
 def handout(lesson: Lesson, plans: Mapping[str, ChapterPlan], template: str) -> str:
@@ -173,8 +197,7 @@ def handout(lesson: Lesson, plans: Mapping[str, ChapterPlan], template: str) -> 
         Page with the places ``$title``, ``$questions`` and ``$aims``.
     """
     questions = "".join(f"<li>{html.escape(slide.ask)}</li>" for slide in lesson.slides)
-    chapters = [plans[name] for slide in lesson.slides if (name := slide.page.partition("/")[2]) in plans]
-    aims = "".join(f"<li>{html.escape(aim)}</li>" for plan in chapters for aim in plan.aims)
+    aims = "".join(f"<li>{html.escape(aim)}</li>" for slide in lesson.slides for aim in _aims(slide, plans))
     return Template(template).substitute(title=html.escape(lesson.title), questions=questions, aims=aims)
 
 

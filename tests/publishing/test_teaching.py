@@ -19,6 +19,7 @@ from fusqa.publishing.teaching import (
     before_reading,
     chapter_plans,
     chapter_table,
+    copy_reveal,
     handout,
     lesson_table,
     lessons,
@@ -102,8 +103,8 @@ def site(tmp_path):
     """A folder as a built book lies, with slides of a lesson whose first page has one figure."""
     shutil.copytree(ROOT / "book/_static", tmp_path / "_static")
     image = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
-    drawn = f'<figure id="figure-1" class="fusqa-figure"><img src="{image}" alt="dots"><figcaption>Drawn.'
-    drawn += "</figcaption></figure>"
+    drawn = f'<figure id="figure-1" class="fusqa-figure"><img src="{image}" alt="dots" width="300" height="200">'
+    drawn += "<figcaption>Drawn.</figcaption></figure>"
     (tmp_path / "notebooks").mkdir()
     for lesson in LESSONS:
         for slide in lesson.slides:
@@ -112,7 +113,8 @@ def site(tmp_path):
                 notebook = new_notebook(cells=[new_code_cell("1", outputs=outputs)])
                 nbformat.write(notebook, tmp_path / f"{slide.page}.ipynb")
     (tmp_path / "slides").mkdir()
-    page = slides(LESSONS[0], (TABLES / "slides.html").read_text(), tmp_path)
+    copy_reveal(tmp_path / "slides/revealjs")
+    page = slides(LESSONS[0], PLANS, (TABLES / "slides.html").read_text(), tmp_path)
     (tmp_path / "slides/lesson.html").write_text(page)
     sheet = handout(LESSONS[0], PLANS, (TABLES / "handout.html").read_text())
     (tmp_path / "slides/handout.html").write_text(sheet)
@@ -140,22 +142,44 @@ def test_slides_show_the_figures_that_the_book_shows(site):
 
 
 @needs_browser
-def test_arrow_keys_turn_the_slides(site, chromium):
-    page = chromium.new_page(viewport={"width": 1280, "height": 720}, reduced_motion="reduce")
+def test_arrow_keys_turn_the_slides_and_a_figure_opens(site, chromium):
+    page = chromium.new_page(viewport={"width": 1280, "height": 720})
     page.goto((site / "slides/lesson.html").as_uri())
-    top = (
-        "() => [...document.querySelectorAll('section')].findIndex((s) => Math.abs(s.getBoundingClientRect().top) < 2)"
-    )
-    for key, place in (
-        ("ArrowRight", 1),
-        ("PageDown", 2),
-        ("ArrowLeft", 1),
-        ("End", len(LESSONS[0].slides)),
-        ("Home", 0),
-    ):
+    page.wait_for_function("() => window.Reveal?.isReady()")
+    titles = [LESSONS[0].title, *(slide.ask for slide in LESSONS[0].slides)]
+    last = len(titles) - 1
+    for key, place in (("PageDown", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("End", last), ("Home", 0)):
         page.keyboard.press(key)
-        page.wait_for_function(f"({top})() === {place}")
-    assert Axe().run(page).violations_count == 0
+        assert page.locator("section.present :is(h1, h2)").inner_text() == titles[place]
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    page.keyboard.press("Space")
+    page.locator("section.present img").click()
+    assert page.locator(".r-overlay img").is_visible()
+
+
+@needs_browser
+def test_the_speaker_sees_minutes_and_aims(site, chromium):
+    page = chromium.new_page(viewport={"width": 1280, "height": 720})
+    page.goto((site / "slides/lesson.html").as_uri() + "#/1")
+    page.wait_for_function("() => window.Reveal?.isReady()")
+    with page.expect_popup() as opened:
+        page.keyboard.press("s")
+    notes = opened.value.locator(".speaker-controls-notes .value")
+    notes.get_by_text(PLANS["cohorts"].aims[0]).wait_for()
+    assert f"Minutes {LESSONS[0].slides[0].minutes}." in notes.inner_text()
+    assert not page.locator("section.present aside").is_visible()
+
+
+@needs_browser
+@pytest.mark.parametrize("width, script", [(390, True), (1280, False)])
+def test_on_a_phone_or_without_scripts_the_slides_are_a_page_that_scrolls(site, chromium, width, script):
+    context = chromium.new_context(viewport={"width": width, "height": 720}, java_script_enabled=script)
+    page = context.new_page()
+    page.goto((site / "slides/lesson.html").as_uri())
+    assert page.locator("section:visible").count() == len(LESSONS[0].slides) + 1
+    assert page.locator(".notes:visible").count() == 0
+    context.close()
 
 
 @needs_browser
