@@ -124,4 +124,6 @@ serve: $(READY)  ## show the book of PROFILE on this machine alone: PORT=8000
 	$(call SHOW,$(BOOK)/html,$(VENV))
 
 clean:  ## remove every study and book in build/; the environment stays
+	@[ ! -e build/.lock ] || flock --nonblock build/.lock true || \
+	  { echo 'A run is at work in build/: wait for it, or end it' >&2; exit 75; }
 	rm -rf build .snakemake

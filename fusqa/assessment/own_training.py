@@ -49,7 +49,7 @@ class TrainingResult:
     card : Card
         As written.
     history : DataFrame
-        Losses and accuracy by round.
+        Losses by round, and the validation AUROC of a model that tells good from poor.
     report : dict
         Figures of merit on the validation patients at the chosen threshold
         (:class:`fusqa.metrics.Report` as a dictionary).

@@ -61,7 +61,7 @@ class Group:
         def learnt_from(some: np.ndarray) -> float:
             return float(radius(score[some], ALPHA, share[some]))
 
-        own_mm = {one: learnt_from(patient != one) for one in patients}
+        own_mm = {one: learnt_from(index != number) for number, one in enumerate(patients)}
         within = np.array([own_mm[one] for one in patient])
         checked = np.isfinite(within)
         kept = checked & (score <= within)

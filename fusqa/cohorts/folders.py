@@ -10,7 +10,7 @@ What is not looked at is named: a file that nobody mentions is a file that someb
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from fusqa.cohorts.formats import KINDS, ending_of, kind_by_content
 from fusqa.cohorts.manifest import CASES, COLUMNS, INFO, CaseRow, composed, legible, path_faults
@@ -79,7 +79,7 @@ def find_images(path: Path) -> Claims:
         images = _claims_of_two(path, folders["images"], folders["masks"])[0]
     else:
         (images,) = _in_short(_claims(path, _readable(path, folders["images"], deep=True), folders["images"]))
-    listed = {name: [file for file in files if ".json" not in file.lower()] for name, files in sorted(images.items())}
+    listed = {name: [file for file in files if not _is_json(file)] for name, files in sorted(images.items())}
     return {name: files for name, files in listed.items() if files}
 
 
@@ -106,7 +106,8 @@ def files_by_name(folder: Path) -> dict[str, list[Path]]:
 
 def left_aside(folder: Path, used: Sequence[str], looked_through: Sequence[str]) -> list[str]:
     """Name what lies in a folder and is not used: files of the folders looked through, and other folders as such."""
-    taken = {file_and_member(name)[0] for name in used} | {CASES, INFO}
+    files = {PurePosixPath(file_and_member(name)[0]).as_posix() for name in used}  # ./images//1.png is images/1.png
+    taken = files | {CASES, INFO}
     deep = [where for where in looked_through if where]
     found = [file for where in looked_through for file in _files(folder, where, deep=bool(where))]
     found += [problem.file for where in deep for problem in _closed(folder, where)]
@@ -120,6 +121,11 @@ def left_aside(folder: Path, used: Sequence[str], looked_through: Sequence[str])
 def _name(file: str) -> str:
     """Name of a file without its ending, of which ``.nii.gz`` is one."""
     return file[: len(file) - len(ending_of(file))]
+
+
+def _is_json(file: str) -> bool:
+    """Whether a file, or that in which a member lies, holds polygons by its name."""
+    return file_and_member(file)[0].lower().endswith(".json")
 
 
 def _row(name: str, faults: tuple[Problem, ...] = (), **files: str) -> CaseRow:
@@ -224,8 +230,7 @@ def _by_role(folder: Path) -> tuple[Claims, Claims]:
     for name, files in _claims(folder, _readable(folder, "", deep=False), "").items():
         case, is_mask = _case_of(name)
         for file in files:
-            polygons = ".json" in file.lower()
-            (masks if is_mask or polygons else images).setdefault(case, []).append(file)
+            (masks if is_mask or _is_json(file) else images).setdefault(case, []).append(file)
     return images, masks
 
 

@@ -29,7 +29,7 @@ from fusqa.cohorts.writing import write_cohort
 from fusqa.masks.circumference import fit_head_ellipse, head_circumference
 from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import HEAD
-from fusqa.problems import CohortError, Problem
+from fusqa.problems import CohortError, Problem, message_and_fix
 
 SOURCE = (
     "HC18 training set, https://doi.org/10.5281/zenodo.1327317; van den Heuvel, de Bruijn, de Korte and "
@@ -227,7 +227,7 @@ class _Reading:
         except ValueError as error:
             where = str(self.images / row.annotation)
             fix = "unpack it again, or draw the head's outline in one grey level on black"
-            raise CohortError([Problem(None, where, str(error), fix)]) from None
+            raise CohortError([Problem(None, where, message_and_fix(error)[0], fix)]) from None
         if said := disagreement(published, ours.mm, HEAD, SAME_ELLIPSE):
             fix = "were the images resized? Give them as published, or correct the pixel size in the table"
             self.faults.append(Problem(None, str(self.images / row.annotation), said, fix))

@@ -355,15 +355,17 @@ def path_of(folder: Path, name: str) -> Path:
 
 def as_on_disk(folder: Path, name: str) -> str:
     """Return a path of the table in the form that the disk has it: a Mac writes accents as letters of their own."""
-    if not name or "\0" in name or ".." in PurePosixPath(name).parts or os.path.lexists(folder / name):
+    path = PurePosixPath(name)
+    if not name or "\0" in name or path.is_absolute() or ".." in path.parts or os.path.lexists(folder / name):
         return name
-    at, _, own = name.rpartition("/")
-    try:
-        others = os.listdir(folder / at)
-    except OSError:
-        return name
-    found = next((other for other in others if composed(other) == composed(own)), own)
-    return f"{at}/{found}" if at else found
+    found = PurePosixPath()
+    for part in path.parts:
+        try:
+            others = os.listdir(folder / found)
+        except OSError:
+            return name
+        found /= next((other for other in others if composed(other) == composed(part)), part)
+    return str(found)
 
 
 def _is_inside(folder: Path, path: Path) -> bool:

@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -127,8 +127,9 @@ class Input:
             raise ValueError(f"{path} gives the spacing of each image in {CASES}; leave out --spacing")
         if listed:
             info, rows, problems = read_manifest(path)
-            used = [row.cells[column] for row in rows for column in ("image", "mask") if row.cells[column]]
-            aside = left_aside(path, used, sorted({name.partition("/")[0] for name in used if "/" in name}))
+            used = [(row, row.cells[column]) for row in rows for column in ("image", "mask") if row.cells[column]]
+            read = [PurePosixPath(name).parts for row, name in used if name not in {one.file for one in row.faults}]
+            aside = left_aside(path, [name for _, name in used], sorted({where for where, *own in read if own}))
         else:
             rows, problems, aside = find_cases(path)
         rows = [replace(row, cells=row.cells | spacing_cells(spacing)) for row in rows]

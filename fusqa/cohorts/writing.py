@@ -116,7 +116,9 @@ def _case_faults(case: Case, scheme: Scheme) -> Iterator[tuple[str, str]]:
     """Yield why the files of `case` could not be written, or not be read back."""
     if not (case.case and manifest.is_file_name(case.case)):
         yield "cannot name a file", manifest.NAME_FIX
-    if case.image.ndim != 2 or case.image.dtype != np.uint8:
+    if case.image is None:
+        yield "has no image", "give one, (H, W) uint8"
+    elif case.image.ndim != 2 or case.image.dtype != np.uint8:
         yield f"has an image that is {case.image.shape} {case.image.dtype}", "give (H, W) uint8"
     elif case.mask is not None:
         yield from mask_faults(case.mask, case.image.shape, scheme)

@@ -83,7 +83,7 @@ def risk_coverage(
 
 
 def printed_aurc(risk: Sequence[float], score: Sequence[float], patients: Sequence, seed: int) -> str:
-    """Format the area under risk against coverage, with its 95 % interval by patient on a second line."""
+    """Format the area under risk against coverage; its 95 % interval, by 200 draws of patients, on a second line."""
     draws = bootstrap_weights(patients, draws=200, seed=seed)
     drawn = np.array([risk_coverage(risk, score, weights).aurc for weights in draws])
     return f"{risk_coverage(risk, score).aurc:.2f}\n" + "{:.2f}–{:.2f}".format(*interval(drawn))

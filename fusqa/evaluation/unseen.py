@@ -5,7 +5,7 @@ The errors here are of other kinds. They serve to test models, never to train th
 as shares of the body's longest side, so that a severity means the same for a small fetus and a large one.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -167,7 +167,7 @@ UNSEEN = {
 }
 
 
-def unseen_masks(cohort: Cohort, size: int, severities: Iterable[float], seed: int) -> tuple[np.ndarray, pd.DataFrame]:
+def unseen_masks(cohort: Cohort, size: int, severities: Sequence[float], seed: int) -> tuple[np.ndarray, pd.DataFrame]:
     """Put every unseen error into every case's mask at every severity, and measure its effect.
 
     Parameters
@@ -176,7 +176,7 @@ def unseen_masks(cohort: Cohort, size: int, severities: Iterable[float], seed: i
         Cases with masks.
     size : int
         Side of the masks that are returned, in pixels; errors are made and measured on the image's own grid.
-    severities : iterable of float
+    severities : sequence of float
         From 0 (hardly an error) to 1.
     seed : int
         Each case and error draws from a generator of its own.

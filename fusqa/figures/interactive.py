@@ -19,7 +19,6 @@ from fusqa.figures.page_images import encoded, measured_line, narrowed, overlay,
 from fusqa.masks.alterations import POOR, Altered, replay
 from fusqa.masks.dating import EQUATIONS
 from fusqa.masks.labels import Scheme
-from fusqa.masks.measurement import measured_mm
 
 THUMBNAIL_HEIGHT = 130  # pixels, of an image in a gallery
 BINS = 20  # of the histogram above a threshold
@@ -55,17 +54,23 @@ def altered_frame(
     drawn_by = {"grow": radius, "shrink": inscribed}[operation]
     recipe = {"operation": operation, "label": label, "radius_px": radii * radius}
     altered = Altered(label, POOR, replay(case.mask, recipe, scheme), case.mask, recipe, scheme)
-    effect, mm = altered.effect(case.spacing), measured_mm(altered.mask, case.spacing, scheme)
+    effect = altered.effect(case.spacing)
+    days = float(EQUATIONS[scheme.equation].days(effect.length_mm))
     facts = {
-        scheme.symbol: f"{mm:.1f} mm",
-        f"change of the {scheme.symbol}": f"{effect.delta_mm:+.1f} mm",
-        "gestational age": f"{EQUATIONS[scheme.equation].days(mm):.1f} days",
-        "its change": f"{effect.delta_days:+.1f} days",
+        scheme.symbol: _known(effect.length_mm, ".1f", "mm"),
+        f"change of the {scheme.symbol}": _known(effect.delta_mm, "+.1f", "mm"),
+        "gestational age": _known(days, ".1f", "days"),
+        "its change": _known(effect.delta_days, "+.1f", "days"),
         f"Dice, {label}": f"{effect.dice[label]:.2f}",
         "criteria lost": str(len(effect.criteria_lost)),
     }
     within = ", as in poor masks" if poor[0] <= radii * radius / drawn_by <= poor[1] else ""
     return {"step": f"{radii:.1f} radii{within}", "mask": altered.mask, "facts": facts}
+
+
+def _known(value: float, form: str, unit: str) -> str:
+    """Value with its unit; a dash where nothing could be measured."""
+    return "–" if np.isnan(value) else f"{value:{form}} {unit}"
 
 
 def show_sweep(

@@ -162,7 +162,7 @@ class Renumbering:
         Raises
         ------
         ValueError
-            If a part is not ``number=name``, a number comes twice, or the scheme has no such name.
+            If a part is not ``number=name``, a number or a file's name comes twice, or the scheme has no such name.
         """
         known = {"background": 0} | {label.name: label.id for label in scheme.labels}
         numbers: dict[int, int] = {}
@@ -170,6 +170,8 @@ class Renumbering:
         for part in text.split(","):
             number, _, name = (piece.strip() for piece in part.partition("="))
             if name in known and number[:1].isalpha():
+                if number.casefold() in names:
+                    raise ValueError(f"labels: the name {number} is given twice; write every name once")
                 names[number.casefold()] = known[name]
                 continue
             if not (number.isascii() and number.isdigit()) or name not in known:

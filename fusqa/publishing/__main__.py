@@ -14,7 +14,7 @@ from click import Context
 from typer.core import TyperGroup
 
 from fusqa.files import ROOT
-from fusqa.publishing.tools import PublishingError
+from fusqa.publishing.tools import TO_BE_EXECUTED, PublishingError
 
 
 class Verbs(TyperGroup):
@@ -30,6 +30,7 @@ class Verbs(TyperGroup):
 
 
 app = typer.Typer(cls=Verbs, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+SHOWN = 5  # missing results that are named
 BuildOption = Annotated[Path, typer.Option(help="Where studies are kept.")]
 
 
@@ -57,11 +58,11 @@ def restore(
     output: Annotated[Path, typer.Argument(help="Where its executed copy is wanted.")],
     settings: Annotated[list[str] | None, typer.Argument(help="Parameters, as name=value; a value is YAML.")] = None,
 ) -> None:
-    """Take a run from the published edition; end with status 1 where it must be executed."""
+    """Take a run from the published edition; end with a status of its own where it must be executed."""
     from fusqa.publishing.restoring import restore
 
     if not restore(notebook, output, parameters(settings)):
-        raise typer.Exit(1)
+        raise typer.Exit(TO_BE_EXECUTED)
 
 
 @app.command()
@@ -131,7 +132,8 @@ def publish(
     if made.replaced:
         typer.echo(f"no longer part of it, since of other code or settings: {made.replaced}")
     if made.missing:
-        typer.echo(f"not there yet: {', '.join(made.missing)}")
+        listed = ", ".join(made.missing[:SHOWN]) + " ..." * (len(made.missing) > SHOWN)
+        typer.echo(f"not there yet: {len(made.missing)} results ({listed})")
 
 
 @app.command("tell")

@@ -16,18 +16,13 @@ from typing import Annotated
 
 import nbformat
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, model_validator
+from pydantic import Field, PositiveInt, TypeAdapter, model_validator
 
+from fusqa.models.plan import Strict
 from fusqa.publishing.inserts import table
 
 REVEAL = ("dist/reveal.js", "dist/reveal.css", "plugin/notes/notes.js", "LICENSE")
 """What the slides need of reveal.js, as the package sphinx-revealjs brings it."""
-
-
-class Entry(BaseModel):
-    """One entry of a table; a misspelt word in it is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def read_table(file: Path, kind: type) -> object:
@@ -58,7 +53,7 @@ def page_link(page: str, root: Path, title_of: str = "") -> str:
     return f'<a href="../{page}.html">{html.escape(text.partition("# ")[2].splitlines()[0])}</a>'
 
 
-class ChapterPlan(Entry):
+class ChapterPlan(Strict):
     """What a chapter takes and gives; the words are explained at the head of ``book/teaching/chapters.yaml``."""
 
     minutes: PositiveInt
@@ -94,7 +89,7 @@ def chapter_table(plans: Mapping[str, ChapterPlan], root: Path) -> str:
     return table(["chapter", "minutes", "read first", "afterwards you can"], rows, words=True)
 
 
-class Slide(Entry):
+class Slide(Strict):
     """One slide; the words are explained at the head of ``book/teaching/lessons.yaml``."""
 
     minutes: str
@@ -104,7 +99,7 @@ class Slide(Entry):
     figure: int | None = None
 
 
-class Lesson(Entry):
+class Lesson(Strict):
     """A lesson: its name in addresses, its title, one sentence about it, and its slides."""
 
     name: str
@@ -206,7 +201,7 @@ def _code(line: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(line))
 
 
-class Answer(Entry):
+class Answer(Strict):
     """One answer of a question, and what is said to somebody who chose it."""
 
     text: str
@@ -214,7 +209,7 @@ class Answer(Entry):
     right: bool = False
 
 
-class Question(Entry):
+class Question(Strict):
     """A question of which one answer is right."""
 
     ask: str

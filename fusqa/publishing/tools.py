@@ -12,6 +12,9 @@ WEAKER = "weaker.npz"
 DRAWN_AGAIN = ("errors.npz", WEAKER)
 """Ends of the names of files with images that are not published, since they follow from the cohort."""
 
+TO_BE_EXECUTED = 3
+"""Status of `restore` where the edition has nothing that a run could be taken from; no other fault ends with it."""
+
 MINUTES = 60  # that a program may take
 
 

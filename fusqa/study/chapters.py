@@ -97,7 +97,7 @@ class Chapter(Strict):
         try:
             own_seed = {"seeds.0": profile.seeds[0]}  # of folds, splits and test set, whatever the seed of the run
             return own_seed | {path: reduce(getitem, path.split("."), values) for path in paths}
-        except KeyError as error:
+        except (KeyError, TypeError) as error:  # TypeError: within a part that the profile lacks
             raise ValueError(f"{TABLE}: chapter {self.name}: a profile has no setting {error} of {paths}") from None
 
     def earlier(self, profile: Profile, cohort: str, run: dict[str, Any]) -> list[tuple["Chapter", dict[str, Any]]]:

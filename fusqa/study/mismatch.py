@@ -52,8 +52,8 @@ def mismatched(pairs: Pairs, seed: int) -> Pairs:
     -------
     Pairs
         For every two views, four pairs. ``name`` of the table is the kind, ``dice`` of a poor pair the overlap of the
-        two masks. ``delta_mm`` of a poor pair is the error of a mask that is drawn at the scale of the other view, zero
-        where it is only shifted; it is not known for two images, whose scales have nothing in common.
+        two masks. ``delta_mm`` of a poor pair is the error of a mask that is drawn at the scale of the other view, or
+        the mask's own where it is only shifted; it is not known for two images, whose scales have nothing in common.
     """
     rng, masks = np.random.default_rng(seed), pairs.masks.numpy()
     views = {}

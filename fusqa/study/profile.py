@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from functools import reduce
 from operator import or_
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any
 
 import yaml
@@ -270,13 +272,13 @@ class Profile(Strict):
         """Settings of `quality` with changes, of which a later one wins."""
         return QualityTraining(**reduce(or_, changes, self.quality.model_dump()))
 
-    def training(self, row: Row) -> QualityTraining:
-        """How a row is trained: `quality`, with what its network needs otherwise."""
-        return self.quality_with(*(self.networks[part] for part in row.parts if part in self.networks))
+    def training(self, row: Row, *changes: Mapping[str, Any]) -> QualityTraining:
+        """How a row is trained: `quality`, with what its network needs otherwise, and with further changes."""
+        return self.quality_with(*(self.networks[part] for part in row.parts if part in self.networks), *changes)
 
     def training_without(self, row: Row) -> QualityTraining:
         """How a row is trained when one kind of altered mask is left out."""
-        return QualityTraining(**self.training(row).model_dump() | (self.omitted or {}))
+        return self.training(row, self.omitted or {})
 
     @staticmethod
     def file(name: str | Path) -> Path:
@@ -301,7 +303,10 @@ def _naming(path: Path) -> Iterator[None]:
 def _require_known(what: str, named: set[str], known: Iterable[str]) -> None:
     """Raise ValueError where a profile names something unknown."""
     if unknown := named - set(known):
-        raise ValueError(f"{what} {sorted(unknown)} are not known; known {what} are {', '.join(known)}")
+        near = {other for one in unknown for other in get_close_matches(one, known)}
+        names = shorten(", ".join(sorted(near or known)), 300)
+        fix = f"did you mean {names}?" if near else f"known {what} are {names}"
+        raise ValueError(f"{what} {sorted(unknown)} are not known; {fix}")
 
 
 def _require_one_size(what: str, trainings: Mapping[str, Training]) -> None:

@@ -508,6 +508,37 @@ def test_folders_within_are_looked_through_and_the_rest_is_named(folder):
     assert [row.case for row in cases.rows] == ["0000", "0001", "p0/same", "p1/same"] and not check(cases)
 
 
+def listed(folder, *cells):
+    """Write a table of one case with these cells for the image and the mask, and open it."""
+    lines = ["case,patient,site,image,mask,row_mm,col_mm,measure_mm,ga_days", f"a,p,A,{','.join(cells)},0.2,0.15,,"]
+    (folder / "cases.csv").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "cohort.json").write_text('{"scheme": "fetus", "source": "s", "licence": "l"}')
+    return Input.open(folder)
+
+
+@pytest.mark.parametrize("wrong", ["a\0b/1.png", "../2.png", "gone/1.png", "a\\b/1.png", "/etc/1.png"])
+def test_only_folders_of_files_that_can_be_read_are_looked_through(folder, wrong):
+    write_image(folder / "images/1.png", GREY)
+    write_image(folder.parent / "2.png", MASK)
+    found = listed(folder, "images/1.png", wrong)
+    assert found.aside == ("masks/",) and found.known_problems()
+
+
+def test_a_file_may_be_named_by_a_roundabout_path(folder):
+    write_image(folder / "images/1.png", GREY)
+    write_image(folder / "masks/1.png", MASK)
+    found = listed(folder, "./images/1.png", "masks//1.png")
+    assert found.aside == () and said(folder) == []
+
+
+def test_a_name_with_json_in_its_middle_is_no_polygon(folder):
+    write_image(folder / "a.json.png", GREY)
+    write_image(folder / "a.json_mask.png", MASK)
+    for inner in ("images", "masks"):
+        (folder / inner).rmdir()
+    assert only(folder, spacing=SPACING).case == "a.json"
+
+
 @pytest.mark.parametrize("where", ["", "images/", "masks/"])
 def test_what_only_begins_like_an_image_is_left_aside(folder, where):
     """Beside pairs, and among images or masks: archives, notes, and what other programs, or this one, wrote."""
@@ -564,11 +595,11 @@ def test_names_pair_in_any_unicode_form(folder, form):
     write_image(folder / f"images/{unicodedata.normalize(form, 'fétus ö')}.png", GREY)
     write_image(folder / f"masks/{unicodedata.normalize(other, 'fétus ö')}.png", MASK)
     assert only(folder, spacing=SPACING).case == unicodedata.normalize("NFC", "fétus ö")
-    cells = ["case,patient,site,image,mask,row_mm,col_mm,measure_mm,ga_days"]
     name = unicodedata.normalize("NFC", "fétus ö")
-    cells.append(f"a,p,A,images/{name}.png,masks/{name}.png,0.2,0.15,,")
-    (folder / "cases.csv").write_text("\n".join(cells), encoding="utf-8")
-    (folder / "cohort.json").write_text('{"scheme": "fetus", "source": "s", "licence": "l"}')
+    listed(folder, f"images/{name}.png", f"masks/{name}.png")
+    assert said(folder) == []
+    (folder / "images").rename(folder / unicodedata.normalize(form, "Übung"))
+    listed(folder, f"{unicodedata.normalize(other, 'Übung')}/{name}.png", f"masks/{name}.png")
     assert said(folder) == []
 
 

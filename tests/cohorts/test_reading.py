@@ -182,7 +182,13 @@ def test_masks_in_other_numbers(folder):
 
 @pytest.mark.parametrize(
     ("labels", "said"),
-    [("1=tail", "'1=tail'"), ("head", "'head'"), ("1=head,1=body", "twice"), ("-1=head", "'-1=head'")],
+    [
+        ("1=tail", "'1=tail'"),
+        ("head", "'head'"),
+        ("1=head,1=body", "twice"),
+        ("Kopf=head,kopf=background", "kopf is given twice"),
+        ("-1=head", "'-1=head'"),
+    ],
 )
 def test_labels_that_cannot_be_read_are_told(labels, said):
     with pytest.raises(ValueError, match=f"labels: .*{said}"):

@@ -23,6 +23,14 @@ def test_a_position_of_the_slider_shows_what_the_alteration_does():
     assert grown["facts"]["change of the HC"] == f"{longer:+.1f} mm"
 
 
+def test_what_cannot_be_measured_has_a_dash_in_place_of_a_number():
+    mask = np.zeros((40, 40), np.uint8)
+    mask[19:21, 19:21] = 1
+    gone = altered_frame(Case("one", "p", "A", mask, mask, (0.5, 0.5)), HEAD, "head", "shrink", 5.0, (0.3, 0.6))
+    assert not gone["mask"].any()
+    assert {gone["facts"][name] for name in ("HC", "change of the HC", "gestational age", "its change")} == {"–"}
+
+
 def test_no_range_of_poor_masks_erases_a_label():
     """A long label has a much smaller disc inside it than the disc of its area."""
     mask = np.zeros((200, 300), np.uint8)

@@ -119,6 +119,9 @@ def test_a_setting_that_a_profile_lacks_is_named():
     chapter = CHAPTERS["risk"].model_copy(update={"settings": ("quality.blurred",)})
     with pytest.raises(ValueError, match="chapter risk: a profile has no setting 'blurred'"):
         chapter.settings_of(PROFILE, "simulated", {})
+    chapter = CHAPTERS["risk"].model_copy(update={"settings": ("omitted.rate",)})
+    with pytest.raises(ValueError, match="chapter risk: a profile has no setting"):
+        chapter.settings_of(PROFILE.model_copy(update={"omitted": None}), "simulated", {})
 
 
 def test_a_file_beside_a_result_is_known_by_its_name():
