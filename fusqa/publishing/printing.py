@@ -12,7 +12,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from fusqa.publishing.tools import PublishingError, jupyter_book, run
+from fusqa.files import whole
+from fusqa.publishing.tools import PublishingError, jupyter_book, run, scratch_in
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -44,8 +45,8 @@ def print_book(book: Path) -> Path:
     if chromium is None:
         raise PublishingError(f"none of {', '.join(BROWSERS)} is installed; on Debian: apt-get install chromium")
     _require_laid_out(book)
-    with tempfile.TemporaryDirectory(dir=book, prefix=".printing-") as scratch:
-        pages = jupyter_book(book / "source", Path(scratch), "singlehtml")
+    with scratch_in(book, "printing") as scratch:
+        pages = jupyter_book(book / "source", scratch, "singlehtml")
         print_page(chromium, pages / "book/intro.html", book / "fusqa.pdf")  # the root of _toc.yml
         print_page(chromium, pages / "slides/handout.html", book / "handout.pdf")
     return book / "fusqa.pdf"
@@ -60,8 +61,8 @@ def write_epub(book: Path) -> Path:
         As :func:`print_book`; no browser is needed.
     """
     _require_laid_out(book)
-    with tempfile.TemporaryDirectory(dir=book, prefix=".printing-") as scratch:
-        made = jupyter_book(book / "source", Path(scratch), "epub")
+    with scratch_in(book, "printing") as scratch:
+        made = jupyter_book(book / "source", scratch, "epub")
         packed = next(made.glob("*.epub"), None)
         if packed is None:
             raise PublishingError(f"Jupyter Book ended without an error and made no ePub of {book / 'source'}")
@@ -83,12 +84,10 @@ def print_page(chromium: str, page: Path, place: Path) -> None:
     PublishingError
         Where the browser fails, or prints nothing.
     """
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".printing-") as scratch:
-        printed = Path(scratch) / place.name
+    with tempfile.TemporaryDirectory() as profile, whole(place) as printed:
         # root has no sandbox to run in, and /dev/shm is small in a container
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-pdf-header-footer"]
-        places = [f"--user-data-dir={scratch}/profile", f"--print-to-pdf={printed}", page.resolve().as_uri()]
+        places = [f"--user-data-dir={profile}", f"--print-to-pdf={printed}", page.resolve().as_uri()]
         run([chromium, *options, *places], f"{chromium} failed")
         if not printed.is_file():
             raise PublishingError(f"{chromium} printed nothing of {page}")
-        os.replace(printed, place)

@@ -2,8 +2,10 @@
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +39,17 @@ def alone(folder: Path, doing: str) -> Iterator[None]:
         yield
     finally:
         os.close(held)
+
+
+@contextmanager
+def scratch_in(folder: Path, doing: str) -> Iterator[Path]:
+    """Give a new folder inside `folder`, as :func:`alone`; what a killed call left there is removed first."""
+    prefix = f".{doing}-"
+    with alone(folder, doing):
+        for left in folder.glob(f"{prefix}*"):
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as scratch:
+            yield Path(scratch)
 
 
 def put_in_place(made: Path, place: Path, aside: Path) -> None:

@@ -5,11 +5,10 @@ of them are the edition's. The chapters that need networks are not laid out: the
 """
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from fusqa.publishing.tools import PublishingError
+from fusqa.publishing.tools import PublishingError, scratch_in
 from fusqa.simulator.cases import simulate
 from fusqa.study.chapters import result_files
 from fusqa.study.profile import Profile
@@ -45,8 +44,8 @@ def unpack(edition: Path, build: Path, images: int, progress: Callable[[range], 
     if study.exists():
         raise PublishingError(f"{study} exists already; remove it first, or unpack into another folder: --build FOLDER")
     build.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=build) as scratch:
-        made = Path(scratch) / edition.name
+    with scratch_in(build, "unpacking") as scratch:
+        made = scratch / edition.name
         for cohort in (name for name in profile.cohorts if (edition / name).is_dir()):
             results = made / cohort / "results"
             results.mkdir(parents=True)

@@ -17,7 +17,7 @@ from fusqa.publishing.binding import bind_edition
 from fusqa.publishing.editions import publish
 from fusqa.publishing.inserts import profile_table
 from fusqa.publishing.shrinking import shrunk
-from fusqa.publishing.tools import PublishingError, alone, put_in_place
+from fusqa.publishing.tools import PublishingError, alone, put_in_place, scratch_in
 from fusqa.study.material import load_masks, save_masks
 from fusqa.study.profile import Profile
 from fusqa.study.results import Study, larger, published
@@ -307,3 +307,13 @@ def test_what_was_there_is_put_back_where_a_move_fails(tmp_path):
     with pytest.raises(FileNotFoundError):
         put_in_place(tmp_path / "never made", place, tmp_path / "aside")
     assert [file.name for file in place.iterdir()] == ["kept"]
+
+
+def test_what_a_killed_call_left_is_removed_and_a_running_one_is_left_alone(tmp_path):
+    (tmp_path / ".printing-left").mkdir()
+    with scratch_in(tmp_path, "printing") as scratch:
+        assert list(tmp_path.iterdir()) == [scratch]
+        with pytest.raises(PublishingError, match="another call is printing"), scratch_in(tmp_path, "printing"):
+            pass
+        assert scratch.is_dir()
+    assert not any(tmp_path.iterdir())
