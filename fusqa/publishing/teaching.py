@@ -192,7 +192,8 @@ def handout(lesson: Lesson, plans: Mapping[str, ChapterPlan], template: str) -> 
         Page with the places ``$title``, ``$questions`` and ``$aims``.
     """
     questions = "".join(f"<li>{html.escape(slide.ask)}</li>" for slide in lesson.slides)
-    aims = "".join(f"<li>{html.escape(aim)}</li>" for slide in lesson.slides for aim in _aims(slide, plans))
+    taught = dict.fromkeys(aim for slide in lesson.slides for aim in _aims(slide, plans))  # two slides may share a page
+    aims = "".join(f"<li>{html.escape(aim)}</li>" for aim in taught)
     return Template(template).substitute(title=html.escape(lesson.title), questions=questions, aims=aims)
 
 
