@@ -18,9 +18,8 @@ from pydantic import Field, model_validator
 
 from fusqa.evaluation.comparison import TrainedRow, trained_rows
 from fusqa.files import ROOT, write_json
-from fusqa.models.plan import Strict
 from fusqa.publishing.contents import COHORT_IN
-from fusqa.publishing.teaching import read_table
+from fusqa.publishing.teaching import Entry, read_table
 from fusqa.publishing.tools import PublishingError
 from fusqa.study.learning import CONTROL, LEARNT
 from fusqa.study.results import Edition, Study
@@ -29,7 +28,7 @@ from fusqa.study.shelf import FINDINGS
 THRESHOLD = "validation"  # a row's figures are at the threshold that was chosen on site A
 
 
-class Figure(Strict):
+class Figure(Entry):
     """Where one number comes from: a figure of merit of a row on the test set, or an entry of a result file.
 
     Attributes
@@ -56,7 +55,7 @@ class Figure(Strict):
         return self
 
 
-class Finding(Strict):
+class Finding(Entry):
     """One sentence of a chapter, and what must hold for it.
 
     Attributes

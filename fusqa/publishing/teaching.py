@@ -16,13 +16,18 @@ from typing import Annotated
 
 import nbformat
 import yaml
-from pydantic import Field, PositiveInt, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, model_validator
 
-from fusqa.models.plan import Strict
 from fusqa.publishing.inserts import table
 
 REVEAL = ("dist/reveal.js", "dist/reveal.css", "plugin/notes/notes.js", "LICENSE")
 """What the slides need of reveal.js, as the package sphinx-revealjs brings it."""
+
+
+class Entry(BaseModel):
+    """One entry of a table; a misspelt word in it is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def read_table(file: Path, kind: type) -> object:
@@ -53,7 +58,7 @@ def page_link(page: str, root: Path, title_of: str = "") -> str:
     return f'<a href="../{page}.html">{html.escape(text.partition("# ")[2].splitlines()[0])}</a>'
 
 
-class ChapterPlan(Strict):
+class ChapterPlan(Entry):
     """What a chapter takes and gives; the words are explained at the head of ``book/teaching/chapters.yaml``."""
 
     minutes: PositiveInt
@@ -89,7 +94,7 @@ def chapter_table(plans: Mapping[str, ChapterPlan], root: Path) -> str:
     return table(["chapter", "minutes", "read first", "afterwards you can"], rows, words=True)
 
 
-class Slide(Strict):
+class Slide(Entry):
     """One slide; the words are explained at the head of ``book/teaching/lessons.yaml``."""
 
     minutes: str
@@ -99,7 +104,7 @@ class Slide(Strict):
     figure: int | None = None
 
 
-class Lesson(Strict):
+class Lesson(Entry):
     """A lesson: its name in addresses, its title, one sentence about it, and its slides."""
 
     name: str
@@ -202,7 +207,7 @@ def _code(line: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(line))
 
 
-class Answer(Strict):
+class Answer(Entry):
     """One answer of a question, and what is said to somebody who chose it."""
 
     text: str
@@ -210,7 +215,7 @@ class Answer(Strict):
     right: bool = False
 
 
-class Question(Strict):
+class Question(Entry):
     """A question of which one answer is right."""
 
     ask: str
