@@ -132,8 +132,8 @@ def publish(
     if made.replaced:
         typer.echo(f"no longer part of it, since of other code or settings: {made.replaced}")
     if made.missing:
-        listed = ", ".join(made.missing[:SHOWN]) + " ..." * (len(made.missing) > SHOWN)
-        typer.echo(f"not there yet: {len(made.missing)} results ({listed})")
+        more = len(made.missing) - SHOWN
+        typer.echo(f"not there yet: {', '.join(made.missing[:SHOWN])}" + f" and {more} more" * (more > 0))
 
 
 @app.command("tell")
