@@ -106,8 +106,8 @@ def files_by_name(folder: Path) -> dict[str, list[Path]]:
 
 def left_aside(folder: Path, used: Sequence[str], looked_through: Sequence[str]) -> list[str]:
     """Name what lies in a folder and is not used: files of the folders looked through, and other folders as such."""
-    files = {PurePosixPath(file_and_member(name)[0]).as_posix() for name in used}  # ./images//1.png is images/1.png
-    taken = files | {CASES, INFO}
+    taken = {CASES, INFO}
+    taken |= {PurePosixPath(file_and_member(name)[0]).as_posix() for name in used}  # ./images//1.png is images/1.png
     deep = [where for where in looked_through if where]
     found = [file for where in looked_through for file in _files(folder, where, deep=bool(where))]
     found += [problem.file for where in deep for problem in _closed(folder, where)]

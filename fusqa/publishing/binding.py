@@ -17,7 +17,6 @@ The HTML appears whole or not at all: it is built beside its place and moved the
 
 import shlex
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from fusqa.publishing import contents, house_map, inserts, teaching
 from fusqa.publishing.contents import FIRST, Source
 from fusqa.publishing.pages import absent_page, add_edition, add_findings, add_origin, add_picture, page
 from fusqa.publishing.students import write_students
-from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, alone, jupyter_book, put_in_place
+from fusqa.publishing.tools import DRAWN_AGAIN, PublishingError, alone, jupyter_book, put_in_place, scratch_in
 from fusqa.study.catalogue import COHORTS
 from fusqa.study.chapters import PUBLISHED, read_chapters, result_files
 from fusqa.study.profile import Profile
@@ -224,11 +223,8 @@ def bind(source: Path, place: Path) -> None:
     PublishingError
         If Jupyter Book fails, or warns of anything.
     """
-    for left in place.parent.glob(f"{BINDING}*"):  # by a run that was killed
-        shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix=BINDING, dir=place.parent) as scratch:
-        built = jupyter_book(source, Path(scratch), "html")
-        put_in_place(built, place, Path(scratch) / "replaced")
+    with scratch_in(place.parent, BINDING) as scratch:
+        put_in_place(jupyter_book(source, scratch, "html"), place, scratch / "replaced")
 
 
 def configure(root: Path, sources: Mapping[str, Source], out: Path) -> dict:

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from fusqa.files import whole
-from fusqa.publishing.tools import PublishingError, jupyter_book, run, scratch_in
+from fusqa.publishing.tools import PublishingError, alone, jupyter_book, run, scratch_in
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -45,7 +45,7 @@ def print_book(book: Path) -> Path:
     if chromium is None:
         raise PublishingError(f"none of {', '.join(BROWSERS)} is installed; on Debian: apt-get install chromium")
     _require_laid_out(book)
-    with scratch_in(book, "printing") as scratch:
+    with alone(book, "printing"), scratch_in(book, ".printing-") as scratch:
         pages = jupyter_book(book / "source", scratch, "singlehtml")
         print_page(chromium, pages / "book/intro.html", book / "fusqa.pdf")  # the root of _toc.yml
         print_page(chromium, pages / "slides/handout.html", book / "handout.pdf")
@@ -61,7 +61,7 @@ def write_epub(book: Path) -> Path:
         As :func:`print_book`; no browser is needed.
     """
     _require_laid_out(book)
-    with scratch_in(book, "printing") as scratch:
+    with alone(book, "printing"), scratch_in(book, ".printing-") as scratch:
         made = jupyter_book(book / "source", scratch, "epub")
         packed = next(made.glob("*.epub"), None)
         if packed is None:

@@ -42,14 +42,12 @@ def alone(folder: Path, doing: str) -> Iterator[None]:
 
 
 @contextmanager
-def scratch_in(folder: Path, doing: str) -> Iterator[Path]:
-    """Give a new folder inside `folder`, as :func:`alone`; what a killed call left there is removed first."""
-    prefix = f".{doing}-"
-    with alone(folder, doing):
-        for left in folder.glob(f"{prefix}*"):
-            shutil.rmtree(left)
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as scratch:
-            yield Path(scratch)
+def scratch_in(folder: Path, prefix: str) -> Iterator[Path]:
+    """Give a new folder inside `folder`, where the caller is :func:`alone`; what a killed call left goes first."""
+    for left in folder.glob(f"{prefix}*"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as scratch:
+        yield Path(scratch)
 
 
 def put_in_place(made: Path, place: Path, aside: Path) -> None:

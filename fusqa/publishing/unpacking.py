@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from fusqa.publishing.tools import PublishingError, scratch_in
+from fusqa.publishing.tools import PublishingError, alone, scratch_in
 from fusqa.simulator.cases import simulate
 from fusqa.study.chapters import result_files
 from fusqa.study.profile import Profile
@@ -44,7 +44,7 @@ def unpack(edition: Path, build: Path, images: int, progress: Callable[[range], 
     if study.exists():
         raise PublishingError(f"{study} exists already; remove it first, or unpack into another folder: --build FOLDER")
     build.mkdir(parents=True, exist_ok=True)
-    with scratch_in(build, "unpacking") as scratch:
+    with alone(build, "unpacking"), scratch_in(build, ".unpacking-") as scratch:
         made = scratch / edition.name
         for cohort in (name for name in profile.cohorts if (edition / name).is_dir()):
             results = made / cohort / "results"

@@ -311,9 +311,9 @@ def test_what_was_there_is_put_back_where_a_move_fails(tmp_path):
 
 def test_what_a_killed_call_left_is_removed_and_a_running_one_is_left_alone(tmp_path):
     (tmp_path / ".printing-left").mkdir()
-    with scratch_in(tmp_path, "printing") as scratch:
+    with alone(tmp_path, "printing"), scratch_in(tmp_path, ".printing-") as scratch:
         assert list(tmp_path.iterdir()) == [scratch]
-        with pytest.raises(PublishingError, match="another call is printing"), scratch_in(tmp_path, "printing"):
+        with pytest.raises(PublishingError, match="another call is printing"), alone(tmp_path, "printing"):
             pass
         assert scratch.is_dir()
     assert not any(tmp_path.iterdir())

@@ -98,5 +98,6 @@ def restored(checkout: Checkout) -> bool:
     command = [*snakemake("")[:2], "fusqa.publishing", "restore", *places, *given]
     system = os.environ | {"PYTHONPATH": str(checkout.folder)}
     done = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True, env=system)
+    assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode in (0, TO_BE_EXECUTED), done.stderr
     return done.returncode == 0
