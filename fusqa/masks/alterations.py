@@ -435,7 +435,7 @@ def _over_erosion(draw: _Draw) -> dict:
     deep = [label for label, layer in draw.layers.items() if cv2.countNonZero(cv2.erode(layer, SQUARE_3X3))]
     label = draw.one_of(deep or [max(draw.present, key=draw.inscribed_radius)])
     radius = draw.within(draw.severities.over_erosion) * draw.inscribed_radius(label)
-    return {"operation": "shrink", "label": label, "radius_px": round(radius, 2)}
+    return {"operation": "shrink", "label": label, "radius_px": round(max(radius, 1.5), 2)}  # less may remove nothing
 
 
 def _wrong_label(draw: _Draw) -> dict:

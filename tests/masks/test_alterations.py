@@ -221,7 +221,17 @@ def test_over_erosion_removes_what_lies_near_the_edge_and_leaves_a_core():
             expected = scheme.paint(scheme.layers(mask) | {altered.recipe["label"]: core})
             np.testing.assert_array_equal(altered.mask, expected)
             low, high = SEVERITIES[kind].over_erosion
-            assert low - 0.01 <= altered.recipe["radius_px"] / depth.max() <= high + 0.01
+            share = altered.recipe["radius_px"] / depth.max()
+            assert low - 0.01 <= share <= high + 0.01 or altered.recipe["radius_px"] == 1.5
+
+
+def test_over_erosion_changes_a_thin_label():
+    mask = np.zeros((24, 40), np.uint8)
+    mask[10:13, 5:35] = 2  # three pixels thick: each is less than two pixels from the edge or at its middle
+    for seed in range(20):
+        by_name = {one.name: one for one in altered_masks(mask, np.random.default_rng(seed))}
+        eroded = by_name["over-erosion"]
+        assert (eroded.mask != eroded.reference).any()
 
 
 @pytest.mark.parametrize(
