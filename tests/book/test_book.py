@@ -376,7 +376,8 @@ def test_every_kind_of_page_can_be_read_by_everybody(book_html, address, page):
         for scheme, wanted in rules.items():
             page.emulate_media(color_scheme=scheme)
             page.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
-            for found in Axe().run(page, options={"runOnly": wanted}).response["violations"]:
+            options = {"runOnly": wanted, "resultTypes": ["violations"]}  # all that it found well is half of its report
+            for found in Axe().run(page, options=options).response["violations"]:
                 if found["id"] not in BIBLIOGRAPHY or not name.startswith("book/references"):
                     faults.append(f"{name}, {scheme}: {found['id']}: {found['nodes'][0]['html'][:120]}")
     assert faults == []
