@@ -232,7 +232,7 @@ def test_a_folder_may_have_a_number_for_its_name(simulated, tmp_path, monkeypatc
         ([], "requires an argument"),
     ],
 )
-def test_a_spacing_that_is_none(tmp_path, spacing, words):
+def test_a_spacing_that_cannot_be_meant_is_refused(tmp_path, spacing, words):
     mask, _ = head_and_body(tmp_path)
     assert words in refused("measure", mask, "--spacing", *spacing)
 

@@ -191,6 +191,13 @@ def test_an_interval_over_trainings_grows_with_what_the_seed_decides():
     assert width[1] > 3 * width[0]
 
 
+def test_models_scored_on_other_cases_are_not_compared():
+    ours = scored(*probabilities(1))
+    for other in ({"good": ~GOOD}, {"patients": PATIENTS[::-1]}):
+        with pytest.raises(ValueError, match="same cases, in the same order"):
+            difference(ours, scored(*probabilities(1), **other))
+
+
 def test_the_difference_to_itself_is_zero_and_a_real_one_is_found():
     ours, worse = scored(*probabilities()), scored(*probabilities(noise=0.9))
     assert difference(ours, ours)["auroc"] == (0, 0, 0, 1)

@@ -137,7 +137,7 @@ def test_too_few_measured_patients_are_no_promise(measured, model, tmp_path):
     assert "right within" not in said
 
 
-def test_of_few_cases_each_is_told(measured, model, tmp_path):
+def test_few_cases_are_told_one_by_one(measured, model, tmp_path):
     few = tmp_path / "few"
     write_cohort(few, (draw_case("B", 0, i) for i in range(3)), scheme=FETUS, source="test", licence="MIT")
     said, rows = assess(few, model, tmp_path / "scores.csv")

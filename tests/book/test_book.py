@@ -153,7 +153,7 @@ def test_the_code_of_a_section_is_in_one_fold(build, tmp_path):
     assert ["seed = 4\n\n1" in folds[0], "seed + 1\n\nseed + 2" in folds[1], len(folds)] == [True, True, 2]
 
 
-def test_before_anything_is_opened_the_contents_are_short():
+def test_the_table_of_contents_has_few_entries_at_its_top_level():
     parts = yaml.safe_load((ROOT / "_toc.yml").read_text())["parts"]
     assert 1 + sum("file" in entry for part in parts for entry in part["chapters"]) <= 30
 
@@ -514,7 +514,7 @@ def test_the_code_of_a_section_opens_with_a_click(address, page):
     assert page.locator("summary", has_text="Show the code").count() == 0
 
 
-def test_the_contents_are_short_before_anything_is_opened(address, page):
+def test_the_sidebar_is_short_before_anything_is_opened(address, page):
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto(f"{address}/book/intro.html")
     shown = page.locator(".bd-sidebar-primary nav a:visible").count()

@@ -503,7 +503,7 @@ def test_no_patient_is_on_both_sides(tmp_path):
 
 @given(st.lists(st.text("ab1 é", min_size=1), min_size=1, max_size=12), st.integers(0, 9), st.randoms())
 @settings(max_examples=50, deadline=None)
-def test_the_order_of_patients_hangs_on_names_and_seed_alone(patients, seed, random):
+def test_the_order_of_patients_depends_on_names_and_seed_alone(patients, seed, random):
     order = patient_order(patients, seed)
     assert sorted(order) == sorted(set(patients))
     shuffled = random.sample(patients, len(patients))
@@ -511,7 +511,7 @@ def test_the_order_of_patients_hangs_on_names_and_seed_alone(patients, seed, ran
     assert patient_order(patients[1:], seed) == [name for name in order if name in patients[1:]]
 
 
-def test_splits_do_not_hang_on_the_order_of_rows(folder):
+def test_splits_do_not_depend_on_the_order_of_rows(folder):
     before = Cohort.open(folder)
     chosen, folds = (
         set(before.split(0.3, 4)[1].table["case"]),
@@ -561,7 +561,7 @@ def test_splits_that_cannot_be(folder):
 # --- parts and stacks -------------------------------------------------------------------------------------------
 
 
-def test_parts(folder):
+def test_a_subset_and_a_site_are_cohorts(folder):
     cohort = Cohort.open(folder)
     assert list(cohort.subset([2, 0]).table["case"]) == ["c3", "c1"]
     assert list(cohort.subset(np.array([True] + [False] * 7)).table["case"]) == ["c1"]

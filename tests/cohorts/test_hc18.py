@@ -212,7 +212,7 @@ def test_every_bad_line_is_named(hc18):
 
 
 @pytest.mark.parametrize("text", ["", "a,b,c\n1,2,3\n", "filename;pixel size(mm);head circumference (mm)\n"])
-def test_another_table(hc18, text):
+def test_a_table_with_other_columns_is_refused(hc18, text):
     (hc18 / TABLE).write_text(text)
     with pytest.raises(CohortError, match="does not begin with the columns"):
         read_table(hc18 / TABLE)

@@ -112,14 +112,18 @@ def test_a_promise_is_counted_on_the_masks_that_did_not_choose_its_threshold():
     own = [acceptance_threshold(scores[~good & half], 0.1) for half in halves]
     assert slips == [(scores[~good & ~half] > one).mean() for half, one in zip(halves, own, strict=True)]
     assert passed["home"] == np.mean(slips)
+    kept = [(scores[good & ~half] > one).mean() for half, one in zip(halves, own, strict=True)]
+    assert passed["home_good"] == pytest.approx(np.mean(kept))
     nothing, slips = promise_kept([0.5], np.ones(40, bool), scores, halves, 0.1)
     assert nothing["abroad"] is None and nothing["home"] is None and slips == []
 
 
 def test_calibration_errors_are_printed_with_their_interval():
-    table = pd.DataFrame(
-        {"good": [True, False] * 20, "p": [0.9, 0.2] * 20, "patient": [str(n // 2) for n in range(40)]}
-    )
-    shown = calibration_errors(table["good"], table["p"], table["patient"], seed=0)
-    assert shown["ECE"].startswith(f"{expected_calibration_error(table['good'], table['p']):.3f}\n")
-    assert shown["Brier score"].startswith(f"{brier_score(table['good'], table['p']):.3f}\n")
+    rng = np.random.default_rng(0)
+    p, patients = rng.random(40), np.repeat(np.arange(20), 2).astype(str)
+    good = rng.random(40) < p
+    shown = calibration_errors(pd.Series(good), pd.Series(p), pd.Series(patients), seed=0)
+    assert shown["ECE"].startswith(f"{expected_calibration_error(good, p):.3f}\n")
+    squared, weights = (p - good) ** 2, bootstrap_weights(patients, seed=0)
+    low, high = np.quantile(weights @ squared / weights.sum(1), [0.025, 0.975])
+    assert shown["Brier score"] == f"{squared.mean():.3f}\n{low:.2f}–{high:.2f}" and low < high

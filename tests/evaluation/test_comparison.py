@@ -131,7 +131,9 @@ def test_what_printed_figures_imply_is_counted_on_113_and_113():
 
 def test_our_figures_stand_beside_the_printed_and_the_implied_ones(rows):
     line = beside_print(rows).set_index("model").loc[row_named(SINGLE).title]
-    assert line["accuracy"].startswith("0.712 (0.756) → ")
+    drawn = [table[table["test"]] for table in rows[SINGLE].tables]
+    ours = np.mean([((t["probability"] >= 0.5) == t["good"]).mean() for t in drawn])  # at the paper's threshold
+    assert line["accuracy"] == f"0.712 (0.756) → {ours:.3f}\n{ours - 0.712:+.3f}"
     assert line["recall"].startswith("1.000 → ")
 
 
@@ -156,6 +158,13 @@ def test_only_a_clear_difference_is_reported(rows):
     assert list(table["verdict on AUROC"]) == ["first is better", "second is better", "not told apart"]
     assert list(table["differ in"]) == ["order", "order", "nothing"]
     assert list(table["McNemar p"])[2] == "1.000"
+    right = []
+    for key in (SINGLE, SIAMESE):
+        first = rows[key].tables[0]
+        drawn = first[first["test"]]
+        right.append((drawn["probability"] >= 0.4) == drawn["good"])  # the threshold of the first training
+    ours, theirs = right
+    assert table["only first right,\nonly second"][0] == f"{(ours & ~theirs).sum()}, {(theirs & ~ours).sum()}"
 
 
 def test_a_p_is_corrected_for_the_number_of_comparisons_and_a_clear_difference_survives():

@@ -16,7 +16,7 @@ def areas_in_order(risk):
     return (total / counts).mean(), (total / len(risk)).mean()
 
 
-def test_by_hand():
+def test_risk_and_areas_of_a_few_cases_by_hand():
     found = risk_coverage([0.0, 4.0, 2.0], [0.9, 0.1, 0.5])
     np.testing.assert_allclose(found.coverage, [1 / 3, 2 / 3, 1])
     np.testing.assert_allclose(found.risk, [0, 1, 2])

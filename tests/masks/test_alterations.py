@@ -144,20 +144,21 @@ def test_only_the_label_of_the_recipe_changes_and_what_it_covers(kind):
 # --- good ones ---
 
 
-def test_slight_masks_are_one_label_one_pixel_larger_or_smaller():
-    scheme, mask = EXAMPLES["fetus"]
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_slight_masks_are_one_label_a_few_pixels_larger_or_smaller(kind):
+    scheme, mask = EXAMPLES[kind]
     drawn = set()
-    for by_name in sets("fetus"):
+    for by_name in sets(kind):
         for name in SLIGHT:
             altered = by_name[name]
             label, operation, steps = (altered.recipe[key] for key in ("label", "operation", "steps"))
             morphology = {"dilate": ndimage.binary_dilation, "erode": ndimage.binary_erosion}[operation]
             layers = scheme.layers(mask)
-            layers[label] = morphology(layers[label], SQUARE)
+            layers[label] = morphology(layers[label], SQUARE, iterations=steps)
             np.testing.assert_array_equal(altered.mask, scheme.paint(layers))
-            assert steps == 1
+            assert kind == "head" or steps == 1
             drawn.add((label, operation))
-    assert len(drawn) == 8  # every label both ways
+    assert len(drawn) == 2 * len(scheme.names)  # every label both ways
 
 
 def test_a_head_alone_is_changed_by_one_pixel_and_by_two():
@@ -328,6 +329,20 @@ def test_severities_decide_how_much_is_done(monkeypatch):
     for by_name in sets("fetus"):
         radius = np.sqrt(layer_before(by_name["over-dilation"]).sum() / np.pi)
         assert by_name["over-dilation"].recipe["radius_px"] == pytest.approx(radius / 2, abs=0.01)
+        depth = ndimage.distance_transform_edt(layer_before(by_name["over-erosion"])).max()
+        assert by_name["over-erosion"].recipe["radius_px"] == pytest.approx(max(depth / 2, 1.5), abs=0.02)
+
+
+def test_sizes_of_poor_heads_lie_in_their_ranges():
+    radius, limits = np.sqrt(head().sum() / np.pi), SEVERITIES["head"]
+    for by_name in sets("head"):
+        cut, shift, leak = (by_name[name].recipe for name in ("cut", "shift", "leak"))
+        for value, (low, high) in (
+            (cut["share"], limits.cut),
+            (np.hypot(shift["rows"], shift["cols"]) / radius, limits.shift),
+            (leak["radius_px"] / radius, limits.leak),
+        ):
+            assert low - 0.02 <= value <= high + 0.02
 
 
 # --- effects ---

@@ -146,9 +146,13 @@ def test_measured_values_are_those_of_the_drawing():
 
 
 def test_a_stray_pixel_is_neither_palate_nor_fluid():
-    mask = fetus(without=("palate", "gap"))
-    mask[150, 300], mask[100, 240] = FETUS.id("palate"), FETUS.id("gap")
-    assert {"palate", "neutral_position"} <= set(unmet(mask))
+    mask = fetus(without=("palate",))
+    mask[150, 300] = FETUS.id("palate")
+    assert "palate" in unmet(mask)
+    mask = fetus(without=("gap",))
+    mask[100, 240] = FETUS.id("gap")
+    assert unmet(mask) == ["neutral_position"]
+    assert "hyper-flexed" in criteria(mask, (0.2, 0.2))["neutral_position"].why
 
 
 def test_crumbs_of_a_palate_do_not_add_up():
@@ -325,6 +329,8 @@ def test_every_threshold_decides_and_is_printed(monkeypatch):
         lost = unmet(fetus())
         assert name in lost and set(lost) <= {name, "neutral_position"}, field
         assert f"{value:g}" in criteria(fetus(), (0.2, 0.2))[name].threshold, field
+    judge_by(monkeypatch, caliper_beyond_mm=-0.1)
+    assert unmet(fetus()) == ["left_caliper", "right_caliper"]
 
 
 # --- five criteria of a head ---
@@ -343,6 +349,18 @@ def test_a_head_meets_all_five_and_its_mirror_too():
     assert tuple(found) == ("one_piece", "no_holes", "elliptic", "axis_ratio", "inside_image")
     assert unmet_head(head()) == unmet_head(head()[:, ::-1]) == set()
     assert found["axis_ratio"].value == pytest.approx(96 / 120, abs=0.01)
+
+
+def test_every_threshold_of_a_head_decides(monkeypatch):
+    for field, (value, name) in {
+        "piece_share": (1.01, "one_piece"),
+        "hole_share": (-0.01, "no_holes"),
+        "ellipse_dice": (1.01, "elliptic"),
+        "axis_ratio": ((0.9, 0.99), "axis_ratio"),
+        "inside_share": (1.01, "inside_image"),
+    }.items():
+        judge_by(monkeypatch, **{field: value})
+        assert unmet_head(head()) == {name}, field
 
 
 def test_each_fault_of_a_head_is_found():

@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -107,6 +108,15 @@ def test_without_scale_flip_and_turn_nothing_moves(monkeypatch):
     torch.testing.assert_close(Move()._draw(2, "cpu"), torch.eye(3)[:2].expand(2, 2, 3))
 
 
+def test_scale_turn_and_flip_stay_in_their_ranges_and_fill_them():
+    torch.manual_seed(0)
+    turned = Move()._draw(2000, "cpu")[:, :, :2]
+    zoom, angle = turned.det().abs().rsqrt(), torch.rad2deg(torch.atan2(-turned[:, 0, 1], turned[:, 1, 1]))
+    assert 0.899 < zoom.min() < 0.91 and 1.09 < zoom.max() < 1.101
+    assert 9 < angle.max() < 10.01 and -10.01 < angle.min() < -9
+    assert 0.45 < (turned.det() < 0).float().mean() < 0.55
+
+
 def test_flipped_means_mirrored_left_to_right(monkeypatch):
     no_move(monkeypatch, flip=1.0)
     matrix = Move()._draw(1, "cpu")
@@ -174,12 +184,14 @@ def test_bfloat16_is_only_how_it_is_computed():
     assert computes_in("float32", "cpu") == "float32" and computes_in("float32", "cuda") == "bfloat16"
 
 
-def test_a_batch_of_which_no_image_is_drawn_stays_as_it_is():
-    images, masks, good = squares(64)
-    samples = resident(images, masks, good)
-    model = quality_model("single", "resnet18", False, classes=2)
-    plan = Training(size=32, budget=64, rounds=1, batch=2, rate=1e-4)  # every fourth batch draws none
-    fit(make_learner(model, nn.BCEWithLogitsLoss(), samples, samples, plan, 0, callbacks=[VaryGreyLevels(0)]))
+@pytest.mark.parametrize(("training", "share"), [(True, 0.0), (False, 1.0)])
+def test_a_batch_of_which_no_image_is_drawn_stays_as_it_is_and_so_does_validation(monkeypatch, training, share):
+    given = torch.full((2, 1, 8, 8), 90, dtype=torch.uint8), torch.ones(2, 8, 8, dtype=torch.uint8)
+    monkeypatch.setattr(callbacks, "VARIED", share)
+    vary = VaryGreyLevels(0)
+    vary.learn = SimpleNamespace(training=training, xb=given)
+    vary.before_batch()
+    assert all(map(torch.equal, vary.learn.xb, given))
 
 
 def test_half_of_the_images_get_other_grey_levels_and_no_mask_changes():

@@ -16,7 +16,16 @@ from fusqa.models.losses import (
     one_hot,
     soft_dice_loss,
 )
-from fusqa.models.networks import TOPOLOGIES, Autoencoder, anomaly_ratio, folded, quality_model
+from fusqa.models.networks import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    TOPOLOGIES,
+    Autoencoder,
+    GreyLevels,
+    anomaly_ratio,
+    folded,
+    quality_model,
+)
 from fusqa.models.segmenters import SEGMENTERS, FetalTransUNet
 from fusqa.study.rows import SEGMENTER_TITLES as TITLES
 
@@ -29,6 +38,15 @@ def pair(size=64, batch=2, classes=5):
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(batch, 1, size, size, generator=generator)
     return image, torch.randint(0, classes, (batch, size, size), generator=generator, dtype=torch.uint8)
+
+
+def test_grey_levels_are_the_image_twice_and_the_mask():
+    labels = torch.tensor([[[0, 1], [2, 4]]], dtype=torch.uint8)
+    shown = GreyLevels(5)(torch.full((1, 1, 2, 2), 0.6), labels)
+    mean, std = (torch.tensor(one).view(1, 3, 1, 1) for one in (IMAGENET_MEAN, IMAGENET_STD))
+    raw = (shown * std + mean)[0]
+    torch.testing.assert_close(raw[:2], torch.full((2, 2, 2), 0.6))
+    torch.testing.assert_close(raw[2], torch.tensor([[0, 0.25], [0.5, 1]]))
 
 
 # two VGG-16 towers, 276 million parameters, say nothing that two others do not
@@ -195,7 +213,7 @@ def test_soft_dice_is_that_of_the_masks_and_ignores_absent_classes():
     assert soft_dice_loss(one_hot(target, 5), one_hot(target, 5)).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_losses_are_lowest_for_the_truth():
+def test_the_truth_loses_less_than_a_wrong_mask():
     mask = pair(16)[1]
     truth, wrong = one_hot(mask, 5), one_hot((mask + 1) % 5, 5)
     assert ReconstructionLoss()(truth, mask) < ReconstructionLoss()(wrong, mask)

@@ -164,6 +164,8 @@ def test_every_piece_of_advice_has_its_figures(study):
         assert not re.search(r"\d", what)  # advice is prose
         assert "nan" not in found
         assert re.search(r"\d\.\d|\d %|\d of \d", found) or any(lack in found for lack in lacks), (what, found)
+    days = study.table("baselines")["delta_days"].dropna().abs().mean()
+    assert table["found"].str.contains(f": {days:.1f} days with 100 % accepted, ", regex=False).sum() == 1
 
 
 def test_an_old_edition_says_what_it_lacks(small_study, tmp_path):

@@ -103,7 +103,7 @@ def test_everything_drawn_has_a_tissue_or_an_interface(site):
         assert all(np.isfinite(part.outline).all() for part in scene.parts)
 
 
-def test_curves():
+def test_curves_have_their_known_sizes():
     circle = ellipse((1.0, 2.0), (3.0, 3.0), 20.0, count=90)
     np.testing.assert_allclose(np.hypot(*(circle - (1.0, 2.0)).T), 3.0)
     assert area(smooth_closed(circle[::10])) == pytest.approx(9 * np.pi, rel=0.01)

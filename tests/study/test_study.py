@@ -14,11 +14,9 @@ import yaml
 from conftest import ROOT, SMOKE
 
 from fusqa.cohorts.cohort import Cohort
-from fusqa.cohorts.reading import Case
 from fusqa.cohorts.writing import write_cohort
 from fusqa.evaluation.paper import AUTOENCODER_PRINTED, PRINTED
 from fusqa.evaluation.scoring import TEST, report_table, reports, scores
-from fusqa.masks.alterations import altered_masks
 from fusqa.masks.label_images import resize_labels, to_native
 from fusqa.masks.labels import FETUS
 from fusqa.models.backbones import BACKBONES
@@ -312,8 +310,3 @@ def test_scores_keep_every_pair_with_its_set(cohort):
     table = scores({"one": pairs, "two": pairs}, lambda p: {"probability": torch.zeros(len(p.masks))})
     assert table["set"].value_counts().to_dict() == {"one": 60, "two": 60}
     assert (table["probability"] == 0).all()
-
-
-def test_the_first_altered_mask_is_the_mask_itself():
-    case: Case = draw_case("A", 0, 1)
-    np.testing.assert_array_equal(altered_masks(case.mask, np.random.default_rng(0))[0].mask, case.mask)

@@ -17,7 +17,7 @@ from fusqa.cohorts.formats import read_mask, write_image
 from fusqa.files import significant
 from fusqa.metrics import best_threshold
 from fusqa.simulator.cases import simulate
-from fusqa.study.rows import RECIPES, grid, row_named
+from fusqa.study.rows import RECIPES, Row, row_named
 
 SMOKE = "tests/smoke.yaml"
 
@@ -184,6 +184,7 @@ def test_what_cannot_be_trained_is_told_before_it_takes_time(cohort, predictions
     assert not (tmp_path / "m").exists()
 
 
-def test_every_row_of_the_grid_and_every_combination_has_a_name():
-    assert all(row_named(key) == row and row.key == key for key, row in grid().items())
-    assert row_named("synergic-efficientnet-lite0-pretrained-errors").pretrained
+def test_a_row_s_name_says_topology_backbone_start_and_recipe():
+    named = Row("synergic", "efficientnet-lite0", True, "errors")
+    assert row_named("synergic-efficientnet-lite0-pretrained-errors") == named
+    assert row_named("single-resnet18-scratch") == Row("single", "resnet18", False)

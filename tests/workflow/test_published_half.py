@@ -86,14 +86,26 @@ def test_a_published_half_is_finished_in_a_fresh_clone(origin, tmp_path):
     assert len(result(two, "diagnosis")["moved"]) == 2
 
     assert restored(two)
+    settings, elsewhere = yaml.safe_load((two.folder / "profiles/half.yaml").read_text()), tmp_path / "half.yaml"
+    elsewhere.write_text(yaml.safe_dump(settings))
+    assert restored(two, elsewhere)  # wherever the profile lies
+    settings["segmenters"]["unet"]["budget"] += 8
+    elsewhere.write_text(yaml.safe_dump(settings))
+    assert not restored(two, elsewhere)  # other settings
+    cases = two.folder / STUDY / "cohorts/A/cases.csv"
+    known = cases.read_bytes()
+    cases.write_bytes(known + b"\n")
+    assert not restored(two)  # other cases
+    cases.write_bytes(known)
+    assert restored(two)
     with (two.folder / "notebooks/segmentation.ipynb").open("a") as notebook:
         notebook.write("\n")
     assert not restored(two)  # code that differs from what was published is run
 
 
-def restored(checkout: Checkout) -> bool:
+def restored(checkout: Checkout, profile: str | Path = "half") -> bool:
     """Whether the segmentation would be taken from the edition."""
-    given = ["profile=half", "build=build", "cohort=simulated", "network=unet", "seed=0"]
+    given = [f"profile={profile}", "build=build", "cohort=simulated", "network=unet", "seed=0"]
     places = ["notebooks/segmentation.ipynb", f"{STUDY}/notebooks/{TRAINED[0]}.ipynb"]
     command = [*snakemake("")[:2], "fusqa.publishing", "restore", *places, *given]
     system = os.environ | {"PYTHONPATH": str(checkout.folder)}
