@@ -101,6 +101,7 @@ def test_every_file_and_command_that_it_names_exists():
     known = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
     commands = set(re.findall(r"(?:^|`)make\s+([a-z-]+)", TEXT, flags=re.MULTILINE))
     assert {"setup", "test", "publish"} <= commands <= set(known)
+    assert not (ROOT / "my-cohort").exists()
 
 
 @pytest.mark.parametrize("tool", ["pre-commit", "nbstripout", "ruff"])

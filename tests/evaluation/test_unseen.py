@@ -62,12 +62,13 @@ def test_a_hole_ruins_the_dice_and_hardly_the_length(made):
 
 def test_the_same_seed_makes_the_same_masks_whatever_other_cases_there_are(cohort, made):
     masks, table = made
-    alone, few = unseen_masks(cohort.subset(np.arange(len(cohort)) < 2), 64, (1.0,), seed=0)
+    two = cohort.subset(np.arange(len(cohort)) < 2)
+    alone, few = unseen_masks(two, 64, (1.0,), seed=0)
     for name in ("holes", "warp", "rotation"):
         here = table[(table["name"] == name) & (table["severity"] == 1.0) & (table["case"] == few["case"].iat[0])].index
         there = few[(few["name"] == name) & (few["case"] == few["case"].iat[0])].index
         np.testing.assert_array_equal(masks[here], alone[there])
-    other, _ = unseen_masks(cohort.subset(np.arange(len(cohort)) < 2), 64, (1.0,), seed=1)
+    other, _ = unseen_masks(two, 64, (1.0,), seed=1)
     assert (other != alone).any()
 
 

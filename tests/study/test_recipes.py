@@ -109,17 +109,17 @@ def test_errors_survive_the_disk(cohort, tmp_path):
 
 
 @pytest.fixture
-def shown(cohort, monkeypatch):
-    """What a training by a recipe would show to its network, as (images, masks, targets) of all samples."""
+def begun(cohort, monkeypatch):
+    """What a training by a recipe would be made of: the arguments of its learner, by their names."""
 
     class Enough(Exception):
         pass
 
     def caught(recipe):
-        seen = []
+        told = {}
 
-        def recorded(model, loss, training, validation, *_, **__):
-            seen.extend(one.__getitems__(range(len(one))) for one in (training, validation))
+        def recorded(model, loss, training, validation, *_, **more):
+            told.update(more, loss=loss, parts=(training, validation))
             raise Enough
 
         monkeypatch.setattr(fusqa.study.training, "make_learner", recorded)
@@ -127,29 +127,23 @@ def shown(cohort, monkeypatch):
         plan = Profile.read("quick").quality
         with pytest.raises(Enough):
             train(torch.nn.Identity(), RECIPES[recipe], pairs, pairs, plan, 0, torch.device("cpu"))
-        return seen
+        return told
 
     return caught
 
 
+@pytest.fixture
+def shown(begun):
+    """What a training by a recipe would show to its network, as (images, masks, targets) of all samples."""
+    return lambda recipe: [part.__getitems__(range(len(part))) for part in begun(recipe)["parts"]]
+
+
 @pytest.mark.parametrize("recipe", ["errors", "paper-varied", "signed"])
-def test_order_loss_and_grey_levels_are_those_of_the_recipe(cohort, monkeypatch, recipe):
-    class Enough(Exception):
-        pass
-
-    told = {}
-
-    def recorded(model, loss, *_, **more):
-        told.update(more, loss=type(loss))
-        raise Enough
-
-    monkeypatch.setattr(fusqa.study.training, "make_learner", recorded)
-    pairs, plan = learning_pairs({"errors": errors(cohort)}, cohort, 64), Profile.read("quick").quality
-    with pytest.raises(Enough):
-        train(torch.nn.Identity(), RECIPES[recipe], pairs, pairs, plan, 0, torch.device("cpu"))
+def test_order_loss_and_grey_levels_are_those_of_the_recipe(begun, recipe):
+    told = begun(recipe)
     assert isinstance(told["order"], Paired)
     assert [type(one) for one in told["callbacks"]] == [VaryGreyLevels] * (recipe == "paper-varied")
-    assert told["loss"] is (ErrorLoss if recipe == "signed" else torch.nn.BCEWithLogitsLoss)
+    assert type(told["loss"]) is (ErrorLoss if recipe == "signed" else torch.nn.BCEWithLogitsLoss)
 
 
 def test_a_network_is_trained_on_what_its_recipe_sees_and_adds(shown):
