@@ -133,5 +133,5 @@ def test_every_published_chapter_says_what_its_figures_show(path):
 def test_no_number_is_typed_into_a_sentence(path):
     for chapter, written_here in read_findings(path).items():
         for one in written_here:
-            plain = re.sub(r"\{[^}]*\}|ResNet-\d+|VGG-\d+|DenseNet-\d+|Lite\d|\bF1\b|\d mm", "", one.says)
+            plain = re.sub(r"\{[^}]*\}|ResNet-\d+|VGG-\d+|DenseNet-\d+|Lite\d|\d mm", "", one.says)
             assert not NUMBER.search(plain), f"{chapter}: {one.says}"
