@@ -15,10 +15,10 @@ from fusqa.publishing.problem import draw_problem
 from fusqa.publishing.tools import PublishingError
 from fusqa.study.chapters import read_chapters
 from fusqa.study.results import Edition, Study
-from fusqa.study.shelf import PICTURE, PLACE, told_findings, told_picture
+from fusqa.study.shelf import PICTURE, PLACE, edition_folders, told_findings, told_picture
 
 WRITTEN = sorted((ROOT / "book/findings").glob("*.yaml"))
-PICTURED = [PLACE / path.stem for path in WRITTEN if (PLACE / path.stem / FIRST).is_dir()]  # only fetuses have one
+PICTURED = [folder for folder in edition_folders(FIRST) if told_findings(folder)]
 PAGE = "notebooks/risk"
 NUMBER = re.compile(r"\d")
 LINES = [{"score": "shape", "site": site, "AUROC": area} for site, area in (("A", 0.97), ("B", 0.93))]

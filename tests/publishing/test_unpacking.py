@@ -11,8 +11,9 @@ from conftest import ROOT, publishing
 from fusqa.publishing.contents import FIRST
 from fusqa.publishing.tools import PublishingError
 from fusqa.publishing.unpacking import unpack
+from fusqa.study.shelf import edition_folders
 
-EDITIONS = sorted(folder.parent for folder in (ROOT / "results").glob(f"*/{FIRST}"))  # the five are about fetuses
+EDITIONS = edition_folders(FIRST)
 WITHOUT_NETWORKS = """
 import importlib.abc, json, sys
 HEAVY = {"torch", "torchvision", "fastai", "safetensors", "snakemake", "sklearn", "nibabel", "SimpleITK"}
