@@ -33,7 +33,7 @@ def origin(name: str, profile: Profile, cohort: str, seed: int) -> dict[str, Any
         | {package: version(package) for package in packages if _installed(package)},
         "device": _device(),
         "threads": profile.threads,
-        "commit": _commit(ROOT),
+        "commit": commit_of(ROOT),
         "code": code_state(ROOT),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpu_seconds": round(time.process_time(), 1),
@@ -103,9 +103,12 @@ def code_state(root: Path) -> str | None:
     return _state(_git(root, "log", "-1", "--format=%H", "--", *CODE), _git(root, "status", "--porcelain", "--", *CODE))
 
 
-def _commit(root: Path) -> str | None:
-    """Commit of a folder, with "+changes" where files differ from it; None outside a checkout."""
-    return _state(_git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain"))
+def commit_of(root: Path) -> str | None:
+    """Commit of a folder, with "+changes" where files differ from it; None outside a checkout.
+
+    Published results do not count: a run may be published half-way, and goes on.
+    """
+    return _state(_git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain", "--", ".", ":!results"))
 
 
 def _state(commit: str | None, changed: str | None) -> str | None:

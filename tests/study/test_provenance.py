@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import ROOT
 
-from fusqa.study.provenance import code_of, code_state, states_told
+from fusqa.study.provenance import code_of, code_state, commit_of, states_told
 
 
 @pytest.fixture
@@ -46,8 +46,17 @@ def test_the_state_of_the_code_moves_with_the_code_alone(project, tmp_path):
     assert code_state(tmp_path).endswith("+changes")
 
 
+def test_published_results_do_not_change_the_commit(project, tmp_path):
+    first = project("rev-parse", "HEAD").strip()
+    (tmp_path / "results/r.json").write_text("published half-way")
+    (tmp_path / "results/new.json").write_text("published half-way")
+    assert commit_of(tmp_path) == first
+    (tmp_path / "README.md").write_text("not a result")
+    assert commit_of(tmp_path) == f"{first}+changes"
+
+
 def test_outside_a_checkout_there_is_no_state(tmp_path):
-    assert code_state(tmp_path) is None
+    assert code_state(tmp_path) is None and commit_of(tmp_path) is None
 
 
 def test_a_project_within_another_checkout_has_no_state(project, tmp_path):
