@@ -40,6 +40,8 @@ class Figure(Entry):
         ``{score: Shape features}``, as text.
     scale : float
         What the number is multiplied with, such as 100 for per cent.
+    per : Figure, optional
+        What the number is divided by, such as the number of all masks.
     """
 
     row: str | None = None
@@ -47,6 +49,7 @@ class Figure(Entry):
     result: str | None = None
     at: tuple[str | dict[str, str], ...] = ()
     scale: float = 1.0
+    per: "Figure | None" = None
 
     @model_validator(mode="after")
     def _one_source(self) -> "Figure":
@@ -136,7 +139,7 @@ def findings(path: Path, edition_of: Callable[[str], Study]) -> dict[str, list[s
             where = f"{path}: {chapter}: “{one.says}”"
             try:
                 values = {name: _value(figure, edition_of(cohort), rows_of) for name, figure in one.figures.items()}
-            except (LookupError, FileNotFoundError) as error:
+            except (LookupError, FileNotFoundError, ZeroDivisionError) as error:
                 raise PublishingError(f"{where}: not in the edition: {error}") from None
             if wrong := one.wrong(values):
                 raise PublishingError(f"{where}: {'; '.join(wrong)}; write the sentence anew")
@@ -145,18 +148,24 @@ def findings(path: Path, edition_of: Callable[[str], Study]) -> dict[str, list[s
 
 
 def _value(figure: Figure, edition: Study, rows_of: Callable[[str], dict[str, TrainedRow]]) -> float:
-    """Look a figure up."""
+    """Look a figure up, and what it is divided by."""
+    number = figure.scale * _number(figure, edition, rows_of)
+    return number / _value(figure.per, edition, rows_of) if figure.per else number
+
+
+def _number(figure: Figure, edition: Study, rows_of: Callable[[str], dict[str, TrainedRow]]) -> float:
+    """Find a figure's number in a result, or as the mean over a row's trainings."""
     if figure.result:
         found: Any = reduce(_part, figure.at, edition.result(figure.result))
         try:
             # a printed figure has its interval on a second line, and a small p an upper limit
-            return figure.scale * float(str(found).split()[0].lstrip("<"))
+            return float(str(found).split()[0].lstrip("<"))
         except ValueError:
             raise LookupError(f"{figure.result}: {figure.at}: {found!r} is no number") from None
     row = rows_of(edition.cohort)[figure.row]
     if not row.testable or row.verdict not in (LEARNT, CONTROL):
         raise PublishingError(f"nothing may be concluded from {row.title}: {row.verdict}")
-    return figure.scale * row.report(THRESHOLD).mean[figure.merit]
+    return row.report(THRESHOLD).mean[figure.merit]
 
 
 def _part(found: Any, step: str | dict[str, str]) -> Any:

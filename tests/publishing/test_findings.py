@@ -36,7 +36,8 @@ def study(tmp_path):
     made = Study(str(profile), "simulated", tmp_path)
     write_json(made.path("results/autoencoder.json"), {"status": "not run", "reason": "not asked for"})
     write_json(
-        made.path("results/risk.json"), {"days": {"good": "1.50\n1.2–1.9", "poor": 3.25}, "share": 0.31, "lines": LINES}
+        made.path("results/risk.json"),
+        {"days": {"good": "1.50\n1.2–1.9", "poor": 3.25}, "share": 0.31, "none": 0, "lines": LINES},
     )
     return made
 
@@ -61,6 +62,8 @@ def test_numbers_come_from_the_results(study, tmp_path):
     assert said == {PAGE: ["Good ones err by 1.5 days, poor ones by 3.25."]}
     share = {"share": {"result": "risk", "at": ["share"], "scale": 100}}
     assert findings(written(tmp_path, says="{share:.0f} %", figures=share), lambda cohort: study) == {PAGE: ["31 %"]}
+    ratio = {"share": {"result": "risk", "at": ["days", "good"], "per": FIGURES["poor"], "scale": 100}}
+    assert findings(written(tmp_path, says="{share:.1f} %", figures=ratio), lambda cohort: study) == {PAGE: ["46.2 %"]}
     of_line = {"area": line(score="shape", site="B")}
     assert findings(written(tmp_path, says="{area}", figures=of_line), lambda cohort: study) == {PAGE: ["0.93"]}
 
@@ -77,6 +80,8 @@ def test_numbers_come_from_the_results(study, tmp_path):
         ({"says": "{best:.1f} days"}, r"\['best'\] are none of its figures"),
         ({"rising": [["gap", "good"]], "figures": FIGURES | {"gap": line(score="none")}}, "nan < good 1.5 does not"),
         ({"figures": {"good": line(score="dash")}}, "'–' is no number"),
+        ({"figures": {"good": FIGURES["good"] | {"per": line(score="size")}}}, "0 lines with {'score': 'size'}"),
+        ({"figures": {"good": FIGURES["good"] | {"per": {"result": "risk", "at": ["none"]}}}}, "division by zero"),
         ({"figures": {"good": line(score="size")}}, "0 lines with {'score': 'size'}"),
         ({"figures": {"good": {"row": "autoencoder"}}}, "either row and merit, or result and at"),
         ({"figures": {"good": {"row": "autoencoder", "merit": "auroc"}}}, "nothing may be concluded from Autoencoder"),
