@@ -35,11 +35,13 @@ def unpack(edition: Path, build: Path, images: int, progress: Callable[[range], 
     Raises
     ------
     PublishingError
-        Where there is no such edition, or a study of that name lies in `build` already.
+        Where there is no such edition, it has no simulated fetuses, or a study of that name lies in `build` already.
     """
     profile_file = edition / f"{edition.name}.yaml"
     if not profile_file.is_file():
         raise PublishingError(f"{edition} is no published edition: it has no {profile_file.name}")
+    if not (edition / DRAWN).is_dir():
+        raise PublishingError(f"{edition} has no simulated fetuses: its images cannot be drawn again")
     profile, study = Profile.read(str(profile_file)), build / edition.name
     if study.exists():
         raise PublishingError(f"{study} exists already; remove it first, or unpack into another folder: --build FOLDER")
@@ -51,8 +53,7 @@ def unpack(edition: Path, build: Path, images: int, progress: Callable[[range], 
             results.mkdir(parents=True)
             for file in result_files(edition / cohort, profile, cohort):
                 shutil.copy(file, results)
-        if DRAWN in profile.cohorts:
-            _draw(Edition(edition, DRAWN), made / DRAWN, images, progress)
+        _draw(Edition(edition, DRAWN), made / DRAWN, images, progress)
         shutil.copy(profile_file, made)
         made.rename(study)
     return study / profile_file.name

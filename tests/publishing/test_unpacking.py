@@ -55,6 +55,14 @@ def test_a_chapter_runs_without_networks(study, chapter):
     assert (build / profile.stem / f"simulated/results/{chapter}.json").is_file()
 
 
+def test_an_edition_of_real_heads_alone_cannot_be_drawn_again(tmp_path):
+    shutil.copytree(EDITIONS[0] / "hc18", tmp_path / "heads/hc18", ignore=shutil.ignore_patterns("*.npz", "models"))
+    shutil.copy(EDITIONS[0] / f"{EDITIONS[0].name}.yaml", tmp_path / "heads/heads.yaml")
+    with pytest.raises(PublishingError, match="has no simulated fetuses: its images cannot be drawn again"):
+        unpack(tmp_path / "heads", tmp_path / "build", 6)
+    assert not (tmp_path / "build").exists()
+
+
 def test_what_lies_there_is_never_overwritten(study):
     build, profile = study
     with pytest.raises(PublishingError, match="exists already; remove it first"):
