@@ -30,8 +30,9 @@ class Problem:
     fix: str
 
     def __str__(self) -> str:
-        line = "" if self.row is None else f"cases.csv line {self.row}: "
-        return f"{line}{self.file}: {self.message}; {self.fix}"
+        line = [] if self.row is None else [f"cases.csv line {self.row}"]
+        file = [] if line and self.file == "cases.csv" else [self.file]
+        return ": ".join([*line, *file, f"{self.message}; {self.fix}"])
 
 
 class CohortError(ValueError):

@@ -442,7 +442,7 @@ def test_a_patient_in_two_unicode_forms_is_one(folder, tmp_path):
     set_cell(folder, 2, "case", one)
     set_cell(folder, 3, "case", other)
     assert [str(problem) for problem in check(folder)] == [
-        f"cases.csv line 3: cases.csv: case {one!r} is already on line 2; give every case a name of its own"
+        f"cases.csv line 3: case {one!r} is already on line 2; give every case a name of its own"
     ]
     written = write(tmp_path / "new", [replace(case, patient=other) for case in made_up_cases(["p", "p"])])
     assert set(written.table["patient"]) == {one}
