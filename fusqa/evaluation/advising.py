@@ -6,7 +6,6 @@ with the study, and from models that have learnt their task, so that they mean s
 
 from collections.abc import Callable, Iterable
 
-import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
@@ -163,13 +162,17 @@ def _one_thing(study: Study) -> str:
     return f"on the balanced test set: {'; '.join(said)}"
 
 
-def _without_a_model(study: Study) -> str:
+_LEARNS = {"Shape features": " (a forest that learns from labelled masks)"}
+"""What a baseline needs that a quality network needs too."""
+
+
+def _baselines(study: Study) -> str:
     learnt = _learnt(study, [recipe for recipe, about in RECIPES.items() if not about.control])
     table, models = study.table("baselines"), {MODELS[recipe] for recipe in learnt}
     of = {name: _auroc(table["good"], table[name]) for name in told_scores(study)}
     simple = max((name for name in of if name not in MODELS.values()), key=of.get)
     model = max((name for name in of if name in models), key=of.get)
-    best = f"best of the baselines: {simple}, AUROC {of[simple]:.2f}"
+    best = f"best of the baselines: {simple}{_LEARNS.get(simple, '')}, AUROC {of[simple]:.2f}"
     return f"{best}; best quality network: {model}, {of[model]:.2f}; both chosen on these masks"
 
 
@@ -190,7 +193,7 @@ def _wrong_image(study: Study) -> str:
 def _days(study: Study) -> str:
     recipe, table = _quoted(study), study.table("baselines").dropna(subset=["delta_days"])
     curve = risk_coverage(table["delta_days"].abs(), table[MODELS[recipe]])
-    left = {share: np.interp(share, curve.coverage, curve.risk) for share in (1.0, 0.8, 0.5)}
+    left = {share: curve.risk_at(share) for share in (1.0, 0.8, 0.5)}
     said = ", ".join(f"{days:.1f} days with {100 * share:.0f} % accepted" for share, days in left.items())
     return f"mean error of the date, masks ordered by the model of {RECIPES[recipe].title}: {said}"
 
@@ -238,7 +241,9 @@ ADVICE: dict[str, Callable[[Study], str]] = {
     "Compare one thing at a time: what a model learns from, how the mask enters, whether it sees the image.": (
         _one_thing
     ),
-    "Try what needs no quality model first.": _without_a_model,
+    "Try the baselines first. Many need no labelled masks, and they may order masks as well as a quality network.": (
+        _baselines
+    ),
     "Hide the image, or show a wrong one. A model whose scores stay the same judges the mask's shape alone.": (
         _wrong_image
     ),

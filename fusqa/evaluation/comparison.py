@@ -139,7 +139,7 @@ def left_out(rows: Mapping[str, TrainedRow]) -> str:
         return "No row was run."
     named = [f"{row.title} ({row.verdict})" for row in rows.values() if row.tables and not learnt_rows({"": row})]
     if not named:
-        return "Every row that was run and is no control has learnt its task."
+        return "Every row examined here has learnt its task, or is a control."
     count = "one row that has" if len(named) == 1 else f"{len(named)} rows that have"
     return f"Nothing is concluded from {count} not learnt the task: {'; '.join(named)}."
 

@@ -38,6 +38,10 @@ class RiskCoverage:
         """Largest coverage with a mean risk of at most `limit`; 0 if there is none."""
         return float(self.coverage[self.risk <= limit].max(initial=0.0))
 
+    def risk_at(self, coverage: float) -> float:
+        """Mean risk of the accepted where this share of the cases is accepted, from the nearest possible thresholds."""
+        return float(np.interp(coverage, self.coverage, self.risk))
+
 
 def risk_coverage(
     risk: Sequence[float], score: Sequence[float], weights: Sequence[float] | None = None
