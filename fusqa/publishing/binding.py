@@ -245,7 +245,7 @@ def _to_have(chapter: str) -> str:
     """Say how a reader comes by a chapter that a study is without."""
     if PUBLISHED in read_chapters()[Path(chapter).name.partition("__")[0]].needs:
         return "It compares the published results with a run of your own, which `make book` makes."
-    return "A larger one has it: `make book PROFILE=classroom`."
+    return "A larger one has it: `make book PROFILE=overnight`."
 
 
 def _named(edition: Profile) -> str:
