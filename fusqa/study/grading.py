@@ -3,6 +3,8 @@
 A trained U-Net hardly fails on fetal heads, so that its masks cannot show whether anybody notices a failure. A cohort's
 plan therefore names the *grades* of network that draw the masks to judge, and the share of the images that each gets.
 
+The shares may differ between the sites: where the trained network fails at site B by itself, it draws all masks there.
+
 Every image is drawn at random one grade, and has one mask. Masks of all grades for every image would be more masks, but
 not more patients: they would repeat the same images, and a score that tells an easy image from a hard one would be
 counted several times. With one mask each, masks are as independent as the images are; intervals are still by patient.
@@ -82,10 +84,10 @@ def train_grades(
     return Trained(model, history, learnt, [of(grade) for grade in grades])
 
 
-def draw_grades(images: int, grades: Sequence[Grade], seed: int) -> np.ndarray:
-    """Draw a grade for each of `images` images, ``(images,)`` int: in random order, in exactly their shares."""
+def draw_grades(images: int, shares: Sequence[float], seed: int) -> np.ndarray:
+    """Draw a grade for each of `images` images, ``(images,)`` int: in random order, in exactly these shares."""
     places = (np.random.default_rng(seed).permutation(images) + 0.5) / images
-    return np.searchsorted(np.cumsum([grade.share for grade in grades])[:-1], places)
+    return np.searchsorted(np.cumsum(shares)[:-1], places)
 
 
 def graded_predictions(

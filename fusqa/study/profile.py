@@ -88,6 +88,9 @@ class Grade(Strict):
     ----------
     share : float
         Share of each site's images that it predicts.
+    share_b : float, optional
+        Share of site B's images, where it is another one: where the trained network fails there by itself, no weaker
+        one is needed.
     samples : int, optional
         The network as it was after so many samples of its training; its whole budget where this is not given.
     images : int, optional
@@ -95,8 +98,13 @@ class Grade(Strict):
     """
 
     share: float = Field(gt=0, le=1)
+    share_b: float | None = Field(None, ge=0, le=1)
     samples: PositiveInt | None = None
     images: PositiveInt | None = None
+
+    def share_at(self, site: str) -> float:
+        """Share of the images of site "A" or "B" that it predicts."""
+        return self.share if site == "A" or self.share_b is None else self.share_b
 
     @property
     def trained(self) -> bool:
@@ -135,8 +143,10 @@ class CohortPlan(Strict):
     @classmethod
     def _whole(cls, grades: tuple[Grade, ...]) -> tuple[Grade, ...]:
         """Refuse shares that are not the whole, a grade named twice, or a mixture without the fully trained network."""
-        if abs(sum(grade.share for grade in grades) - 1) > 1e-6:
-            raise ValueError(f"the shares of the grades are {[grade.share for grade in grades]}; their sum must be 1")
+        for site in "AB":
+            shares = [grade.share_at(site) for grade in grades]
+            if abs(sum(shares) - 1) > 1e-6:
+                raise ValueError(f"the shares of the grades at site {site} are {shares}; their sum must be 1")
         titles = [grade.title for grade in grades]
         if len(set(titles)) < len(titles):
             raise ValueError(f"the grades are {titles}; give each only once, with the whole of its share")

@@ -47,16 +47,17 @@ def test_every_grade_is_a_network_of_its_own_and_the_trained_one_is_the_best(coh
 
 
 def test_each_image_draws_one_grade_and_the_shares_are_kept():
-    drawn = draw_grades(200, GRADES, seed=0)
+    shares = [grade.share for grade in GRADES]
+    drawn = draw_grades(200, shares, seed=0)
     assert np.bincount(drawn).tolist() == [100, 50, 50]
-    assert drawn.tolist() == draw_grades(200, GRADES, seed=0).tolist() != draw_grades(200, GRADES, seed=1).tolist()
+    assert drawn.tolist() == draw_grades(200, shares, seed=0).tolist() != draw_grades(200, shares, seed=1).tolist()
     assert len(set(drawn[:20])) == 3  # not in blocks: the grade says nothing about the place in the table
-    assert set(draw_grades(7, (Grade(share=1),), seed=0)) == {0}
+    assert set(draw_grades(7, [1], seed=0)) == {0} and set(draw_grades(7, [0, 1, 0], seed=0)) == {1}
 
 
 def test_an_image_is_predicted_by_the_network_of_its_grade(cohort, trained):
     images = pictures(cohort.stack(PLAN.size)[0])
-    drawn = draw_grades(len(cohort), GRADES, seed=3)
+    drawn = draw_grades(len(cohort), [grade.share for grade in GRADES], seed=3)
     networks = [trained.by_grade, trained.by_grade[::-1]]
     found, votes = graded_predictions(networks, 0, images, cohort, GRADES, drawn, 0.5, site="A")
     assert found.table["case"].tolist() == cohort.table["case"].tolist()
@@ -70,6 +71,12 @@ def test_an_image_is_predicted_by_the_network_of_its_grade(cohort, trained):
         assert found.native[cohort.table["case"][row]].shape == cohort[row].image.shape
 
 
+def test_the_trained_network_may_draw_all_masks_of_site_b():
+    grades = [{"share": 0.5, "share_b": 1}, {"share": 0.5, "share_b": 0, "samples": 8}]
+    plan = CohortPlan(A=8, B=8, segmenters=("unet",), rows=(), grades=grades)
+    assert [[grade.share_at(site) for grade in plan.grades] for site in "AB"] == [[0.5, 0.5], [1, 0]]
+
+
 def test_a_grade_says_who_drew():
     titles = [Grade(share=0.1, **settings).title for settings in ({}, {"samples": 400}, {"images": 8, "samples": 400})]
     assert titles == ["trained to the end", "trained for 400 samples", "trained on 8 images for 400 samples"]
@@ -78,7 +85,8 @@ def test_a_grade_says_who_drew():
 @pytest.mark.parametrize(
     ("grades", "said"),
     [
-        ([{"share": 0.5}, {"share": 0.4, "samples": 8}], "their sum must be 1"),
+        ([{"share": 0.5}, {"share": 0.4, "samples": 8}], "at site A are .* their sum must be 1"),
+        ([{"share": 0.5, "share_b": 1}, {"share": 0.5, "samples": 8}], "at site B are .* their sum must be 1"),
         ([{"share": 0.5, "images": 3}, {"share": 0.5, "samples": 8}], "the fully trained network"),
         ([{"share": 0.5}, {"share": 0.5}], "give each only once"),
         ([{"share": 0.5}, {"share": 0.5, "smaples": 8}], "smaples"),
