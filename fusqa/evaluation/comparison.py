@@ -16,7 +16,7 @@ from fusqa.masks.labels import Scheme
 from fusqa.metrics import DRAWS, Scored, SeedsReport, difference, holm, mcnemar, report_over_seeds
 from fusqa.study.learning import CONTROL, LEARNT, verdict_of
 from fusqa.study.results import Study, published
-from fusqa.study.rows import REFERENCE_NETWORK, Row, row_named
+from fusqa.study.rows import RECIPES, REFERENCE_NETWORK, Row, row_named
 from fusqa.study.sets import ALTERED, AT_B
 from fusqa.study.shelf import PLACE
 
@@ -232,7 +232,8 @@ def table_3(rows: Mapping[str, TrainedRow], threshold: str) -> pd.DataFrame:
     """Return the paper's Table 3 at a threshold, "paper" or "validation", as text.
 
     A figure is the mean over seeds, ± its standard deviation where there are several; below it the 95 % interval. Rows
-    that were not run share the last line; their names would make it the tallest.
+    that were not run share the last line; their names would make it the tallest. A row that predicts the Dice has no
+    verdict at the paper's threshold, which is of a probability: there, only its AUROC is given.
     """
     lines, absent = [], [row.title for row in rows.values() if not row.tables]
     for row in rows.values():
@@ -242,11 +243,16 @@ def table_3(rows: Mapping[str, TrainedRow], threshold: str) -> pd.DataFrame:
             lines.append({"model": row.title, "learnt?": row.verdict, CONFUSION: "no test set"})
             continue
         over = row.report(threshold)
+        figures = {title: figure(over.mean[key], over.intervals[key], over.sd[key]) for key, title in FIGURES.items()}
+        if threshold == "paper" and row.row and RECIPES[row.row.recipe].target == "dice":
+            line = {"model": row.title, "learnt?": row.verdict, CONFUSION: "predicts the Dice"}
+            lines.append(line | {FIGURES["auroc"]: figures[FIGURES["auroc"]]})
+            continue
         counts = [f"{count:.0f}" if over.seeds == 1 else f"{count:.1f}" for count in over.confusion]
         collapsed = f"\none class only: {over.collapsed} of {over.seeds}" if over.collapsed else ""
         lines.append(
             {"model": row.title, "learnt?": row.verdict, CONFUSION: "{} {}\n{} {}".format(*counts) + collapsed}
-            | {title: figure(over.mean[key], over.intervals[key], over.sd[key]) for key, title in FIGURES.items()}
+            | figures
         )
     if absent:
         named = absent[0] if len(absent) == 1 else f"{len(absent)} other rows"

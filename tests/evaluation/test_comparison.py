@@ -96,6 +96,13 @@ def test_figures_of_table_3_are_those_of_the_test_set_over_seeds(rows, threshold
         assert line[CONFUSION].startswith(f"{np.mean(hits):.1f} ")
 
 
+def test_a_dice_has_no_verdict_at_the_threshold_of_a_probability():
+    dice = {f"{SINGLE}-dice": row(f"{SINGLE}-dice", 0.1)}
+    (at_paper,), (at_own,) = (table_3(dice, one).to_dict("records") for one in ("paper", "validation"))
+    assert at_paper[CONFUSION] == "predicts the Dice" and "F1" not in at_paper
+    assert at_paper["AUROC"] == at_own["AUROC"] and "±" in at_own["F1"]
+
+
 def test_rows_that_were_not_run_share_one_line(rows):
     absent = "siamese-resnet50-scratch"
     more = rows | {absent: replace(rows["single-resnet50-scratch"], title=row_named(absent).title)}
