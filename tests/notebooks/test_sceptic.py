@@ -182,10 +182,13 @@ def test_an_old_edition_says_what_it_lacks(small_study, tmp_path):
 
 @pytest.fixture(scope="module")
 def unlearnt(small_study, tmp_path_factory):
-    """The small study, held to the bar of every profile that sets none: its trainings are far too short for that."""
+    """The small study, held to a bar that none of its trainings reaches.
+
+    The usual bar will not do: with so few validation masks, one of them may pass it by chance, on some processors.
+    """
     folder = tmp_path_factory.mktemp("unlearnt")
     settings = yaml.safe_load(SMOKE.read_text())
-    del settings["learnt"]
+    settings["learnt"] = {"auroc": 1.01}
     profile = folder / "unlearnt.yaml"
     profile.write_text(yaml.safe_dump(settings))
     shutil.copytree(small_study.folder / "simulated", folder / "build/unlearnt/simulated")
