@@ -382,7 +382,9 @@ RIVALS = {
         ("signed", "signed-blind"), ("both-signed", "both-signed-blind"),
     ),
     "what counts as good": ("recipe", ("reviewed", "errors"), ("both-reviewed", "both-labels")),
-    "grey levels varied": ("recipe", ("paper-varied", "paper"), ("both-varied", "both")),
+    "grey levels varied": (
+        "recipe", ("paper-varied", "paper"), ("both-varied", "both"), ("reviewed-varied", "reviewed"),
+    ),
     "images exchanged": ("recipe", ("exchanged", "errors")),
     "wrong places and sizes": ("recipe", ("mismatched", "errors"), ("signed-mismatched", "signed")),
     "pretrained": ("pretrained", (True, False)),

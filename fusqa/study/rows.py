@@ -143,6 +143,7 @@ RECIPES = {
     "exchanged": Recipe(_ERRORS, LABELS, exchanged=0.5),
     "mismatched": Recipe(_ERRORS, LABELS, mismatched=0.5),
     "reviewed": Recipe(_ERRORS, LABELS, target="reviewed"),
+    "reviewed-varied": Recipe(_ERRORS, LABELS, target="reviewed", varied=True),
     "both-reviewed": Recipe(_BOTH, LABELS, target="reviewed"),
     "dice": Recipe(_ERRORS, LABELS, target="dice"),
     "both-dice": Recipe(_BOTH, LABELS, target="dice"),
