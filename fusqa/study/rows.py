@@ -93,9 +93,10 @@ class Recipe:
 
     @property
     def family(self) -> str:
-        """Recipes that are drawn together, in print: by their material; those that predict a number, of any, apart."""
-        verdict = self.answer == TARGETS["good"].answer
-        return f"quality models, {self.learns_from if verdict else 'a number predicted'}"
+        """Recipes that are drawn together, in print: by their material; those with another target, of any, apart."""
+        if self.answer != TARGETS["good"].answer:
+            return "quality models, a number predicted"
+        return f"quality models, {TARGETS[self.target].note or self.learns_from}"
 
     @property
     def notes(self) -> tuple[str, ...]:
