@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,7 +29,7 @@ from torch import Tensor, nn
 from fusqa.assessment.onnx_file import export
 from fusqa.assessment.verdicts import Assessor
 from fusqa.cohorts.cohort import Cohort
-from fusqa.cohorts.reading import Input
+from fusqa.cohorts.reading import Case, Input
 from fusqa.files import to_json
 from fusqa.masks.alterations import altered_masks, replay
 from fusqa.masks.crown_rump import crown_rump_length
@@ -44,7 +45,7 @@ from fusqa.study.material import AlteredSet
 from fusqa.study.profile import ROOT, Profile
 from fusqa.study.rows import Row
 
-SIZE, STEPS, CASES = 64, 30, 8
+SIZE, STEPS = 64, 30
 SQUARE = np.ones((3, 3), bool)
 
 
@@ -63,9 +64,15 @@ def row(what: str, ours: float, other: str, theirs: float, unit: float = 1e3) ->
     return {"what": what, "ours ms": ours * unit, "beside": other, "its ms": theirs * unit, "ratio": theirs / ours}
 
 
+@cache
+def few_cases() -> list[Case]:
+    """A few cases of site A, which are repeated."""
+    return [draw_case("A", 0, index) for index in range(8)]
+
+
 def samples(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Images, masks and labels of network size; a few cases repeated."""
-    cases = [draw_case("A", 0, index) for index in range(CASES)]
+    cases = few_cases()
     images = np.stack([cv2.resize(case.image, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for case in cases])
     masks = np.stack([resize_labels(case.mask, (SIZE, SIZE)) for case in cases])
     pick = np.arange(count) % len(cases)
@@ -129,10 +136,10 @@ def datablock(backbone: str, plan: Training, good: np.ndarray) -> float:
     from fastai.vision.all import CategoryBlock, DataBlock, ImageBlock, IndexSplitter, Learner, Resize, aug_transforms
 
     with TemporaryDirectory() as folder:
-        cases = [draw_case("A", 0, index) for index in range(CASES)]
-        packed = [cv2.imencode(".png", np.dstack([case.image, case.image, case.mask * 60]))[1] for case in cases]
+        shown = [np.dstack([case.image, case.image, case.mask * 60]) for case in few_cases()]
+        packed = [cv2.imencode(".png", pixels)[1].tobytes() for pixels in shown]
         for number in range(len(good)):
-            Path(folder, f"{number:05}.png").write_bytes(packed[number % CASES].tobytes())
+            Path(folder, f"{number:05}.png").write_bytes(packed[number % len(packed)])
         block = DataBlock(
             (ImageBlock, CategoryBlock(vocab=["0.0", "1.0"])),
             get_items=lambda path: sorted(Path(path).glob("*.png")),
