@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy.attach(__name__, submod_attrs={
         "trained_rows",
     ],
     "diagnosis": ["example_model", "image_use", "recipe_models", "telling"],
+    "ensembles": ["ensemble", "possible_ensembles"],
     "error_maps": [
         "CALIPER_MM", "LEAST_PIXELS", "OVERLAP", "SEGQC", "caliper_figures", "caliper_table", "mark_threshold",
         "region_figures", "region_table",

@@ -49,12 +49,15 @@ class Training(Strict):
 
 
 class Bar(Strict):
-    """What a training must show to count as learnt; all three are chosen.
+    """What a training must show to count as learnt; all four are chosen.
 
     Attributes
     ----------
     auroc : float
         The lower end of the AUROC's interval on its own validation material must reach it.
+    patients : int
+        So many validation patients at least must have a good mask, and so many a poor one. Of fewer, the bootstrap's
+        interval is too narrow: where no poor mask scores above a good one, it has no width at all.
     explained : float
         For a regression: share of the constant answer's avoidable loss that it must avoid.
     late_gain : float
@@ -63,5 +66,6 @@ class Bar(Strict):
     """
 
     auroc: float = 0.75
+    patients: int = 5
     explained: float = 0.5
     late_gain: float = 0.05

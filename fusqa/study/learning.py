@@ -39,6 +39,8 @@ class Evidence:
         classifier's loss also moves with how sure it is, long after it has stopped ordering the masks better.
     auroc, low, high : float or None
         On the validation material, with its 95 % interval by patient; None for a regression.
+    patients : int or None
+        How many validation patients have a good mask, or a poor one, whichever are fewer; None for a regression.
     precision : str
         In which the network was trained.
     """
@@ -54,6 +56,7 @@ class Evidence:
     auroc: float | None
     low: float | None
     high: float | None
+    patients: int | None
     precision: str
 
     @property
@@ -67,7 +70,9 @@ class Evidence:
         return asdict(self) | {"explained": round(self.explained, 4)}
 
     def __str__(self) -> str:
-        scored = f"; AUROC {self.auroc:.3f} ({self.low:.2f}–{self.high:.2f})" if self.auroc is not None else ""
+        scored = ""
+        if self.auroc is not None:
+            scored = f"; AUROC {self.auroc:.3f} ({self.low:.2f}–{self.high:.2f}), {self.patients} validation patients"
         curve = "flat" if self.flat else "not flat yet"
         return (
             f"{self.verdict}: {self.samples} samples in {self.steps} steps ({self.epochs:.1f} epochs); validation loss "
@@ -134,20 +139,24 @@ def evidence(
     """
     error, unskilled = (history["valid_loss"], constant) if scored is None else (1 - history["auroc"], 0.5)
     flat, loss = is_flat(history["samples"], error, unskilled, bar.late_gain), float(history["valid_loss"].min())
-    area = None, None, None
-    if scored is not None and scored["good"].nunique() == 2:
+    area, patients = (None, None, None), None
+    if scored is not None:
+        patients = min(scored.loc[scored["good"] == good, "patient"].nunique() for good in (True, False))
+    if patients:
         report = classification_report(scored["good"], scored["probability"], scored["patient"], seed=seed)
         area = report.auroc, *report.intervals["auroc"]
     seen = int(history["samples"].iloc[-1])
-    found = Evidence(CONTROL, seen, seen // plan.batch, seen / masks, loss, constant, floor, flat, *area, precision)
+    found = Evidence(
+        CONTROL, seen, seen // plan.batch, seen / masks, loss, constant, floor, flat, *area, patients, precision
+    )
     return found if control else replace(found, verdict=_verdict(found, bar, scored is not None))
 
 
 def _verdict(found: Evidence, bar: Bar, classifies: bool) -> str:
     """Judge by the area under the curve where verdicts are learnt, by the loss avoided where a number is."""
     if classifies:
-        enough = found.low is not None and found.low >= bar.auroc
-        any_skill = found.low is not None and found.low > 0.5
+        known = found.low is not None and found.patients >= bar.patients
+        enough, any_skill = known and found.low >= bar.auroc, known and found.low > 0.5
     else:
         enough, any_skill = found.explained >= bar.explained, found.explained > 0
     if enough and found.flat:

@@ -58,6 +58,16 @@ def test_a_training_is_judged_by_its_curve_and_its_own_validation_masks(losses, 
     assert found.as_dict()["verdict"] == verdict and verdict in str(found)
 
 
+@pytest.mark.parametrize(("good", "poor", "verdict"), [(5, 5, LEARNT), (4, 9, NOT_LEARNT), (9, 4, NOT_LEARNT)])
+def test_perfect_scores_of_a_handful_of_patients_show_nothing(good, poor, verdict):
+    """Their bootstrap has one value, and an interval of no width."""
+    truth = np.arange(good + poor) < good
+    few = pd.DataFrame({"good": truth, "probability": truth.astype(float), "patient": np.arange(good + poor)})
+    found = evidence(history(FALLEN), PLAN, 800, LN2, bar=Bar(), precision="float32", scored=few)
+    assert (found.auroc, found.low, found.high) == (1, 1, 1)
+    assert found.patients == min(good, poor) and found.verdict == verdict
+
+
 def test_a_control_is_not_judged():
     assert judged(STUCK, 1e9, control=True).verdict == CONTROL
 
