@@ -38,7 +38,9 @@ def ensemble(title: str, members: Sequence[TrainedRow]) -> TrainedRow:
     """
     results, tables = [], []
     for seed in sorted(set.intersection(*(set(row.seeds) for row in members))):
-        scored = [row.tables[row.seeds.index(seed)] for row in members]
+        trainings = [row.seeds.index(seed) for row in members]
+        scored = [row.tables[training] for row, training in zip(members, trainings, strict=True)]
+        judged = [row.results[training] for row, training in zip(members, trainings, strict=True)]
         masks = [table[["case", "name", "set"]].to_numpy() for table in scored]
         if not all(np.array_equal(masks[0], other) for other in masks[1:]):
             raise ValueError(f"rows of an ensemble must have scored the same masks; with seed {seed} they have not")
@@ -50,7 +52,7 @@ def ensemble(title: str, members: Sequence[TrainedRow]) -> TrainedRow:
             {
                 "thresholds": {"paper": THRESHOLD, "validation": chosen},
                 "provenance": {"seed": seed},
-                "learnt": {"verdict": verdict_of([row.results[row.seeds.index(seed)] for row in members])},
+                "learnt": {"verdict": verdict_of(judged)},
             }
         )
     return TrainedRow(None, title, None, results, tables)

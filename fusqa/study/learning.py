@@ -72,7 +72,8 @@ class Evidence:
     def __str__(self) -> str:
         scored = ""
         if self.auroc is not None:
-            scored = f"; AUROC {self.auroc:.3f} ({self.low:.2f}–{self.high:.2f}), {self.patients} validation patients"
+            scored = f"; AUROC {self.auroc:.3f} ({self.low:.2f}–{self.high:.2f})"
+            scored += f", at least {self.patients} validation patients with each verdict"
         curve = "flat" if self.flat else "not flat yet"
         return (
             f"{self.verdict}: {self.samples} samples in {self.steps} steps ({self.epochs:.1f} epochs); validation loss "

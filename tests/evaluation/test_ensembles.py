@@ -23,14 +23,11 @@ def row(key, seeds=(0, 1, 2), verdict=LEARNT):
     for seed in seeds:
         of_seed, own = np.random.default_rng(seed), np.random.default_rng([seed, len(key)])
         good = of_seed.random(400) < 0.5
-        table = pd.DataFrame(
-            {"case": np.arange(400), "name": "prediction", "patient": np.arange(400) // 2, "good": good}
+        masks = np.arange(400)
+        table = pd.DataFrame({"case": masks, "name": "prediction", "patient": masks // 2, "good": good})
+        table = table.assign(
+            reviewed=good ^ (masks % 20 == 0), set=np.where(masks < 200, ERRORS, AT_B), test=masks >= 200
         )
-        table["reviewed"], table["set"] = (
-            good ^ (np.arange(400) % 20 == 0),
-            np.where(np.arange(400) < 200, ERRORS, AT_B),
-        )
-        table["test"] = table["set"] == AT_B
         tables.append(table.assign(probability=np.clip(0.3 * good + own.normal(0.35, 0.25, 400), 0, 1)))
         results.append(
             {
