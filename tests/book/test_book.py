@@ -477,6 +477,7 @@ def test_a_word_of_the_glossary_is_a_click_from_its_meaning(address, page):
     word = page.locator("article a.fusqa-term").first
     said = word.inner_text().lower()
     word.click()
+    page.wait_for_url("**/glossary.html#*")
     place = page.evaluate("() => document.getElementById(location.hash.slice(1)).textContent")
     assert said.rstrip("s") in place.lower()
 
