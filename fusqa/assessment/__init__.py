@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "onnx_file": ["export"],
         "own_training": ["train_on"],
+        "promise": ["SHARE"],
         "segmenting": ["TrainedSegmenter"],
         "verdicts": ["Assessor", "Verdict"],
     },

@@ -173,7 +173,8 @@ def _baselines(study: Study) -> str:
     simple = max((name for name in of if name not in MODELS.values()), key=of.get)
     model = max((name for name in of if name in models), key=of.get)
     best = f"best of the baselines: {simple}{_LEARNS.get(simple, '')}, AUROC {of[simple]:.2f}"
-    return f"{best}; best quality network: {model}, {of[model]:.2f}; both chosen on these masks"
+    network = Row(*REFERENCE_NETWORK).title
+    return f"{best}; best of the rows {network}: {model}, {of[model]:.2f}; both chosen on these masks"
 
 
 def _wrong_image(study: Study) -> str:
@@ -181,13 +182,16 @@ def _wrong_image(study: Study) -> str:
     shown = study.result("diagnosis")
     for recipe in learnt:
         title = RECIPES[recipe].title
-        for masks, part in (("predictions of site B", "auroc"), ("altered masks", "auroc_altered")):
-            areas = shown.get(part, {}).get(title, {})
+        for masks, end in (("predictions of site B", ""), ("altered masks", "_altered")):
+            areas, means = (shown.get(part + end, {}).get(title, {}) for part in ("auroc", "good_probability"))
             if None not in (areas.get(OWN), areas.get(OTHER)):
-                said.append(f"{title}, {masks}: {areas[OWN]:.2f} → {areas[OTHER]:.2f}")
+                area, mean = (f"{of[OWN]:.2f} → {of[OTHER]:.2f}" for of in (areas, means))
+                said.append(f"{title}, {masks}: {area}, {mean}")
     if not said:  # masks of one verdict, or of one patient
         raise _NotRun("no AUROC with exchanged images in results/diagnosis.json")
-    return f"AUROC with the right image → with another patient's: {'; '.join(said)}"
+    return (
+        f"AUROC, and mean probability of good masks, with the right image → with another patient's: {'; '.join(said)}"
+    )
 
 
 def _days(study: Study) -> str:
@@ -220,16 +224,25 @@ def _threshold(study: Study) -> str:
     return f"{promised}: {'; '.join(said)}"
 
 
+HARMFUL_DAYS = 3.0  # chosen: an error of the date that a clinic would want to be told of
+
+
 def _unseen(study: Study) -> str:
     model = RECIPES[_quoted(study)].title
     table = study.table("unseen")
     own = table["name"] == "none"
     of = {}
     for name in table.loc[~own, "name"].unique():
-        part = table[own | ((table["name"] == name) & (table["severity"] == 1))]
-        of[UNSEEN[name].title] = _auroc(part["name"] == "none", part[model])
-    worst, best = min(of, key=of.get), max(of, key=of.get)
-    return f"{model}: AUROC {of[best]:.2f} for “{best}”, {of[worst]:.2f} for “{worst}”"
+        full = (table["name"] == name) & (table["severity"] == 1)
+        cost = table.loc[full, "delta_days"].abs().fillna(float("inf"))  # what cannot be measured cannot be dated
+        if cost.median() > HARMFUL_DAYS:
+            part = table[own | full]
+            of[UNSEEN[name].title] = _auroc(part["name"] == "none", part[model])
+    if not of:
+        raise _NotRun(f"no kind of error changes the date by more than {HARMFUL_DAYS:g} days at the median")
+    said = "; ".join(f"{title}, {of[title]:.2f}" for title in sorted(of, key=of.get))
+    counted = f"{own.sum()} images of {table['patient'].nunique()} patients"
+    return f"{model}, {counted}, AUROC of errors that cost more than {HARMFUL_DAYS:g} days at the median: {said}"
 
 
 ADVICE: dict[str, Callable[[Study], str]] = {
@@ -244,7 +257,7 @@ ADVICE: dict[str, Callable[[Study], str]] = {
     "Try the baselines first. Many need no labelled masks, and they may order masks as well as a quality network.": (
         _baselines
     ),
-    "Hide the image, or show a wrong one. A model whose scores stay the same judges the mask's shape alone.": (
+    "Show a wrong image. A model whose scores stay the same judges the mask alone; an equal AUROC shows less.": (
         _wrong_image
     ),
     "Ask how many days of error remain, and how many masks must be rejected for that.": _days,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from fusqa.files import significant
@@ -99,8 +100,15 @@ def printed(report: Mapping) -> dict[str, str]:
     } | {title: figure(report[key], report["intervals"][key]) for key, title in FIGURES.items()}
 
 
-def printed_auroc(good: Sequence[bool], score: Sequence[float], patients: Sequence, seed: int) -> str:
-    """AUROC of a score ``(M,)``, with its interval, as :func:`figure` prints it."""
+def printed_auroc(good: Sequence[bool], score: Sequence[float], patients: Sequence, seed: int, fewest: int = 1) -> str:
+    """AUROC of a score ``(M,)``, with its interval, as :func:`figure` prints it.
+
+    A dash where fewer than `fewest` patients have good masks, or poor ones: of a handful of patients an AUROC of 1 has
+    the interval 1 to 1.
+    """
+    of_patients = pd.Series(np.asarray(good, bool)).groupby(np.asarray(patients)).agg(["any", "all"])
+    if min(of_patients["any"].sum(), (~of_patients["all"]).sum()) < fewest:
+        return "–"
     report = classification_report(good, score, patients, seed=seed)
     return figure(report.auroc, report.intervals["auroc"])
 

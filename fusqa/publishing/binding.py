@@ -242,7 +242,7 @@ def configure(root: Path, sources: Mapping[str, Source], out: Path) -> dict:
 
 
 def _to_have(chapter: str) -> str:
-    """Say how a reader comes by a chapter that a study is without."""
+    """Say how a reader comes by a chapter that a study does not have."""
     if PUBLISHED in read_chapters()[Path(chapter).name.partition("__")[0]].needs:
         return "It compares the published results with a run of your own, which `make book` makes."
     return "A larger one has it: `make book PROFILE=overnight`."

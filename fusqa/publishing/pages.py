@@ -110,7 +110,7 @@ def add_picture(notebook: NotebookNode, picture: str) -> None:
 
 
 def add_origin(notebook: NotebookNode, profile: str, edition: str) -> None:
-    """Say below the title of a page that a study is without this chapter, and which edition is shown instead."""
+    """Say below the title of a page that a study does not have this chapter, and which edition is shown instead."""
     note = _absent(profile, f"Shown instead: the published edition **{edition}**.")
     notebook.cells.insert(1, new_markdown_cell(note))
 
@@ -128,8 +128,8 @@ def absent_page(source: Path, profile: str, instead: str) -> NotebookNode:
 
 
 def _absent(profile: str, instead: str) -> str:
-    """Note that a study is without a chapter, and what there is instead."""
-    return f"```{{note}}\nThe study **{profile}** is without this chapter. {instead}\n```"
+    """Note that a study does not have a chapter, and what there is instead."""
+    return f"```{{note}}\nThe study **{profile}** does not have this chapter. {instead}\n```"
 
 
 def _entitled(heading: str, title: str) -> str:

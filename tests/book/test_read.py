@@ -101,14 +101,14 @@ def test_a_chapter_that_the_edition_lacks_says_so(html):
     page = said(html / "notebooks/dating.html")
     title = nbformat.read(ROOT / "notebooks/dating.ipynb", as_version=4).cells[0].source.partition("\n")[0]
     assert title.removeprefix("# ") in page
-    assert f"The study {EDITION} is without this chapter. A larger one has it: make book PROFILE=overnight." in page
-    assert "is without this chapter" not in said(html / "notebooks/cohorts.html")
+    assert f"The study {EDITION} does not have this chapter. A larger one has it: make book PROFILE=overnight." in page
+    assert "does not have this chapter" not in said(html / "notebooks/cohorts.html")
     assert "compares the published results with a run of your own" in said(html / "notebooks/edition.html")
 
 
 def test_a_chapter_that_another_edition_has_is_shown_instead(html):
     page = said(html / "notebooks/audit.html")
-    assert f"The study {EDITION} is without this chapter. Shown instead: the published edition {LARGER}." in page
+    assert f"The study {EDITION} does not have this chapter. Shown instead: the published edition {LARGER}." in page
     assert "Published audit" in page
 
 

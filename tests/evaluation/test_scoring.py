@@ -27,6 +27,13 @@ def test_an_undefined_area_is_a_dash():
     assert printed_auroc(np.ones(40, bool), SCORE, PATIENTS, seed=1) == "–"
 
 
+def test_an_area_of_too_few_patients_is_a_dash():
+    """Of a single poor mask it would be 1, with the interval 1 to 1, as soon as that mask has the lowest score."""
+    good = np.arange(40) > 7  # poor masks of four patients
+    assert printed_auroc(good, SCORE, PATIENTS, 1, 4) == printed_auroc(good, SCORE, PATIENTS, 1) != "–"
+    assert printed_auroc(good, SCORE, PATIENTS, 1, 5) == printed_auroc(~good, SCORE, PATIENTS, 1, 5) == "–"
+
+
 def test_one_score_has_one_column_per_truth():
     columns = auroc_columns({"review": GOOD, "length": ~GOOD}, SCORE, PATIENTS, seed=1)
     assert list(columns) == ["AUROC,\nreview", "AUROC,\nlength"]
