@@ -108,6 +108,12 @@ def classification_report(
     )
 
 
+def fewest_patients(good: Sequence[bool], patients: Sequence) -> int:
+    """Return how many patients have a good case, or a poor one, whichever are fewer."""
+    good, patients = np.asarray(good, bool), np.asarray(patients)
+    return min(len(np.unique(patients[good == verdict])) for verdict in (True, False))
+
+
 def _cells(y: np.ndarray, called: np.ndarray) -> np.ndarray:
     """Which cases are true positives, false positives, false negatives, true negatives: ``(cases, 4)`` bool."""
     return np.stack([y & called, ~y & called, y & ~called, ~y & ~called], 1)

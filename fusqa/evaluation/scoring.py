@@ -6,11 +6,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from fusqa.files import significant
-from fusqa.metrics import Report, best_threshold, classification_report, mean_interval
+from fusqa.metrics import Report, best_threshold, classification_report, fewest_patients, mean_interval
 from fusqa.study.sets import ALTERED, AT_B
 
 if TYPE_CHECKING:
@@ -106,8 +105,7 @@ def printed_auroc(good: Sequence[bool], score: Sequence[float], patients: Sequen
     A dash where fewer than `fewest` patients have good masks, or poor ones: of a handful of patients an AUROC of 1 has
     the interval 1 to 1.
     """
-    of_patients = pd.Series(np.asarray(good, bool)).groupby(np.asarray(patients)).agg(["any", "all"])
-    if min(of_patients["any"].sum(), (~of_patients["all"]).sum()) < fewest:
+    if fewest_patients(good, patients) < fewest:
         return "–"
     report = classification_report(good, score, patients, seed=seed)
     return figure(report.auroc, report.intervals["auroc"])

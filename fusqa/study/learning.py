@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from fusqa.metrics import classification_report
+from fusqa.metrics import classification_report, fewest_patients
 from fusqa.models.plan import Bar, Training
 
 LEARNT, STILL_LEARNING, NOT_LEARNT, CONTROL = "learnt", "still learning", "not learnt", "control"
@@ -142,7 +142,7 @@ def evidence(
     flat, loss = is_flat(history["samples"], error, unskilled, bar.late_gain), float(history["valid_loss"].min())
     area, patients = (None, None, None), None
     if scored is not None:
-        patients = min(scored.loc[scored["good"] == good, "patient"].nunique() for good in (True, False))
+        patients = fewest_patients(scored["good"], scored["patient"])
     if patients:
         report = classification_report(scored["good"], scored["probability"], scored["patient"], seed=seed)
         area = report.auroc, *report.intervals["auroc"]
