@@ -1,5 +1,6 @@
-/* What a reader can move: sliders, galleries, sortable tables. The figures are written by fusqa/interactive.py with their
-   first state in plain HTML and the rest as JSON; without this script that first state is what is seen. */
+/* What a reader can move: sliders, galleries, sortable tables, windows for what is wider than its column. The figures are
+   written by fusqa/figures/interactive.py with their first state in plain HTML and the rest as JSON; without this script
+   that first state is what is seen. */
 
 "use strict";
 
@@ -268,31 +269,56 @@ function quiz(question) {
   });
 }
 
-/* Figures at their own size ---------------------------------------------------------------------------------------- */
+/* Figures and tables at their own size ----------------------------------------------------------------------------- */
 
-/** A button below a figure that the page shows smaller than it is: it opens the figure at its own size. */
-function enlarge(image) {
-  const open = () => {
-    const close = make("button", { type: "button", class: "close" }, "Close");
-    const whole = make("img", { src: image.src, alt: image.alt });
-    const view = make("dialog", { class: "fusqa-whole", "aria-label": "The figure at its own size" }, close, whole);
-    close.addEventListener("click", () => view.close());
-    view.addEventListener("close", () => view.remove());
-    document.body.append(view);
-    view.showModal();
-  };
-  const button = make("button", { type: "button", class: "enlarge" }, "Enlarge");
+const MORE = 1.15; // how much larger a thing has to become for a button to be worth its line
+
+/** Show an element in a window of its own, over the page; `after` is called when the window is closed. */
+function inWindow(place, label, element, after = () => {}) {
+  const close = make("button", { type: "button", class: "close" }, "Close");
+  const view = make("dialog", { class: "fusqa-whole", "aria-label": label }, close, element);
+  close.addEventListener("click", () => view.close());
+  view.addEventListener("close", () => {
+    after();
+    view.remove();
+  });
+  place.append(view);
+  view.showModal();
+}
+
+/** Below an image or a box, a button that opens it, there while `smaller` says that the page shows less than it could. */
+function enlargeButton(element, label, open, smaller) {
+  const button = make("button", { type: "button", class: "enlarge" }, label);
   button.addEventListener("click", open);
+  element.after(button);
+  const check = () => (button.hidden = !smaller());
+  new ResizeObserver(check).observe(element);
+  element.addEventListener("load", check); // an image has no size of its own before
+  return button;
+}
+
+/** For a figure that the page shows smaller than it is. */
+function enlargeImage(image) {
+  const open = () =>
+    inWindow(document.body, "The figure at its own size", make("img", { src: image.src, alt: image.alt }));
+  const smaller = () => image.clientWidth > 0 && image.naturalWidth > image.clientWidth * MORE;
+  const button = enlargeButton(image, "Enlarge", open, smaller);
   image.addEventListener("click", () => button.hidden || open());
-  image.after(button);
-  const check = () => (button.hidden = image.clientWidth === 0 || image.naturalWidth <= image.clientWidth * 1.15);
-  image.addEventListener("load", check);
-  window.addEventListener("resize", check);
-  check();
+}
+
+/** For a table that is wider than its column, where the window has room for more of it. The table itself goes into the
+    window, and back, so that it stays sorted as it is. */
+function enlargeTable(box) {
+  const open = () => {
+    const table = box.firstElementChild;
+    inWindow(box.parentElement, "The whole table", table, () => box.append(table));
+  };
+  const smaller = () => box.scrollWidth > box.clientWidth + 1 && document.body.clientWidth > box.clientWidth * MORE;
+  enlargeButton(box, "Show the whole table", open, smaller);
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  document.querySelectorAll("figure.fusqa-figure > img").forEach(enlarge);
+  document.querySelectorAll("figure.fusqa-figure > img").forEach(enlargeImage);
   document.querySelectorAll("fieldset.fusqa-quiz").forEach(quiz);
   document.querySelectorAll("summary").forEach((summary) => {
     if (!summary.textContent.trim()) summary.setAttribute("aria-label", "Pages below"); // the theme's arrow has no name
@@ -303,4 +329,5 @@ document.addEventListener("DOMContentLoaded", () => {
   }
   document.querySelectorAll("table.dataframe").forEach(markWords);
   document.querySelectorAll("table.dataframe").forEach(sortable);
+  document.querySelectorAll(".fusqa-scroll").forEach(enlargeTable);
 });

@@ -331,6 +331,7 @@ def page():
         browser.close()
 
 
+WIDTH_HIDDEN = "element => element.scrollWidth - element.clientWidth"
 WIDER = "() => document.documentElement.scrollWidth - window.innerWidth"
 IMAGES = """() => [...document.querySelectorAll('article img')].map(image => (
     {source: image.src.slice(0, 60), width: image.naturalWidth, alt: (image.alt || '').trim()}))"""
@@ -533,6 +534,23 @@ def test_a_search_lists_pages_before_attributes_and_no_two_alike(address, page):
     assert True in reference and reference == sorted(reference)
     pages = [text for place, text in found if "/api_" not in place]
     assert len(pages) == len(set(pages)) > 1
+
+
+def test_a_table_wider_than_its_column_opens_whole_and_comes_back_as_it_was_sorted(address, page):
+    page.set_viewport_size({"width": 1024, "height": 900})
+    page.goto(f"{address}/notebooks/classification.html")
+    button = page.get_by_role("button", name="Show the whole table").first
+    box = page.locator(".fusqa-scroll", has=page.locator("xpath=following-sibling::button[not(@hidden)]")).first
+    assert box.evaluate(WIDTH_HIDDEN) > 1
+    button.click()
+    window = page.get_by_role("dialog")
+    assert window.evaluate(WIDTH_HIDDEN) <= 1
+    window.locator("thead button.sort").first.click()
+    sorted_rows = window.locator("tbody").inner_text()
+    page.keyboard.press("Escape")
+    assert window.count() == 0
+    assert box.locator("tbody").inner_text() == sorted_rows
+    page.set_viewport_size({"width": 1440, "height": 900})
 
 
 def test_a_figure_opens_at_its_own_size_on_a_phone(address, page):
