@@ -1,7 +1,8 @@
 """Sphinx extension: below every page, a link that opens its source in the repository's editor.
 
 The theme's own button opens the page that was built. Here that is often a copy: an executed notebook, or a page that
-code has completed. The address is ``repository.url`` of ``_config.yml``; where that is empty, so is this.
+code has completed. The address is ``repository.url`` of ``_config.yml``; where it is empty, there is no link, nor in a
+book that is printed or packed.
 """
 
 import html
@@ -24,7 +25,7 @@ def add_link(app, page, template, context, doctree):
     """Put the link behind the footer of a page."""
     options = app.config.html_theme_options
     repository, source = options.get("repository_url", "").removesuffix("/"), source_of(page)
-    if repository and source and doctree:
+    if repository and source and doctree and app.builder.name == "html":
         address = html.escape(f"{repository}/edit/{options['repository_branch']}/{source}")
         context["theme_extra_footer"] += f'<p><a href="{address}">Edit this page</a></p>'
 
