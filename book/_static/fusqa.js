@@ -22,7 +22,7 @@ function choice(label, options, change) {
 /** A labelled slider over whole numbers; what stands at a number is said by `text`. */
 function slider(label, most, change, text) {
   const input = make("input", { type: "range", min: 0, max: most, step: 1, value: 0 });
-  const output = make("output", { "aria-live": "polite" });
+  const output = make("output", { "aria-hidden": "true" }); // it is read with the slider, as its aria-valuetext
   const show = () => {
     const said = text(Number(input.value));
     output.textContent = said;
@@ -30,7 +30,7 @@ function slider(label, most, change, text) {
     change(Number(input.value));
   };
   input.addEventListener("input", show);
-  return { element: make("label", { class: "slider" }, `${label} `, input, " ", output), input, show };
+  return { element: make("span", { class: "slider" }, make("label", {}, `${label} `, input), " ", output), input, show };
 }
 
 /** The lines of a list of facts: what, and how much. */
@@ -204,7 +204,7 @@ function gallery(figure) {
 
 /* Cells of words --------------------------------------------------------------------------------------------------- */
 
-const [HEADING, LINE, PARAGRAPH] = [16, 22, 120]; // letters above which a heading is long, a cell is words, or a paragraph
+const [HEADING, LINE, PARAGRAPH] = [16, 22, 120]; // with more letters, a heading is long, a cell words, or a paragraph
 
 /** Mark the cells of words in a table, with the letters of their longest line: fusqa.css lets them wrap, and makes them
     wide enough for a few words a line. A date or a path is one word; what heads a row is words in any case. */
@@ -229,10 +229,12 @@ function markWords(table) {
 
 const LONG = 6; // rows from which sorting is worth a click
 
-/** What a cell is sorted by: its first number where it has one, else its text. */
+const NUMBER = /^[<≤>≥~±]?\s*([+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:e[+-]?\d+)?)(?![\w.\-:\/])/;
+
+/** What a cell is sorted by: the number that it begins with, else its text. A date is text, and so is a file's name. */
 function sortKey(cell) {
-  const text = cell.textContent.trim().replace("−", "-");
-  const number = parseFloat(text.replace(/^[^\d.+-]+(?=[\d.])/, ""));
+  const text = cell.innerText.trim().replaceAll("−", "-");
+  const number = parseFloat(NUMBER.exec(text)?.[1].replaceAll(",", ""));
   return Number.isNaN(number) ? text.toLowerCase() : number;
 }
 
@@ -252,7 +254,7 @@ function sortable(table) {
       const rows = [...body.rows].map((row) => [sortKey(row.cells[column]), row]);
       const known = rows.filter(([key]) => key !== "–" && key !== "");
       const numbers = known.every(([key]) => typeof key === "number");
-      known.sort(([a], [b]) => (up ? 1 : -1) * (numbers ? a - b : String(a).localeCompare(String(b))));
+      known.sort(([a], [b]) => (up ? 1 : -1) * (numbers ? a - b : String(a).localeCompare(String(b), "en", { numeric: true })));
       const missing = rows.filter(([key]) => key === "–" || key === ""); // last, whichever way
       body.append(...[...known, ...missing].map(([, row]) => row));
     });
@@ -288,6 +290,7 @@ function inWindow(place, label, element, after = () => {}) {
 
 /** Below an image or a box, a button that opens it, there while `smaller` says that the page shows less than it could. */
 function enlargeButton(element, label, open, smaller) {
+  if (!window.ResizeObserver || !window.HTMLDialogElement) return { hidden: true };
   const button = make("button", { type: "button", class: "enlarge" }, label);
   button.addEventListener("click", open);
   element.after(button);
@@ -313,7 +316,9 @@ function enlargeTable(box) {
     const table = box.firstElementChild;
     inWindow(box.parentElement, "The whole table", table, () => box.append(table));
   };
-  const smaller = () => box.scrollWidth > box.clientWidth + 1 && document.body.clientWidth > box.clientWidth * MORE;
+  const away = () => !box.firstElementChild; // the button stays then, since it gets the focus back
+  const wider = () => box.scrollWidth > box.clientWidth + 1 && document.body.clientWidth > box.clientWidth * MORE;
+  const smaller = () => away() || wider();
   enlargeButton(box, "Show the whole table", open, smaller);
 }
 

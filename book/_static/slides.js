@@ -4,6 +4,7 @@
 "use strict";
 
 addEventListener("load", () => {
+  if (!window.Reveal || !window.RevealNotes) return;
   if (screen.width <= 800) return; // the screen's, since the speaker's view shows slides in small frames
   document.getElementById("reveal-style").media = "all";
   document.querySelector(".slides").parentElement.className = "reveal";
