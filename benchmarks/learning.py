@@ -2,8 +2,8 @@
 
 ``make bench`` runs it, ``python benchmarks/learning.py resnet18 alexnet`` for some backbones. Each is trained several
 times in this process, one after the other: as this study did at first (batches of 32 in random order, float32,
-convolutions as PyTorch computes them), and as profiles say now, which see fewer or more samples: a longer training ends
-higher and passes .90 later, since its rate falls later. All see the same images of 64 px on one thread, and their
+convolutions as PyTorch computes them), and as profiles say now, which see more samples: a longer training ends higher
+and passes .90 later, since its rate falls later. All see the same images of 64 px on one thread, and their
 validation is timed with them. Seconds depend on the machine, their ratio hardly does.
 """
 
@@ -31,7 +31,7 @@ from fusqa.study.rows import Row
 
 CASES, SIZE, WANTED, SEED = 696, 64, 0.90, 0
 AT_FIRST = QualityTraining(size=SIZE, budget=19200, rounds=16, batch=32, rate=0.001, paired=False)
-PROFILES = {"resnet18": ("classroom", "overnight")}  # others are in overnight alone
+PROFILES = {"resnet18": ("classroom", "overnight")}  # the others: overnight
 SLOW = {"vgg16": {"rate": 0.0003}, "alexnet": {"rate": 0.0003}}  # rates with which they learnt at first
 
 

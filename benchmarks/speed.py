@@ -1,8 +1,9 @@
 """Speed compared: each row times our code and something else in this process, one after the other, with their ratio.
 
-``make bench`` runs it, ``python benchmarks/speed.py assessing`` a part of it. Times are the best of several, on one
-thread unless a row says otherwise. Times depend on the machine, ratios hardly do. The second table says how time grows:
-the same work at several sizes, relative to the smallest.
+``make bench`` runs it, ``python benchmarks/speed.py assessing`` a part of it. Most times are the best of several, on
+one thread unless a row says otherwise; whole studies, cohorts and memory are measured once. Times depend on the
+machine, ratios hardly do. The second table says how time grows: the same work at several sizes, relative to the
+smallest.
 """
 
 import subprocess
@@ -30,7 +31,6 @@ from fusqa.assessment.onnx_file import export
 from fusqa.assessment.verdicts import Assessor
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.reading import Case, Input
-from fusqa.files import to_json
 from fusqa.masks.alterations import altered_masks, replay
 from fusqa.masks.crown_rump import crown_rump_length
 from fusqa.masks.label_images import resize_labels
@@ -59,9 +59,9 @@ def best(call: Callable, repeats: int, *arguments) -> float:
     return min(times)
 
 
-def row(what: str, ours: float, other: str, theirs: float, unit: float = 1e3) -> dict:
+def row(what: str, ours: float, other: str, theirs: float) -> dict:
     """One line of the table; times in ms, and how many times as long the other side takes."""
-    return {"what": what, "ours ms": ours * unit, "beside": other, "its ms": theirs * unit, "ratio": theirs / ours}
+    return {"what": what, "ours ms": 1e3 * ours, "beside": other, "its ms": 1e3 * theirs, "ratio": theirs / ours}
 
 
 @cache
@@ -274,6 +274,7 @@ def assessing() -> Iterator[dict]:
     """From PNG files to verdicts on two processors, against the network alone on tensors that are there already."""
     torch.set_num_threads(2)
     size, pairs = 224, 128
+    what = f"ResNet-18, {size} px, two threads"
     with TemporaryDirectory() as folder:
         simulate(Path(folder) / "cohort", "A", pairs, 0)
         given = Input.open(Path(folder) / "cohort")
@@ -281,26 +282,26 @@ def assessing() -> Iterator[dict]:
         images, masks = Cohort.open(given.folder).stack(size)
         x, y = pictures(images), torch.from_numpy(masks)
 
-        def bare(batch: int = 32, count: int = pairs):
+        def network_alone(batch: int = 32, count: int = pairs):
             with torch.inference_mode():
                 for at in range(0, count, batch):
-                    given = (x[at : at + batch].float() / 255).contiguous(memory_format=torch.channels_last)
-                    assessor.model(given, y[at : at + batch]).sigmoid()
+                    shown = (x[at : at + batch].float() / 255).contiguous(memory_format=torch.channels_last)
+                    assessor.model(shown, y[at : at + batch]).sigmoid()
 
-        bare()
-        together = [(best(lambda: list(assessor(given)), 1), best(bare, 1)) for _ in range(8)]
+        network_alone()
+        together = [(best(lambda: list(assessor(given)), 1), best(network_alone, 1)) for _ in range(8)]
         ours, theirs = (min(times) for times in zip(*together, strict=True))
-        yield row(f"PNG to verdict, ResNet-18, {size} px, a pair", ours / pairs, "forward pass alone", theirs / pairs)
+        yield row(f"PNG to verdict, {what}, a pair", ours / pairs, "forward pass alone", theirs / pairs)
         one = replace(given, rows=given.rows[:1])
-        ours, theirs = best(lambda: list(assessor(one)), 20), best(bare, 20, 1, 1)
-        yield row("one pair by itself", ours, "forward pass alone", theirs)
+        ours, theirs = best(lambda: list(assessor(one)), 20), best(network_alone, 20, 1, 1)
+        yield row(f"PNG to verdict, {what}, one pair by itself", ours, "forward pass alone", theirs)
         export(assessor.model, assessor.card, Path(folder) / "model.onnx")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 2
         session = onnxruntime.InferenceSession(Path(folder) / "model.onnx", options)
-        given = {"image": images[:32], "mask": masks[:32]}
-        theirs = best(lambda: session.run(None, given), 3) / 32
-        yield row("forward pass, batch of 32, per pair", best(bare, 3, 32, 32) / 32, "ONNX Runtime", theirs)
+        feed = {"image": images[:32], "mask": masks[:32]}
+        ours, theirs = best(network_alone, 3, 32, 32), best(lambda: session.run(None, feed), 3)
+        yield row(f"forward pass, {what}, a pair of 32", ours / 32, "ONNX Runtime", theirs / 32)
     torch.set_num_threads(1)
 
 
@@ -388,6 +389,3 @@ if __name__ == "__main__":
         tables["growth"] = relative(tables["growth"])
     for table in tables.values():
         print(table.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.3g}"), end="\n\n")
-    Path("build").mkdir(exist_ok=True)
-    stored = {name: table.to_dict("records") for name, table in tables.items()}
-    Path("build/benchmarks.json").write_text(to_json(stored) + "\n", encoding="utf-8")
