@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 
 import cv2
 import numpy as np
@@ -184,6 +185,32 @@ def test_no_small_label_is_erased_by_a_good_mask(size):
         for altered in altered_masks(mask, np.random.default_rng(seed))[:5]:
             assert (altered.mask == FETUS.id("palate")).any(), altered.recipe
             assert min(altered.effect(SPACING).dice.values()) >= SEVERITIES["fetus"].slight_dice, altered.recipe
+
+
+def test_severities_are_the_numbers_that_were_chosen():
+    """The paper (appendix C, DESIGN.md section 2) names the alterations and gives no size: all numbers are chosen.
+
+    Tests above and below take their ranges from SEVERITIES. Here they are written out, so that a change is deliberate:
+    it changes every altered mask of the study.
+    """
+    assert {kind: asdict(severities) for kind, severities in SEVERITIES.items()} == {
+        "fetus": {
+            "slight_dice": 0.5,
+            "over_dilation": (0.25, 0.60),
+            "over_erosion": (0.35, 0.75),
+            "cut": (0.10, 0.40),
+            "shift": (0.15, 0.50),
+            "leak": (0.30, 0.60),
+        },
+        "head": {
+            "slight_dice": 0.5,
+            "over_dilation": (0.08, 0.30),  # weaker: the head is the only label, and 10 % of it is over ten days
+            "over_erosion": (0.08, 0.40),
+            "cut": (0.10, 0.40),
+            "shift": (0.15, 0.50),
+            "leak": (0.30, 0.60),
+        },
+    }
 
 
 @pytest.mark.parametrize("pixels", [1, 2, 4])
@@ -435,3 +462,23 @@ def test_uneven_edges_are_as_strong_as_asked_and_the_same_again():
     assert 0 < 2 * weak < strong
     outline = cv2.distanceTransform(1 - np.uint8(mask > 0), cv2.DIST_L2, 5) * max(SPACING)
     assert max(outline[one > 0].max() for one in bent) < 6 * 0.5  # six standard deviations
+
+
+@pytest.mark.parametrize("spacing", [(0.1, 0.25), (0.3, 0.12)], ids=str)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_straight_edge_moves_by_the_millimetres_asked_for_and_as_smoothly(spacing, axis):
+    """Along an edge, where it lies afterwards is the displacement itself, whatever the spacing on either axis."""
+    strength, coarse = 0.4, 1.0
+    shape = tuple(round(80 / mm) for mm in spacing)
+    middle, along = shape[axis] // 2, spacing[1 - axis]
+    half = np.where(np.indices(shape)[axis] < middle, 0, FETUS.id("body")).astype(np.uint8)
+    bent = np.stack(uneven_edges(half, spacing, np.random.default_rng(0), 12, strength, coarse))
+    moved = ((bent > 0).argmax(1 + axis) - middle) * spacing[axis]  # mm, one row for each mask
+    ends = round(6 * strength / along) + 1  # where what is beyond the image's border may have come in
+    moved = moved[:, ends:-ends]
+    assert np.sqrt(np.mean(moved**2)) == pytest.approx(strength, rel=0.15)
+    assert abs(moved.mean()) < 0.25 * strength
+    lag = round(coarse / along)
+    alike = np.mean(moved[:, lag:] * moved[:, :-lag]) / np.mean(moved**2)
+    smoothed = np.exp(-((lag * along / coarse) ** 2) / 4)  # correlation of noise that a Gaussian smoothed
+    assert alike == pytest.approx(smoothed, abs=0.08)

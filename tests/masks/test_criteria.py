@@ -1,7 +1,7 @@
 """Each criterion on drawn fetuses and heads: met, and not met for the one reason that was drawn."""
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from fusqa.masks.circumference import Ellipse
-from fusqa.masks.criterion import THRESHOLDS
+from fusqa.masks.criterion import THRESHOLDS, Thresholds
 from fusqa.masks.labels import FETUS, HEAD
 from fusqa.masks.reviewing import RULES, criteria, review
 from fusqa.simulator.cases import draw_case
@@ -288,7 +288,7 @@ def test_no_mask_raises_and_nothing_unmeasured_is_met(mask, spacing, scheme):
     verdict = review(mask, spacing, scheme)
     assert verdict.of == len(RULES[scheme.name])
     assert verdict.met == sum(found.met for found in verdict.criteria.values())
-    assert verdict.good == (verdict.met >= scheme.review_minimum)
+    assert verdict.good == (verdict.met >= 4)  # of seven, and of five
     for name, found in verdict.criteria.items():
         assert found.name == name
         assert type(found.met) is bool and type(found.value) is float
@@ -297,6 +297,42 @@ def test_no_mask_raises_and_nothing_unmeasured_is_met(mask, spacing, scheme):
         assert found.why and found.title and found.threshold and found.source
         for line in found.marks:
             assert np.asarray(line, float).shape == (len(line), 2) and len(line) > 0
+
+
+def test_thresholds_and_review_minima_are_the_numbers_that_were_published_or_chosen():
+    """Written out, so that a change is deliberate: it changes every verdict of the study. Each with its source."""
+    chosen = {  # DESIGN.md section 5: where no source was found, the page says "chosen"
+        "horizontal_deg": 30.0,
+        "palate_mm2": 4.0,
+        "gap_mm2": 1.0,
+        "face_mm": 1.0,
+        "caliper_room_mm": 3.0,
+        "caliper_beyond_mm": 2.0,
+        "caliper_off_mm": 3.0,
+        "true_line_share": 0.01,
+        "piece_share": 0.99,
+        "hole_share": 0.01,
+        "ellipse_dice": 0.95,
+        "inside_share": 0.99,
+    }
+    published = {
+        "magnification": 0.60,  # public code of Fetal-TransUNet
+        "palate_angle_deg": 90.0,  # Roux et al. 2016
+        "axis_ratio": (0.65, 0.915),  # Hadlock et al. 1981: .783 ± 3 × .044
+    }
+    assert asdict(Thresholds()) == asdict(THRESHOLDS) == chosen | published
+    assert FETUS.review_minimum == 4  # the paper, DESIGN.md section 2: at least 4 of 7 are good
+    assert HEAD.review_minimum == 4  # of 5: chosen, the paper has no heads
+
+
+def test_four_criteria_are_enough_and_three_are_not():
+    slanted = {"tilt": 40, "scale": 0.95, "palate_deg": 115}  # neither horizontal, nor large, nor neutral
+    four, three = (review(fetus(**slanted, prone=prone), (0.2, 0.2)) for prone in (False, True))
+    assert (four.met, four.good, three.met, three.good) == (4, True, 3, False)
+    wide, holed = head(axes=(120, 118)), head(axes=(120, 118))
+    holed[140:165, 180:220] = 0
+    four, three = (review(mask, (0.2, 0.2), HEAD) for mask in (wide, holed))
+    assert (four.met, four.good, three.met, three.good) == (4, True, 3, False)
 
 
 @pytest.mark.parametrize("scheme", [FETUS, HEAD], ids=lambda scheme: scheme.name)

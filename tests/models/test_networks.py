@@ -221,6 +221,55 @@ def test_the_truth_loses_less_than_a_wrong_mask():
     assert loss(20 * truth, mask) < loss(20 * wrong, mask)
 
 
+# Two images of 2×2 pixels, for losses that are computed here from their definitions: neither term alone, no other share
+# of the two and no other weight has the same value.
+LABELS = np.array([[[0, 1], [2, 1]], [[0, 0], [1, 0]]], np.uint8)  # class 3 is nowhere
+LOGITS = np.array(
+    [
+        [[[2.0, 0.5], [-1.0, 0.0]], [[0.0, 1.0], [0.5, -0.5]], [[-1.0, 0.3], [0.2, 1.0]], [[-2.0, 0.1], [0.0, -1.0]]],
+        [[[0.7, 1.5], [0.4, -0.3]], [[0.2, -1.0], [1.2, 0.6]], [[0.0, -0.5], [0.1, 0.9]], [[1.0, 0.0], [-0.4, 0.2]]],
+    ],
+    np.float32,
+)
+
+
+def dice_of(probability, truth):
+    """Twice the overlap over the sum of both, all images as one volume."""
+    return 2 * (probability * truth).sum() / (probability.sum() + truth.sum())
+
+
+def test_the_segmentation_loss_is_half_weighted_cross_entropy_and_half_dice():
+    """DESIGN.md section 2: ½ CE + ½ Dice. Background and the class that is absent have no Dice."""
+    weights = np.array([0.5, 1.0, 4.0, 2.0])
+    probability = np.exp(LOGITS) / np.exp(LOGITS).sum(1, keepdims=True)
+    own = np.take_along_axis(probability, LABELS[:, None].astype(int), 1)[:, 0]  # of the true class
+    entropy = (weights[LABELS] * -np.log(own)).sum() / weights[LABELS].sum()
+    dice = np.mean([dice_of(probability[:, label], LABELS == label) for label in (1, 2)])
+    loss = SegmentationLoss(weights)(torch.from_numpy(LOGITS), torch.from_numpy(LABELS))
+    assert loss.item() == pytest.approx(0.5 * entropy + 0.5 * (1 - dice), rel=1e-4)
+
+
+def test_the_reconstruction_loss_is_the_mean_squared_error_and_dice():
+    """Galati & Zuluaga 2021: the sum of the two; the error is the mean over all pixels of all classes."""
+    probability = np.exp(LOGITS) / np.exp(LOGITS).sum(1, keepdims=True)
+    truth = np.stack([LABELS == label for label in range(4)], axis=1)
+    squared = ((probability - truth) ** 2).sum() / truth.size
+    dice = np.mean([dice_of(probability[:, label], truth[:, label]) for label in (1, 2)])
+    loss = ReconstructionLoss()(torch.from_numpy(probability), torch.from_numpy(LABELS))
+    assert loss.item() == pytest.approx(squared + (1 - dice), rel=1e-4)
+
+
+def test_the_loss_of_an_error_map_is_half_cross_entropy_and_half_dice():
+    """Layers are structures, and every one of them counts that is wrong somewhere: there is no background."""
+    logits = LOGITS[:, :3]
+    wrong = np.stack([LABELS >> layer & 1 for layer in range(3)], axis=1).astype(bool)  # the third is nowhere wrong
+    probability = 1 / (1 + np.exp(-logits))
+    entropy = -np.log(np.where(wrong, probability, 1 - probability)).mean()
+    dice = np.mean([dice_of(probability[:, layer], wrong[:, layer]) for layer in (0, 1)])
+    loss = ErrorMapLoss()(torch.from_numpy(logits), torch.from_numpy(LABELS))
+    assert loss.item() == pytest.approx(0.5 * entropy + 0.5 * (1 - dice), rel=1e-4)
+
+
 def test_rare_classes_weigh_more_and_the_mean_weight_over_pixels_is_one():
     mask = torch.zeros(1, 32, 32, dtype=torch.uint8)
     mask[0, :8] = 1
@@ -229,6 +278,7 @@ def test_rare_classes_weigh_more_and_the_mean_weight_over_pixels_is_one():
     assert (np.diff(weights) > 0).all()
     share = np.bincount(mask.numpy().ravel()) / mask.numel()
     assert weights @ share == pytest.approx(1, rel=1e-5)
+    np.testing.assert_allclose(weights / weights[0], (share / share[0]) ** -0.75, rtol=1e-4)
 
 
 @pytest.mark.parametrize("classes", [2, 5])

@@ -71,12 +71,18 @@ def test_limbs_are_attached_and_end_in_digits():
 
 def test_head_and_nape_turn_together():
     """The nuchal translucency follows the neck: it stays under the skin of nape and back."""
-    for flexion in (-30.0, 0.0, 20.0):
+    upper = []
+    for flexion in (-60.0, -30.0, 0.0, 20.0, 60.0):
         fetus = drawn(flexion=flexion)
         nape = next(part.outline for part in fetus.organs if part.tissue == "nape")
         surface = fetus.surface
         gap = np.hypot(*(nape[:, None] - surface[None]).transpose(2, 0, 1)).min(axis=1)
         assert np.median(gap) < 3.5
+        assert gap.max() < 3.0, flexion  # no part of it: one that stays behind departs at one end only
+        occiput = nape[0]  # the outline begins at its upper end
+        upper.append(np.hypot(*(occiput - fetus.head.mean(axis=0))) / np.sqrt(area(fetus.head)))
+    # The upper end turns as far as the head does, and so stays where it is beneath the occiput, in sizes of the head.
+    np.testing.assert_allclose(upper, upper[2], rtol=0.01)
 
 
 @pytest.mark.parametrize("pose", [Pose(), Pose(flexion=30.0, curl=0.8), Pose(flexion=-30.0)])

@@ -24,11 +24,17 @@ from fusqa.study.sets import ACCEPTED_DAYS, AT_A, AT_B, ERRORS, good_as_learnt
 from fusqa.study.training import evidence_of, learnt_from, train
 
 
+def block(number):
+    """Rows and columns that are bright in an image: off the middle of both, no square, and each image has its own."""
+    return slice(4 + 4 * number, 48 + 4 * number), slice(34, 86)
+
+
 def scans(count=6, size=96):
-    """Images with an edge, a dark and a bright side, and texture."""
+    """Dark images with a bright block, and texture."""
     rng = np.random.default_rng(0)
     images = np.full((count, 1, size, size), 40.0)
-    images[..., size // 2 :] = 160
+    for number in range(count):
+        images[number, 0, *block(number)] = 200
     return torch.from_numpy((images + rng.normal(0, 8, images.shape)).clip(0, 255).astype(np.uint8))
 
 
@@ -45,10 +51,16 @@ def test_degradation_repeats_with_its_seed_and_differs_between_images():
 
 
 def test_degradation_touches_grey_levels_and_never_geometry():
-    for image in degraded()[:, 0].float():
-        profile = image.mean(0)
-        steps = (profile[3:] - profile[:-3]).abs()
-        assert abs(int(steps.argmax()) + 1.5 - (96 / 2 - 0.5)) <= 3  # the edge stands where it stood
+    off = []
+    for number, image in enumerate(degraded()[:, 0].numpy().astype(float)):
+        rows, cols = block(number)
+        for profile, bright in ((image[:, cols].mean(1), rows), (image[rows].mean(0), cols)):
+            three = np.convolve(profile, np.ones(3), "valid")
+            steps = three[3:] - three[:-3]  # step i lies between the pixels i + 2 and i + 3, upwards is positive
+            off.append((steps.argmax() + 3 - bright.start, steps.argmin() + 3 - bright.stop))
+    off = np.reshape(off, (-1, 4))  # an image a row: upper, lower, left and right edge, in pixels
+    assert (np.abs(off) <= 3).all(), off  # every edge stands where it stood, and is bright on the same side
+    assert (np.abs(np.median(off, axis=0)) <= 1).all(), off
 
 
 def errors(cohort):
