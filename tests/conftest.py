@@ -1,5 +1,6 @@
 """What several tests share: the real data where it lies, and one small study, killed half-way and finished."""
 
+import csv
 import fcntl
 import json
 import os
@@ -9,13 +10,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
+
+if TYPE_CHECKING:
+    from fusqa.cohorts.cohort import Cohort
 
 ROOT = Path(__file__).resolve().parents[1]
 SMOKE = ROOT / "tests/smoke.yaml"
@@ -28,6 +34,35 @@ os.environ["COLUMNS"] = "200"
 # The project looks for real data in data/ and in FUSQA_DATA alone; the tests look beside the checkout, too.
 if (ROOT.parent / "shared/data/hc18").is_dir():
     os.environ.setdefault("FUSQA_DATA", str(ROOT.parent / "shared/data"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _threads() -> int | None:
+    """How many threads PyTorch takes before any test has had a say; None where no test that was collected loads it."""
+    torch = sys.modules.get("torch")
+    return torch and torch.get_num_threads()
+
+
+@pytest.fixture(autouse=True)
+def as_many_threads_as_before(_threads) -> Iterator[None]:
+    """Every test begins with PyTorch's own number of threads, whatever a test or a fixture before it has set.
+
+    Code that works side by side depends on that number, and no test may depend on which came before it.
+    """
+    if _threads:
+        sys.modules["torch"].set_num_threads(_threads)
+    yield
+    if _threads:
+        sys.modules["torch"].set_num_threads(_threads)
+
+
+@pytest.fixture
+def closed_figures() -> Iterator[None]:
+    """Figures that a test draws are closed behind it."""
+    import matplotlib.pyplot as plt
+
+    yield
+    plt.close("all")
 
 
 def publishing(verb: str, *arguments: str | Path) -> Result:
@@ -76,22 +111,91 @@ def real_case() -> Path:
     return _real("crl_case")
 
 
+@pytest.fixture(scope="session")
+def eight_cases(tmp_path_factory) -> "Cohort":
+    """A simulated cohort that is large enough to train a little on; tests only read it."""
+    from fusqa.cohorts.writing import write_cohort
+    from fusqa.masks.labels import FETUS
+    from fusqa.simulator.cases import draw_case
+
+    cases = [draw_case("A", 0, i) for i in range(8)]
+    return write_cohort(tmp_path_factory.mktemp("eight_cases"), cases, scheme=FETUS, source="test", licence="MIT")
+
+
+LONG_NAME = "長" * 70  # 210 bytes: with its ending as long as a file's name may be
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a table that the command has written, as text."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def plainly(rows: Iterable, done: int) -> Iterable:
+    """Take the place of a progress bar over what is left after so many rows are `done`."""
+    return rows
+
+
+class Killed(BaseException):
+    """A run was ended from outside."""
+
+
+def stopped_after(count: int) -> Callable[[Iterable, int], Iterator]:
+    """The same, of a run that is killed when it has given so many rows."""
+
+    def until_killed(rows: Iterable, done: int) -> Iterator:
+        for number, row in enumerate(rows):
+            if number == count:
+                raise Killed
+            yield row
+
+    return until_killed
+
+
 PROCESSORS = {
     "with AVX2": {"OPENCV_CPU_DISABLE": "AVX512-SKX", "OPENCV_IPP": "avx2"},
     "with SSE3": {"OPENCV_CPU_DISABLE": "SSE4.1,SSE4.2,AVX,FP16,AVX2,AVX512-SKX", "OPENCV_IPP": "disabled"},
 }
 """What an older processor would make of NumPy and OpenCV, which have code of their own for each generation."""
 
+BEYOND = {"with AVX2": "NumPy|512", "with SSE3": "NumPy|SSE|AVX|: FP16|ipp"}
+"""Patterns of the instructions that are switched off on it."""
+
+
+def instructions_beyond(processor: str) -> list[str]:
+    """Instructions that NumPy and OpenCV use in this process, and would not use on another processor."""
+    import cv2
+
+    used = {f"NumPy: {name}" for name in np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])}
+    line = cv2.getCPUFeaturesLine().split()  # "*AVX2" is used where the processor has it, "*AVX2?" means that it is not
+    used |= {f"OpenCV: {word[1:]}" for word in line if word.startswith("*") and not word.endswith("?")}
+    if cv2.ipp.useIPP():
+        used.add(f"OpenCV: {cv2.ipp.getIppVersion()}")
+    return sorted(one for one in used if re.search(BEYOND[processor], one))
+
 
 def python_on(processor: str, code: str) -> str:
     """Return what lines of Python that import from the rooms of ``tests/`` print in a process on another processor."""
+    if not instructions_beyond(processor):
+        pytest.skip(f"this processor has nothing that one {processor} lacks")
+    # A switch that is misspelt, or that a new version no longer knows, would leave this processor as it is.
+    check = f"import conftest; left = conftest.instructions_beyond({processor!r}); assert not left, left"
     vector = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     rooms = [str(folder) for folder in (ROOT / "tests").iterdir() if folder.is_dir()]
     path = os.pathsep.join([str(ROOT / "tests"), *rooms, str(ROOT)])
     system = {"PYTHONPATH": path, "PYTHONHASHSEED": "7", "NPY_DISABLE_CPU_FEATURES": " ".join(vector)}
-    command = [sys.executable, "-c", code]
+    command = [sys.executable, "-c", f"{check}\n{code}"]
     settings = os.environ | system | PROCESSORS[processor]
-    return subprocess.run(command, env=settings, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, env=settings, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def run(command: list[str], folder: Path = ROOT, **system: str) -> str:
+    """Run a command that must succeed in a folder, with more settings of the system; return all that it says."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ | system)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def snakemake(
@@ -111,10 +215,7 @@ class Checkout:
 
     def run(self, command: list[str]) -> str:
         """Run a command in it, and return all that it says."""
-        system = os.environ | {"PYTHONPATH": str(self.folder), "FUSQA_DATA": str(self.folder / "data")}
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=system)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        return run(command, self.folder, PYTHONPATH=str(self.folder), FUSQA_DATA=str(self.folder / "data"))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ What differs only in its arguments is called in this process, which spares start
 """
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from fusqa import __version__
@@ -22,6 +24,8 @@ from fusqa.cohorts.checking import check
 from fusqa.cohorts.cohort import Cohort
 from fusqa.cohorts.formats import read_mask
 from fusqa.files import write_bytes
+
+VERBS = ("simulate", "import", "check", "segment", "assess", "measure", "train", "export", "weights")
 
 
 def fusqa(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -44,11 +48,13 @@ def refused(*arguments: object, run=called) -> str:
 
 def kill_after_two_pictures(out: Path, *arguments: object) -> None:
     running = subprocess.Popen([sys.executable, "-m", "fusqa", *map(str, arguments)], stdout=subprocess.PIPE)
-    while running.poll() is None and len(list(out.glob("images/*.png"))) < 2:
+    deadline = time.monotonic() + 120
+    while (there := len(list(out.glob("images/*.png")))) < 2 and running.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     running.kill()
     running.communicate()
     assert running.returncode == -signal.SIGKILL, "it ended before it was killed"
+    assert there >= 2, "it drew too little in two minutes"
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +83,8 @@ def test_version_and_help():
     assert fusqa("--version").stdout == f"fusqa {__version__}\n"
     said = fusqa("--help")
     assert said.returncode == 0
-    assert all(verb in said.stdout for verb in ("simulate", "import", "check", "segment", "assess", "measure"))
+    listed = re.findall(r"^\W*([a-z]+)\s{2,}\S", said.stdout, re.MULTILINE)
+    assert sorted(set(VERBS) - set(listed)) == [] and sorted(VERBS) == sorted(get_command(app).commands)
     assert called("measure", "--help").returncode == 0
 
 

@@ -28,7 +28,7 @@ def test_every_step_has_its_example():
     assert set(EXAMPLES) == code | {ROWS, PLANS, "workflow/chapters.yaml", "_toc.yml"}
 
 
-def test_a_backbone_is_one_line_and_a_row(monkeypatch):
+def test_a_backbone_is_one_line_and_a_row():
     backbones = fusqa.models.backbones.BACKBONES
     before = dict(backbones)
     exec(EXAMPLES["fusqa/models/backbones.py"], vars(fusqa.models.backbones))

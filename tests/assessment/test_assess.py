@@ -18,12 +18,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from conftest import LONG_NAME, Killed, plainly, read_table, stopped_after
 from PIL import Image
 from typer.testing import CliRunner
 
 import fusqa.masks.fasp
 import fusqa.masks.measurement
-from fusqa.assessment.batches import BATCH, WORKERS
+from fusqa.assessment.batches import BATCH, WORKERS, side_by_side
 from fusqa.assessment.ledger import TableBusy, ledger, ledger_path, run_key, write_table
 from fusqa.assessment.marking import Marker
 from fusqa.assessment.scores import columns, record
@@ -45,8 +46,7 @@ from fusqa.publishing.printing import browser as find_browser
 from fusqa.simulator.cases import draw_case
 
 SIZE = 64
-LONG = "長" * 70  # 210 bytes: with its ending as long as a file's name may be
-NAMES = ("=1+1", "<img src=x onerror=alert(1)>", "$rows", "c3", "c4", "c5", "c6", LONG)
+NAMES = ("=1+1", "<img src=x onerror=alert(1)>", "$rows", "c3", "c4", "c5", "c6", LONG_NAME)
 
 
 @pytest.fixture(scope="module")
@@ -79,15 +79,6 @@ def assess(cohort, model, out, *more):
     return CliRunner().invoke(app, ["assess", str(cohort), "--model", str(model), "--out", str(out), *map(str, more)])
 
 
-def plainly(rows, done):
-    return rows
-
-
-def read_scores(path):
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
 def write_scores(assessor, cohort, out, progress):
     with ledger(assessor, Input.open(cohort), out, progress, record) as verdicts:
         return write_table(verdicts, columns("fetus"), out)
@@ -95,7 +86,7 @@ def write_scores(assessor, cohort, out, progress):
 
 def test_probabilities_are_those_of_the_network_on_the_same_pairs(cohort, model, tmp_path):
     assert assess(cohort, model, tmp_path / "scores.csv").exit_code == 0
-    rows = read_scores(tmp_path / "scores.csv")
+    rows = read_table(tmp_path / "scores.csv")
     assessor, whole = Assessor.load(model), Cohort.open(cohort)
     images, masks = whole.stack(SIZE)
     expected = predict(assessor.model, pictures(images), torch.from_numpy(masks)).sigmoid().numpy()
@@ -153,7 +144,7 @@ def test_a_bad_file_costs_its_own_row_only(cohort, model, tmp_path, fault):
     done = assess(cohort, model, tmp_path / "scores.csv", "--report", tmp_path / "report.html")
     assert done.exit_code == 1, done.output
     assert "7 verdicts, 1 cases without one" in done.output
-    rows = read_scores(tmp_path / "scores.csv")
+    rows = read_table(tmp_path / "scores.csv")
     assert [bool(row["verdict"]) for row in rows] == [True, True, True, False, True, True, True, True]
     assert re.search(said, rows[3]["faults"]) and rows[3]["line"] == "5"
     assert "<td>c3</td>" in (tmp_path / "report.html").read_text()
@@ -166,7 +157,7 @@ def test_a_row_that_is_too_short_and_one_without_a_mask_are_told(cohort, model, 
     lines[4], lines[6] = ",".join(cells), "c5,too short"
     (cohort / "cases.csv").write_text("\n".join(lines) + "\n")
     assert assess(cohort, model, tmp_path / "scores.csv").exit_code == 1
-    rows = read_scores(tmp_path / "scores.csv")
+    rows = read_table(tmp_path / "scores.csv")
     assert [row["line"] for row in rows if not row["verdict"]] == ["5", "7"]
     assert "has no mask" in rows[3]["faults"] and "cells" in rows[5]["faults"]
 
@@ -175,17 +166,8 @@ def test_a_killed_run_goes_on_where_it_stopped(cohort, model, tmp_path):
     assessor, out = Assessor.load(model), tmp_path / "scores.csv"
     write_scores(assessor, cohort, tmp_path / "whole.csv", plainly)
 
-    class Killed(BaseException):
-        pass
-
-    def three(rows, done):
-        for number, row in enumerate(rows):
-            if number == 3:
-                raise Killed
-            yield row
-
     with pytest.raises(Killed):
-        write_scores(assessor, cohort, out, three)
+        write_scores(assessor, cohort, out, stopped_after(3))
     assert not out.exists()
     partial = tmp_path / ".scores.csv.partial"
     assert partial.read_bytes().isascii()  # so that no cut goes through a character
@@ -203,7 +185,7 @@ def test_another_model_begins_anew(cohort, model, tmp_path):
     taken = []
     write_scores(assessor, cohort, tmp_path / "scores.csv", lambda rows, done: taken.append(done) or rows)
     assert taken == [0]
-    assert len(read_scores(tmp_path / "scores.csv")) == len(NAMES)
+    assert len(read_table(tmp_path / "scores.csv")) == len(NAMES)
 
 
 def test_two_runs_do_not_write_one_table(cohort, model, tmp_path):
@@ -242,7 +224,7 @@ def test_the_report_is_one_file_that_can_be_sorted_and_filtered(cohort, model, t
     if chromium is None:
         pytest.skip("no Chromium to read the report with: apt-get install chromium")
     assess(cohort, model, tmp_path / "scores.csv", "--report", tmp_path / "report.html")
-    rows = read_scores(tmp_path / "scores.csv")
+    rows = read_table(tmp_path / "scores.csv")
     faults = []
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -305,7 +287,7 @@ def test_the_same_for_a_program(cohort, model, tmp_path):
     assert assess(cohort, model, tmp_path / "scores.csv", "--json", tmp_path / "scores.json").exit_code == 0
     told = json.loads((tmp_path / "scores.json").read_text())
     assert told["model"]["scheme"] == "fetus" and told["model"]["threshold"] == 0.5
-    for row, entry in zip(read_scores(tmp_path / "scores.csv"), told["verdicts"], strict=True):
+    for row, entry in zip(read_table(tmp_path / "scores.csv"), told["verdicts"], strict=True):
         assert row["case"].removeprefix("'") == entry["case"]
         assert float(row["probability"]) == entry["probability"]
         assert float(row["length_mm"]) == entry["length_mm"]
@@ -315,15 +297,39 @@ def test_the_same_for_a_program(cohort, model, tmp_path):
         assert apart == pytest.approx(entry["length_mm"], abs=0.1)
 
 
+def settled(grows, expected):
+    """How long a list is that others append to, as soon as it has `expected` entries and gets no more."""
+    deadline = time.monotonic() + 60
+    while len(grows) < expected and time.monotonic() < deadline:
+        time.sleep(0.005)
+    length = -1
+    while length < len(grows):
+        length = len(grows)
+        time.sleep(0.2)
+    return length
+
+
+@pytest.mark.parametrize(("threads", "batches"), [(1, 2), (4, 2 + 2 * 4), (3 * WORKERS, 2 + 2 * WORKERS)])
+def test_only_a_few_batches_are_begun_ahead(threads, batches):
+    """What is in memory does not grow with the cohort: work waits for whoever takes its results."""
+    torch.set_num_threads(threads)
+    rows, begun = range(50 * BATCH), []
+    results = side_by_side(rows, lambda batch: begun.append(batch) or [10 * row for row in batch])
+    taken = [next(results) for _ in range(2 * BATCH)]
+    assert settled(begun, batches) == batches < 50
+    assert [*taken, *results] == [10 * row for row in rows] and len(begun) == 50
+
+
 def test_only_a_few_cases_are_read_ahead(cohort, model, monkeypatch):
-    """What is in memory does not grow with the cohort: reading waits for the network."""
+    """Of a folder, too: reading waits for the network."""
+    torch.set_num_threads(2)
     given, read = Input.open(cohort), []
     many = replace(given, rows=given.rows * 50)
     monkeypatch.setattr(Input, "read", lambda self, row, whole=Input.read: read.append(1) or whole(self, row))
     verdicts = Assessor.load(model)(many)
     for _ in range(2 * BATCH):
         next(verdicts)
-    assert len(read) <= (2 + 2 * WORKERS) * BATCH < len(many)
+    assert settled(read, (2 + 2 * 2) * BATCH) == (2 + 2 * 2) * BATCH < len(many)
     verdicts.close()
 
 
@@ -353,7 +359,7 @@ def test_a_run_that_is_killed_leaves_nothing_half_written_and_goes_on(cohort, mo
     with ledger(Assessor.load(model), given, out, lambda rows, done: taken.append(done) or rows, record) as verdicts:
         assert write_table(verdicts, columns("fetus"), out) == 0
     assert taken == [before] and 0 < before < len(given)
-    names = [row["case"] for row in read_scores(out)]
+    names = [row["case"] for row in read_table(out)]
     assert names == sorted(names) and len(set(names)) == len(given)
 
 
@@ -377,7 +383,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_is_told_and_leaves_no_half_file(cohort, model, small_disk, tmp_path):
+def test_a_full_disk_is_told_and_leaves_no_half_file(cohort, model, small_disk):
     (small_disk / "filler").write_bytes(bytes(230_000))
     done = assess(cohort, model, small_disk / "scores.csv", "--report", small_disk / "report.html")
     assert done.exit_code == 2 and "No space left" in done.output and "Traceback" not in done.output
@@ -385,7 +391,7 @@ def test_a_full_disk_is_told_and_leaves_no_half_file(cohort, model, small_disk, 
     assert not (small_disk / "report.html").exists() and not list(small_disk.glob(".part-*"))
     (small_disk / "filler").unlink()
     done = assess(cohort, model, small_disk / "scores.csv")
-    assert done.exit_code == 0 and len(read_scores(small_disk / "scores.csv")) == len(NAMES)
+    assert done.exit_code == 0 and len(read_table(small_disk / "scores.csv")) == len(NAMES)
 
 
 def test_no_output_may_take_the_place_of_what_is_read_or_of_another_output(cohort, model, tmp_path):
@@ -477,7 +483,7 @@ def test_a_name_that_is_not_text_costs_its_own_row(cohort, model, tmp_path):
     more = ("--spacing", "0.15", "--report", tmp_path / "r.html", "--json", tmp_path / "s.json")
     done = assess(plain, model, tmp_path / "s.csv", *more)
     assert done.exit_code == 1 and f"{len(NAMES)} verdicts, 1 cases without one" in done.output, done.output
-    (row,) = (row for row in read_scores(tmp_path / "s.csv") if not row["verdict"])
+    (row,) = (row for row in read_table(tmp_path / "s.csv") if not row["verdict"])
     assert row["case"] == r"f\xe9tus" and "not UTF-8 text" in row["faults"]
 
 
@@ -564,7 +570,7 @@ def test_an_autoencoder_judges_masks_without_pictures(cohort, model, autoencoder
         shutil.copy(cohort / name, masks / f"{number}.png")
     done = assess(masks, autoencoder, tmp_path / "s.csv", "--spacing", "0.15", "0.15", "--report", tmp_path / "r.html")
     assert done.exit_code == 0, done.output
-    rows = read_scores(tmp_path / "s.csv")
+    rows = read_table(tmp_path / "s.csv")
     loaded = Assessor.load(autoencoder)
     small = torch.from_numpy(Cohort.open(cohort).stack(SIZE)[1])
     expected = 1 - anomaly_ratio(small, predict(loaded.model, small))
@@ -572,11 +578,11 @@ def test_an_autoencoder_judges_masks_without_pictures(cohort, model, autoencoder
     report = (tmp_path / "r.html").read_text()
     assert report.count("<figure") == len(NAMES) and "alt='Mask 0 with the measured line'" in report
     assert assess(masks / "0.png", autoencoder, tmp_path / "one.csv", "--spacing", "0.15").exit_code == 0
-    (one,) = read_scores(tmp_path / "one.csv")
+    (one,) = read_table(tmp_path / "one.csv")
     assert one == next(row for row in rows if row["case"] == "0")
     refused = assess(masks, model, tmp_path / "t.csv", "--spacing", "0.15")
     assert refused.exit_code == 1 and "0 verdicts" in refused.output
-    assert "has no image, which the model sees" in read_scores(tmp_path / "t.csv")[0]["faults"]
+    assert "has no image, which the model sees" in read_table(tmp_path / "t.csv")[0]["faults"]
 
 
 def test_a_mask_is_measured_once_for_verdict_criteria_and_report(cohort, model, tmp_path, monkeypatch):

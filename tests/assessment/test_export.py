@@ -16,7 +16,14 @@ from fusqa.models.learner import pictures, predict
 from fusqa.models.networks import Autoencoder, anomaly_ratio, quality_model
 
 onnxruntime = pytest.importorskip("onnxruntime")
-MODELS = ["single-resnet18-one-hot", "single-resnet18-one-hot-error", "single-resnet18-one-hot-blind", "autoencoder"]
+MODELS = {
+    "single": {},
+    "single, of errors": {"answer": "error"},  # a card of verdicts may have no word of its answer, as older ones have
+    "single, blind": {},
+    "siamese, grey": {"topology": "siamese", "encoding": "grey"},
+    "synergic": {"topology": "synergic"},
+    "autoencoder": {},
+}
 
 
 @pytest.fixture(params=MODELS)
@@ -25,13 +32,9 @@ def folder(request, tmp_path):
     if request.param == "autoencoder":
         model, card = Autoencoder(2), Card("autoencoder", {"classes": 2}, 64, "head", 0.9, ("mask",))
     else:
-        topology, rest = request.param.split("-", 1)
-        backbone, encoding = rest.split("-grey")[0].split("-one-hot")[0], "one-hot" if "hot" in rest else "grey"
-        arguments = {"topology": topology, "backbone": backbone, "pretrained": False}
-        arguments |= {"classes": 5, "encoding": encoding}
-        if rest.endswith("error"):  # the card of a model of verdicts may have no word of its answer, as older ones
-            arguments |= {"answer": "error"}
-        sees = ("mask",) if rest.endswith("blind") else ("picture", "mask")
+        arguments = {"topology": "single", "backbone": "resnet18", "pretrained": False, "classes": 5}
+        arguments |= {"encoding": "one-hot"} | MODELS[request.param]
+        sees = ("mask",) if request.param.endswith("blind") else ("picture", "mask")
         model, card = quality_model(**arguments), Card("quality", arguments, 64, "fetus", 0.37, sees)
     images, masks = map(torch.from_numpy, sample(card, 8))
     given = (masks,) if card.kind == "autoencoder" else (images.unsqueeze(1).float() / 255, masks)

@@ -1,6 +1,5 @@
 """How far lengths may be off: the interval by hand, too few patients, resumed runs, and whether the promise is kept."""
 
-import csv
 import json
 import shutil
 from fractions import Fraction
@@ -9,6 +8,7 @@ from itertools import chain
 import numpy as np
 import pytest
 import torch
+from conftest import Killed, read_table, stopped_after
 from typer.testing import CliRunner
 
 from fusqa.assessment.ledger import ledger
@@ -66,8 +66,7 @@ def without_lengths(folder, out, kept):
 def assess(cohort, model, out, *more):
     done = CliRunner().invoke(app, ["assess", str(cohort), "--model", str(model), "--out", str(out), *map(str, more)])
     assert done.exit_code == 0, done.output
-    with out.open(encoding="utf-8", newline="") as stream:
-        return done.output, list(csv.DictReader(stream))
+    return done.output, read_table(out)
 
 
 def by_hand(rows, row):
@@ -137,7 +136,7 @@ def test_too_few_measured_patients_are_no_promise(measured, model, tmp_path):
     assert "right within" not in said
 
 
-def test_few_cases_are_told_one_by_one(measured, model, tmp_path):
+def test_few_cases_are_told_one_by_one(model, tmp_path):
     few = tmp_path / "few"
     write_cohort(few, (draw_case("B", 0, i) for i in range(3)), scheme=FETUS, source="test", licence="MIT")
     said, rows = assess(few, model, tmp_path / "scores.csv")
@@ -167,18 +166,8 @@ def test_a_folder_without_a_table_is_told_to_have_one(measured, model, tmp_path)
 
 def test_a_killed_run_that_goes_on_promises_the_same(measured, model, tmp_path):
     assess(measured, model, tmp_path / "whole.csv")
-
-    class Killed(BaseException):
-        pass
-
-    def some(rows, done):
-        for number, row in enumerate(rows):
-            if number == CASES // 2:
-                raise Killed
-            yield row
-
-    out = tmp_path / "scores.csv"
-    with pytest.raises(Killed), ledger(Assessor.load(model), Input.open(measured), out, some, record):
+    out, half_way = tmp_path / "scores.csv", stopped_after(CASES // 2)
+    with pytest.raises(Killed), ledger(Assessor.load(model), Input.open(measured), out, half_way, record):
         pass
     assert (tmp_path / ".scores.csv.partial").read_bytes().count(b"\n") == 1 + CASES // 2
     assess(measured, model, out)

@@ -1,6 +1,5 @@
 """A segmenter on somebody's own images: the study's masks, every format, faults that cost one image, resumed runs."""
 
-import csv
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import LONG_NAME, Killed, plainly, read_table, stopped_after
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -38,13 +38,12 @@ from fusqa.simulator.cases import draw_case
 from fusqa.study.segmentation import segment
 
 SIZE = 32
-LONG = "長" * 70  # 210 bytes: with its ending as long as a file's name may be
 
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
     """Images of several sizes and spacings, one with a long name."""
-    cases = [replace(draw_case("B", 0, i), case=f"c{i}" if i else LONG) for i in range(10)]
+    cases = [replace(draw_case("B", 0, i), case=f"c{i}" if i else LONG_NAME) for i in range(10)]
     folder = tmp_path_factory.mktemp("cohort")
     write_cohort(folder, cases, scheme=FETUS, source="test", licence="MIT")
     return folder
@@ -86,15 +85,6 @@ def own(cohort, tmp_path):
 
 def fusqa(verb, *arguments):
     return CliRunner().invoke(app, [verb, *map(str, arguments)])
-
-
-def plainly(rows, done):
-    return rows
-
-
-def read_table(path):
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
 
 
 def everything(folder):
@@ -332,22 +322,11 @@ def test_nothing_is_written_over_what_a_folder_holds(cohort, model, tmp_path):
     assert fusqa("segment", cohort, "--model", model, "--out", tmp_path / "hidden").exit_code == 0
 
 
-class Killed(BaseException):
-    pass
-
-
-def stopped_after_three(rows, done):
-    for number, row in enumerate(rows):
-        if number == 3:
-            raise Killed
-        yield row
-
-
 def test_an_unfinished_run_goes_on_where_it_stopped(cohort, model, tmp_path):
     segmenter, cases, out = TrainedSegmenter.load(model), open_images(cohort), tmp_path / "out"
     assert write_masks(segmenter, cases, tmp_path / "whole", plainly) == 0
     with pytest.raises(Killed):
-        write_masks(segmenter, cases, out, stopped_after_three)
+        write_masks(segmenter, cases, out, stopped_after(3))
     unfinished = out / f".{TABLE}.partial"
     assert not (out / TABLE).exists() and len(list(out.glob("*.png"))) == 3
     unfinished.write_bytes(unfinished.read_bytes() + b'{"line": 5, "ca')  # cut in the midst of a line
@@ -362,7 +341,7 @@ def test_an_unfinished_run_goes_on_where_it_stopped(cohort, model, tmp_path):
 def test_an_unfinished_run_of_something_else_is_kept(own, model, tmp_path):
     segmenter, out = TrainedSegmenter.load(model), tmp_path / "out"
     with pytest.raises(Killed):
-        write_masks(segmenter, open_images(own), out, stopped_after_three)
+        write_masks(segmenter, open_images(own), out, stopped_after(3))
     before = everything(out)
     os.utime(own / "images/c5.png", ns=(1, 1))
     with pytest.raises(ValueError, match="unfinished run of another model, or of images that have changed"):

@@ -19,8 +19,10 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, UltrasoundImageStorage
 
+from fusqa.cohorts.checking import check
 from fusqa.cohorts.formats import KINDS, read_image, read_mask, write_image
-from fusqa.masks.labels import HEAD, Renumbering
+from fusqa.cohorts.reading import Input
+from fusqa.masks.labels import FETUS, HEAD, Renumbering
 from fusqa.problems import CohortError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -62,6 +64,11 @@ def nifti(path, array, zooms=(0.15, 0.2), unit="mm"):
     image = nibabel.Nifti1Image(np.ascontiguousarray(array.T), np.diag([*zooms, 1.0, 1.0][:4]))
     image.header.set_xyzt_units(unit)
     nibabel.save(image, path)
+
+
+def faults(folder, **more):
+    """What a check of a folder finds wrong, each problem as a sentence."""
+    return [str(problem) for problem in check(Input.open(folder, FETUS, **more))]
 
 
 def fault(read, path):

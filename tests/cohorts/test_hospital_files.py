@@ -29,7 +29,7 @@ from pydicom.uid import (
     RLELossless,
     SegmentationStorage,
 )
-from test_formats import COLUMNS, GREY, MASK, ROWS, dicom, nifti, region
+from test_formats import COLUMNS, GREY, MASK, ROWS, dicom, faults, nifti, region
 
 from fusqa.cohorts.checking import check, look_through
 from fusqa.cohorts.formats import read_image, read_mask, write_image
@@ -57,10 +57,6 @@ def only(folder, **more):
     cases = Input.open(folder, FETUS, **more)
     (row,) = cases.rows
     return cases.read(row)
-
-
-def said(folder, **more):
-    return [str(problem) for problem in check(Input.open(folder, FETUS, **more))]
 
 
 def stored(array, transposed, rows, columns):
@@ -148,7 +144,7 @@ def test_an_oblique_pair_is_compared_along_its_own_axes(folder):
     case = only(folder)
     np.testing.assert_array_equal(case.image, case.mask * 50)
     nibabel.save(nibabel.Nifti1Image(data, affine), folder / "masks/0001.nii")
-    (fault,) = said(folder)
+    (fault,) = faults(folder)
     assert "lies at another angle in space than its image" in fault
 
 
@@ -171,7 +167,7 @@ def test_a_mask_elsewhere_in_space_is_a_fault(folder):
     data, affine = stored(MASK, False, False, False)
     affine[0, 3] = 5
     nibabel.save(nibabel.Nifti1Image(data, affine), folder / "masks/0001.nii")
-    (fault,) = said(folder)
+    (fault,) = faults(folder)
     assert "masks/0001.nii: lies 5 mm away from its image in space; copy the image's header" in fault
 
 
@@ -208,8 +204,8 @@ def test_pixels_in_another_file_are_not_looked_for(folder):
     (folder / "masks/0004.nrrd").write_bytes(b"NRRD0004\ntype: uint8\ndimension: 2\nsizes: 4 4\nencoding: raw\n"
                                              + b"# no end\n" * 8000 + b"data file: secret.raw\n\n")  # fmt: skip
     (folder / "masks/secret.raw").write_bytes(bytes([1, 1, 1, 1] * 4))
-    faults = said(folder, spacing=SPACING)
-    assert len(faults) == 4 and all("names another file for its pixels" in fault for fault in faults)
+    found = faults(folder, spacing=SPACING)
+    assert len(found) == 4 and all("names another file for its pixels" in fault for fault in found)
 
 
 def test_negative_labels_are_a_fault(folder):
@@ -217,7 +213,7 @@ def test_negative_labels_are_a_fault(folder):
     signed = MASK.astype(np.int16)
     signed[signed == 2] = -254
     dicom(folder / "masks/0001.dcm", signed, PixelRepresentation=1)
-    assert any("labels [-254] are in no scheme" in fault for fault in said(folder, spacing=SPACING))
+    assert any("labels [-254] are in no scheme" in fault for fault in faults(folder, spacing=SPACING))
 
 
 def test_a_transposed_image_is_compared_with_the_others(folder):
@@ -240,7 +236,7 @@ def test_a_transposed_image_is_compared_with_the_others(folder):
 def test_a_lossy_tiff_is_never_a_mask(folder):
     write_image(folder / "images/0001.png", GREY)
     Image.fromarray(MASK).save(folder / "masks/0001.tif", compression="jpeg")
-    (fault,) = said(folder, spacing=SPACING)
+    (fault,) = faults(folder, spacing=SPACING)
     assert "is a TIFF compressed as jpeg, which changes label numbers" in fault
 
 
@@ -307,7 +303,7 @@ def test_a_segmentation_object_is_read_by_the_names_of_its_segments(folder):
     segmentation(folder / "masks/0001.dcm", {1: "Body"}, {1: 2})  # the standard numbers segments from 1
     np.testing.assert_array_equal(only(folder).mask, np.where(MASK == 2, 2, 0))
     segmentation(folder / "masks/0001.dcm", {1: "palate", 2: "Kopf", 3: "body"}, {1: 3, 2: 1, 3: 2})
-    (fault,) = said(folder)
+    (fault,) = faults(folder)
     assert "names structures 'Kopf' that are not in scheme 'fetus'" in fault
     for labels in ("Kopf=head", "2=head"):
         np.testing.assert_array_equal(only(folder, labels=labels).mask, MASK)
@@ -336,7 +332,7 @@ def test_segments_of_two_slices_or_moments_make_no_mask(folder, view):
     segmentation(folder / "masks/0001.dcm", segments, {1: 1, 2: 2}, [view(12), view(12)])
     assert set(np.unique(only(folder).mask)) == {0, 1, 2}
     segmentation(folder / "masks/0001.dcm", segments, {1: 1, 2: 2}, [view(0), view(12)])
-    (fault,) = said(folder)
+    (fault,) = faults(folder)
     assert "shows segments of more than one slice or moment; export the one" in fault
 
 
@@ -442,7 +438,7 @@ ODD = {
 def test_an_odd_spacing_is_asked_for_and_what_the_user_says_counts(folder, odd):
     dicom(folder / "images/0001.dcm", GREY, **ODD[odd])
     write_image(folder / "masks/0001.png", MASK)
-    (fault,) = said(folder)
+    (fault,) = faults(folder)
     assert "pixel spacing" in fault and "give --spacing" in fault and "damaged" not in fault
     case = only(folder, spacing=(0.2, 0.15))
     assert case.spacing == (0.2, 0.15)
@@ -462,7 +458,7 @@ def test_an_affine_matrix_that_nobody_stated_is_no_spacing(folder, sign):
     for name, array in (("images", GREY), ("masks", MASK)):
         image = nibabel.Nifti1Image(np.ascontiguousarray(array.T), np.diag([sign, sign, 1, 1]))
         nibabel.save(image, folder / f"{name}/0001.nii.gz")
-    (fault,) = said(folder)
+    (fault,) = faults(folder)
     assert "states no pixel spacing but 1 × 1 mm" in fault
     np.testing.assert_array_equal(only(folder, spacing=SPACING).mask, MASK)
 
@@ -528,7 +524,7 @@ def test_a_file_may_be_named_by_a_roundabout_path(folder):
     write_image(folder / "images/1.png", GREY)
     write_image(folder / "masks/1.png", MASK)
     found = listed(folder, "./images/1.png", "masks//1.png")
-    assert found.aside == () and said(folder) == []
+    assert found.aside == () and faults(folder) == []
 
 
 def test_a_name_with_json_in_its_middle_is_no_polygon(folder):
@@ -578,7 +574,7 @@ def test_volumes_are_known_without_an_ending(folder):
 def test_annotations_that_are_damaged_are_told_and_not_left_aside(folder, content):
     write_image(folder / "images/0001.png", GREY)
     (folder / "masks/0001.json").write_bytes(content)
-    (fault,) = said(folder, spacing=SPACING)
+    (fault,) = faults(folder, spacing=SPACING)
     assert fault.startswith("masks/0001.json: is ") and "JSON" in fault
 
 
@@ -597,10 +593,10 @@ def test_names_pair_in_any_unicode_form(folder, form):
     assert only(folder, spacing=SPACING).case == unicodedata.normalize("NFC", "fétus ö")
     name = unicodedata.normalize("NFC", "fétus ö")
     listed(folder, f"images/{name}.png", f"masks/{name}.png")
-    assert said(folder) == []
+    assert faults(folder) == []
     (folder / "images").rename(folder / unicodedata.normalize(form, "Übung"))
     listed(folder, f"{unicodedata.normalize(other, 'Übung')}/{name}.png", f"masks/{name}.png")
-    assert said(folder) == []
+    assert faults(folder) == []
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -704,7 +700,7 @@ def test_polygons_have_names_alone_and_a_number_given_is_a_name(tmp_path):
             labelme(tmp_path / "0001.json", named)
             np.testing.assert_array_equal(only(tmp_path, labels=labels, spacing=SPACING).mask, expected)
     labelme(tmp_path / "0001.json", {"Kopf": BOXES["head"]})
-    (fault,) = said(tmp_path, labels=labels, spacing=SPACING)
+    (fault,) = faults(tmp_path, labels=labels, spacing=SPACING)
     assert "names structures 'Kopf' that are not in scheme 'fetus'; say what they stand for, such as" in fault
 
 
@@ -772,7 +768,7 @@ def test_annotations_that_cannot_be_used_are_told_by_their_number(folder, about,
     write_image(folder / "images/0001.png", GREY)
     name = "0001.json" if "shapes" in about else "all.json"
     (folder / "masks" / name).write_text(json.dumps(about))
-    (fault,) = said(folder, spacing=SPACING)
+    (fault,) = faults(folder, spacing=SPACING)
     assert fault.startswith(f"masks/{name}") and message in fault and "damaged" not in fault
 
 
@@ -780,7 +776,7 @@ def test_json_that_only_resembles_coco_is_a_mask_of_its_own(folder):
     write_image(folder / "images/all.png", GREY)
     for about in ({"images": [{"file_name": "0001.png"}]}, {"images": [{"file_name": "0001.png"}], "info": {}}):
         (folder / "masks/all.json").write_text(json.dumps(about))
-        assert any("neither LabelMe's nor COCO's" in fault for fault in said(folder, spacing=SPACING))
+        assert any("neither LabelMe's nor COCO's" in fault for fault in faults(folder, spacing=SPACING))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -808,12 +804,12 @@ def test_masks_on_another_scale_than_the_lengths_are_a_fault_and_one_that_is_off
     ((file, warning),) = found.warnings
     assert file == "masks/2.png" and "25% below the expert's CRL" in warning
     with_table(folder, (4 / 3, 1.3, 4 / 3))
-    (fault,) = said(folder)
+    (fault,) = faults(folder)
     assert fault.startswith("cases.csv: its masks measure 25% below measure_mm") and "resized?" in fault
 
 
 @pytest.mark.parametrize(
-    ("share", "mm_a_pixel", "faults"),
+    ("share", "mm_a_pixel", "wrong"),
     [
         ([4 / 3], 1.0, 0),  # one mask says nothing of the others
         ([4 / 3, 4 / 3], 1.0, 0),
@@ -824,6 +820,6 @@ def test_masks_on_another_scale_than_the_lengths_are_a_fault_and_one_that_is_off
         ([1.25] * 3, 1.0, 1),
     ],
 )
-def test_another_scale_takes_several_masks_that_disagree_by_share_and_by_millimetres(folder, share, mm_a_pixel, faults):
+def test_another_scale_takes_several_masks_that_disagree_by_share_and_by_millimetres(folder, share, mm_a_pixel, wrong):
     with_table(folder, share, mm_a_pixel)
-    assert sum("resized?" in fault for fault in said(folder)) == len(said(folder)) == faults
+    assert sum("resized?" in fault for fault in faults(folder)) == len(faults(folder)) == wrong

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from test_formats import COLUMNS, GREY, MASK, ROWS, dicom, nifti
+from test_formats import COLUMNS, GREY, MASK, ROWS, dicom, faults, nifti
 from typer.testing import CliRunner
 
 from fusqa.cli import app
@@ -31,10 +31,6 @@ SPACING = (0.5, 0.5)
 
 def names(given):
     return [row.case for row in given.rows]
-
-
-def faults(folder, **more):
-    return [str(problem) for problem in check(Input.open(folder, FETUS, **more))]
 
 
 @pytest.fixture

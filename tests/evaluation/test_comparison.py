@@ -110,7 +110,7 @@ def test_rows_that_were_not_run_share_one_line(rows):
     assert last["model"] == "2 other rows" and last[CONFUSION] == "not run"
 
 
-def test_one_seed_has_no_spread_and_a_collapsed_training_is_counted(rows):
+def test_one_seed_has_no_spread_and_a_collapsed_training_is_counted():
     one = row(SINGLE, 0.1, seeds=1)
     assert "±" not in table_3({SINGLE: one}, "paper")["F1"].iat[0]
     tables = [one.tables[0].assign(probability=0.9), *one.tables]

@@ -1,6 +1,5 @@
 """Charts that compare many models: every one is drawn, and no panel holds more than a reader can tell apart."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,16 +8,11 @@ from fusqa.evaluation.risk import expected_cost, risk_coverage
 from fusqa.figures.charts import MOST_COST, MOST_CURVES, costs, errors_by_verdict, risk_curves, roc_curves
 from fusqa.study.rows import RECIPES
 
+pytestmark = pytest.mark.usefixtures("closed_figures")
 TITLES = [f"Quality model, {recipe.title}" for recipe in RECIPES.values()]
 GROUPS = {}
 for recipe, name in zip(RECIPES.values(), TITLES, strict=True):
     GROUPS.setdefault(recipe.family, []).append(name)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def names(axis):

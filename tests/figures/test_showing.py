@@ -12,11 +12,7 @@ from PIL import Image
 
 from fusqa.figures.showing import DPI, LEAST_PX, PAGE_PX, make_legible, panels, show
 
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("closed_figures")
 
 
 @pytest.mark.parametrize("columns", [1, 3, 8])

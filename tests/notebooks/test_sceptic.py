@@ -168,7 +168,7 @@ def test_every_piece_of_advice_has_its_figures(study):
     assert table["found"].str.contains(f": {days:.1f} days with 100 % accepted, ", regex=False).sum() == 1
 
 
-def test_an_old_edition_says_what_it_lacks(small_study, tmp_path):
+def test_an_old_edition_says_what_it_lacks(tmp_path):
     class Old(Study):
         def need(self, name):
             raise FileNotFoundError(f"{name} is not part of the published edition")

@@ -11,6 +11,8 @@ import yaml
 from conftest import ROOT
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from fusqa.cli import app
@@ -166,10 +168,19 @@ def test_nobody_s_answers_are_written_over(tmp_path):
 # What pages take from the code ----------------------------------------------------------------------------------------
 
 
+def verbs_of(group, before=""):
+    """Every verb of a command and of the groups in it by its name, hidden or not."""
+    for name, verb in group.commands.items():
+        yield f"{before}{name}", verb
+        yield from verbs_of(verb, f"{before}{name} ") if isinstance(verb, TyperGroup) else ()
+
+
 def test_the_page_of_the_command_has_every_verb_and_what_each_help_says():
     written = inserts.command_pages()
     verbs = re.findall(r"^#+ `fusqa (.+)`$", written, re.M)
-    assert {"check", "segment", "measure", "simulate", "import hc18"} <= set(verbs)
+    assert {"check", "segment", "measure", "simulate", "import hc18", "train", "export", "weights"} <= set(verbs)
+    known = dict(verbs_of(get_command(app)))
+    assert sorted(verbs) == sorted(known) and not [name for name, verb in known.items() if verb.hidden]
     for verb in verbs:
         said = CliRunner().invoke(app, [*verb.split(), "--help"], env={"COLUMNS": "200"}).output
         options = set(re.findall(r"--[a-z-]+", said))

@@ -5,12 +5,9 @@ import pytest
 import torch
 import yaml
 
-from fusqa.cohorts.writing import write_cohort
-from fusqa.masks.labels import FETUS
 from fusqa.models.drawing import drawn_probability
 from fusqa.models.learner import pictures, predict, reproducible
 from fusqa.models.plan import Bar
-from fusqa.simulator.cases import draw_case
 from fusqa.study.grading import draw_grades, graded_predictions, train_grades
 from fusqa.study.profile import CohortPlan, Grade, Profile, Segmenter
 from fusqa.study.segmentation import train_segmenter
@@ -20,27 +17,21 @@ GRADES = (Grade(share=0.5), Grade(share=0.25, samples=10), Grade(share=0.25, ima
 
 
 @pytest.fixture(scope="module")
-def cohort(tmp_path_factory):
-    cases = [draw_case("A", 0, i) for i in range(8)]
-    return write_cohort(tmp_path_factory.mktemp("cohort"), cases, scheme=FETUS, source="test", licence="MIT")
-
-
-@pytest.fixture(scope="module")
-def trained(cohort):
+def trained(eight_cases):
     device = reproducible(0, threads=1)
-    return train_grades("unet", *cohort.split(0.25, 0), PLAN, GRADES, 0, device, Bar())
+    return train_grades("unet", *eight_cases.split(0.25, 0), PLAN, GRADES, 0, device, Bar())
 
 
-def test_early_copies_do_not_change_the_training(cohort, trained):
+def test_early_copies_do_not_change_the_training(eight_cases, trained):
     device = reproducible(0, threads=1)
-    model, history, learnt = train_segmenter("unet", *cohort.split(0.25, 0), PLAN, 0, device, Bar())
+    model, history, learnt = train_segmenter("unet", *eight_cases.split(0.25, 0), PLAN, 0, device, Bar())
     assert history.equals(trained.history) and learnt == trained.learnt
     again, before = model.state_dict(), trained.model.state_dict()
     assert all(torch.equal(again[name], before[name]) for name in again)
 
 
-def test_every_grade_is_a_network_of_its_own_and_the_trained_one_is_the_best(cohort, trained):
-    images, masks = cohort.stack(PLAN.size)
+def test_every_grade_is_a_network_of_its_own_and_the_trained_one_is_the_best(eight_cases, trained):
+    images, masks = eight_cases.stack(PLAN.size)
     right = [float((predict(model, pictures(images)).argmax(1).numpy() == masks).mean()) for model in trained.by_grade]
     assert trained.by_grade[0] is trained.model
     assert len(set(right)) == 3 and max(right) == right[0]
@@ -55,12 +46,12 @@ def test_each_image_draws_one_grade_and_the_shares_are_kept():
     assert set(draw_grades(7, [1], seed=0)) == {0} and set(draw_grades(7, [0, 1, 0], seed=0)) == {1}
 
 
-def test_an_image_is_predicted_by_the_network_of_its_grade(cohort, trained):
-    images = pictures(cohort.stack(PLAN.size)[0])
-    drawn = draw_grades(len(cohort), [grade.share for grade in GRADES], seed=3)
+def test_an_image_is_predicted_by_the_network_of_its_grade(eight_cases, trained):
+    images = pictures(eight_cases.stack(PLAN.size)[0])
+    drawn = draw_grades(len(eight_cases), [grade.share for grade in GRADES], seed=3)
     networks = [trained.by_grade, trained.by_grade[::-1]]
-    found, votes = graded_predictions(networks, 0, images, cohort, GRADES, drawn, 0.5, site="A")
-    assert found.table["case"].tolist() == cohort.table["case"].tolist()
+    found, votes = graded_predictions(networks, 0, images, eight_cases, GRADES, drawn, 0.5, site="A")
+    assert found.table["case"].tolist() == eight_cases.table["case"].tolist()
     assert found.table["grade"].tolist() == [GRADES[number].title for number in drawn]
     assert (found.table["site"] == "A").all() and found.table["certainty"].between(0, 1).all()
     for row, number in enumerate(drawn):
@@ -68,7 +59,7 @@ def test_an_image_is_predicted_by_the_network_of_its_grade(cohort, trained):
             alone = drawn_probability(network[number], images[row : row + 1]).argmax(1)[0].byte().numpy()
             assert (votes[fold, row] == alone).mean() > 0.99  # a batch of another size may round differently
         assert found.small[row].tolist() == votes[0, row].tolist()
-        assert found.native[cohort.table["case"][row]].shape == cohort[row].image.shape
+        assert found.native[eight_cases.table["case"][row]].shape == eight_cases[row].image.shape
 
 
 def test_the_trained_network_may_draw_all_masks_of_site_b():

@@ -89,7 +89,7 @@ def test_a_wrong_profile_is_refused_by_name(tmp_path, change, said):
     assert str(path) in str(raised.value) and len(str(raised.value)) < 1000
 
 
-def test_a_rule_asks_for_its_own_or_for_what_others_ask(tmp_path):
+def test_a_rule_asks_for_its_own_or_for_what_others_ask():
     profile = Profile.read("classroom")
     asked = profile.requests["segmentation"]
     assert profile.request("segmentation") == {"runtime": asked.minutes, "mem_mb": asked.memory_mb}

@@ -7,13 +7,7 @@ import subprocess
 
 import pytest
 import yaml
-from conftest import ROOT, SMOKE, changed, snakemake
-
-
-def run(command):
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+from conftest import ROOT, SMOKE, changed, run, snakemake
 
 
 def planned(build, profile):
