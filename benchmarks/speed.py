@@ -301,7 +301,7 @@ def assessing() -> Iterator[dict]:
         session = onnxruntime.InferenceSession(Path(folder) / "model.onnx", options)
         feed = {"image": images[:32], "mask": masks[:32]}
         ours, theirs = best(network_alone, 3, 32, 32), best(lambda: session.run(None, feed), 3)
-        yield row(f"forward pass, {what}, a pair of 32", ours / 32, "ONNX Runtime", theirs / 32)
+        yield row(f"forward pass, {what}, batch of 32, a pair", ours / 32, "ONNX Runtime", theirs / 32)
     torch.set_num_threads(1)
 
 

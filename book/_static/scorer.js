@@ -1,7 +1,7 @@
 /* How the search orders and names what it finds: chapters and pages before the reference, where every attribute of a class is
    an entry; a word of the glossary by the word, since the glossary itself is found beside it.
-   Sphinx declares this object with var where it is not there yet, and so must this file. All values but
-   `score` are those of Sphinx. */
+   Sphinx declares this object with var where it is not there yet, and so must this file. All values but `score` are those
+   of Sphinx. */
 
 "use strict";
 

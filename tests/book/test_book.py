@@ -568,7 +568,7 @@ def test_a_table_wider_than_its_column_opens_whole_and_comes_back_as_it_was_sort
     page.set_viewport_size({"width": 1024, "height": 900})
     page.goto(f"{address}/notebooks/classification.html")
     button = page.get_by_role("button", name="Show the whole table").first
-    box = page.locator(".fusqa-scroll", has=page.locator("xpath=following-sibling::button[not(@hidden)]")).first
+    box = button.locator("xpath=preceding-sibling::div")
     assert box.evaluate(WIDTH_HIDDEN) > 1
     button.click()
     window = page.get_by_role("dialog")
