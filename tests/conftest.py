@@ -152,6 +152,16 @@ def stopped_after(count: int) -> Callable[[Iterable, int], Iterator]:
     return until_killed
 
 
+def comes_true(what: Callable[[], object], seconds: float, every: float = 0.005) -> bool:
+    """Wait until something is true; return whether it was within so many seconds, asked again after every so many."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every)
+    return True
+
+
 PROCESSORS = {
     "with AVX2": {"OPENCV_CPU_DISABLE": "AVX512-SKX", "OPENCV_IPP": "avx2"},
     "with SSE3": {"OPENCV_CPU_DISABLE": "SSE4.1,SSE4.2,AVX,FP16,AVX2,AVX512-SKX", "OPENCV_IPP": "disabled"},
@@ -276,9 +286,7 @@ def kill_and_resume(build: Path) -> dict[Path, int]:
     with open(build / "killed.log", "w") as log:
         run = subprocess.Popen(snakemake(build, "study"), cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
         masks = build / "smoke/simulated/notebooks/altered_masks.ipynb"
-        deadline = time.monotonic() + 300
-        while not masks.exists() and run.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
+        comes_true(lambda: masks.exists() or run.poll() is not None, 300, every=0.05)
         time.sleep(3)  # another job is in the midst of its work now
         assert run.poll() is None, (build / "killed.log").read_text()
         os.killpg(run.pid, signal.SIGKILL)

@@ -9,12 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from conftest import comes_true
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -48,9 +48,8 @@ def refused(*arguments: object, run=called) -> str:
 
 def kill_after_two_pictures(out: Path, *arguments: object) -> None:
     running = subprocess.Popen([sys.executable, "-m", "fusqa", *map(str, arguments)], stdout=subprocess.PIPE)
-    deadline = time.monotonic() + 120
-    while (there := len(list(out.glob("images/*.png")))) < 2 and running.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
+    comes_true(lambda: len(list(out.glob("images/*.png"))) >= 2 or running.poll() is not None, 120)
+    there = len(list(out.glob("images/*.png")))
     running.kill()
     running.communicate()
     assert running.returncode == -signal.SIGKILL, "it ended before it was killed"

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import LONG_NAME, Killed, plainly, read_table, stopped_after
+from conftest import LONG_NAME, Killed, comes_true, plainly, read_table, stopped_after
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -299,9 +299,7 @@ def test_the_same_for_a_program(cohort, model, tmp_path):
 
 def settled(grows, expected):
     """How long a list is that others append to, as soon as it has `expected` entries and gets no more."""
-    deadline = time.monotonic() + 60
-    while len(grows) < expected and time.monotonic() < deadline:
-        time.sleep(0.005)
+    comes_true(lambda: len(grows) >= expected, 60)
     length = -1
     while length < len(grows):
         length = len(grows)
@@ -347,10 +345,9 @@ def test_a_run_that_is_killed_leaves_nothing_half_written_and_goes_on(cohort, mo
     command = [sys.executable, "-m", "fusqa", "assess", str(plain), "--model", str(model), "--out", str(out)]
     command += ["--spacing", "0.15", "--json", str(tmp_path / "scores.json")]
     run = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (partial.exists() and partial.read_bytes().count(b"\n") > 40) and run.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    assert comes_true(
+        lambda: (partial.exists() and partial.read_bytes().count(b"\n") > 40) or run.poll() is not None, 120
+    )
     os.killpg(run.pid, signal.SIGKILL)
     assert run.wait() == -signal.SIGKILL, "it was done before it could be killed"
     assert not out.exists() and not (tmp_path / "scores.json").exists()

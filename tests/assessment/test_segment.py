@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import nibabel
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import LONG_NAME, Killed, plainly, read_table, stopped_after
+from conftest import LONG_NAME, Killed, comes_true, plainly, read_table, stopped_after
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -369,10 +368,7 @@ def test_a_run_that_is_killed_leaves_only_whole_masks_and_goes_on(cohort, model,
             shutil.copy(cohort / case, folder / f"{copy:02}-{case.removeprefix('images/')}")
     command = [sys.executable, "-m", "fusqa", "segment", folder, "--model", model, "--out", out, "--spacing", "0.15"]
     run = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while len(list(out.glob(whole))) < 20 and run.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    assert comes_true(lambda: len(list(out.glob(whole))) >= 20 or run.poll() is not None, 120)
     os.kill(run.pid, signal.SIGKILL)
     assert run.wait() == -signal.SIGKILL, "it was done before it could be killed"
     kept = {path: path.stat().st_mtime_ns for path in out.glob(whole)}

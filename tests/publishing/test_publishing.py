@@ -5,13 +5,12 @@ import os
 import re
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
-from conftest import ROOT, SMOKE, publishing
+from conftest import ROOT, SMOKE, comes_true, publishing
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from fusqa.files import write_json
@@ -305,11 +304,9 @@ def test_a_program_that_does_not_end_is_ended(monkeypatch, tmp_path):
             tools.run(["sh", "-c", f"echo $$ > '{number}'; exec sleep 300"], "the book failed")
         if number.exists() and number.read_text():
             break
-    process, deadline = int(number.read_text()), time.monotonic() + 10
+    process = int(number.read_text())
     try:
-        while lives(process):
-            assert time.monotonic() < deadline, "it is still at work"
-            time.sleep(0.01)
+        assert comes_true(lambda: not lives(process), 10), "it is still at work"
     finally:
         if lives(process):
             os.kill(process, signal.SIGKILL)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 import yaml
-from conftest import ROOT, SMOKE
+from conftest import ROOT, SMOKE, comes_true
 
 CLUSTER = ROOT / "tests/workflow/one_node_slurm.sh"
 
@@ -50,6 +50,11 @@ def running() -> list[str]:
     return queue.stdout.split()
 
 
+def segmenting() -> bool:
+    """Whether a segmenter trains on it."""
+    return any("segmentation" in name for name in running())
+
+
 def state() -> str:
     """State of the one node."""
     return subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True, text=True).stdout.strip()
@@ -62,16 +67,12 @@ def test_a_study_goes_on_when_its_node_dies(cluster, profile, tmp_path):
     log = tmp_path / "log"
     with log.open("w") as out:
         study = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
-        deadline = time.monotonic() + 300
-        while not any("segmentation" in name for name in running()):
-            assert study.poll() is None and time.monotonic() < deadline, log.read_text()
-            time.sleep(0.5)
+        assert comes_true(lambda: study.poll() is not None or segmenting(), 300, every=0.5), log.read_text()
+        assert study.poll() is None, log.read_text()
         time.sleep(4)  # in the midst of it
         cluster("kill-node")
-        deadline = time.monotonic() + 120
-        while not state().startswith("down"):  # until the controller notices; "down*" of a node that does not answer
-            assert time.monotonic() < deadline, state()
-            time.sleep(0.5)
+        # until the controller notices; "down*" of a node that does not answer
+        assert comes_true(lambda: state().startswith("down"), 120, every=0.5), state()
         cluster("revive")
         assert study.wait(timeout=1200) == 0, log.read_text()  # a guard: it takes six minutes on two cores
     said = log.read_text()
